@@ -78,8 +78,8 @@ PAGES = (
 
 
 def create_app(settings: WebSettings) -> Flask:
-    """Opens nothing but the session file; connections to the api are made when the first page needs
-    one."""
+    """Make the app. It opens only the session file; connections to the api are made when the first
+    page needs one."""
     app = Flask("admin_web")
     app.config.update(
         SECRET_KEY=derive(settings, "forms"),

@@ -67,7 +67,7 @@ def prepare(app: Flask) -> None:
 
 
 def _name_request() -> None:
-    """By this name the operator finds in the log what the person saw on the page."""
+    """Name the request: by this name the operator finds in the log what the person saw."""
     g.request_id = secrets.token_hex(4)
 
 
@@ -84,7 +84,7 @@ def error_page(status: int, error: FormError | None = None) -> Response:
         said = error or FormError(title, text)
         # a question about the cost is no failure: the browser would write one into its console
         return make_response(jsonify(said.spoken), 200 if said.code == "confirm_cost" else status)
-    # what the api calls the thing that is not there helps nobody
+    # the api's name for a missing thing helps nobody
     said_too = None if status == NOT_FOUND else error
     viewer = _viewer(status)
     shown = {
@@ -101,8 +101,8 @@ def error_page(status: int, error: FormError | None = None) -> Response:
 
 
 def _viewer(status: int) -> UserOut | None:
-    """Whose menu is on the page. Only where the api has just answered it is asked for them:
-    elsewhere it may be what failed."""
+    """Return the person whose menu is on the page. The api is asked only where it has just
+    answered: elsewhere it may be the part that failed."""
     if status in ANSWERED and web_session().sid is not None:
         with suppress(ApiError, SessionEnded):
             return me()
@@ -110,8 +110,8 @@ def _viewer(status: int) -> UserOut | None:
 
 
 def _old_form(_error: CSRFError) -> Response:
-    """Mostly the session has ended, or another one has begun: who is not signed in is asked to do
-    that first."""
+    """Answer a form whose token is wrong. Mostly the session has ended, or another one has begun,
+    so a visitor is asked to sign in first."""
     gone = web_session().sid is None and request.endpoint not in PUBLIC
     return to_login() if gone else error_page(400)
 
@@ -121,7 +121,7 @@ def _api_error(error: ApiError) -> Response:
         return session_ended()
     if error.code == "reauth_required" and not is_script():
         return ask()
-    # what went wrong there is written down there, under the name that the api gave it
+    # the api's log has the failure under the api's own name for the request
     g.request_id = error.request_id or g.request_id
     if error.unanswered:
         return (
@@ -133,8 +133,8 @@ def _api_error(error: ApiError) -> Response:
 
 
 def _waiting() -> Response:
-    """What was typed waits in the page, and its nonce with it: sending it again cannot make a
-    second job."""
+    """Keep the typed text in the page, with its nonce: sending it again cannot make a second
+    job."""
     return make_response(
         render_template("waiting.html", kept=kept_fields(), viewer=g.get("me")), 503
     )

@@ -1,4 +1,4 @@
-"""What every template can use: money, times, and the frame of a page."""
+"""Pages and fragments out of templates, and the functions that every template can use."""
 
 import time
 from collections.abc import Callable
@@ -89,18 +89,18 @@ def _url_for(endpoint: str, **values: Any) -> str:
 
 @lru_cache(10_000)
 def _built(_root: str, endpoint: str, **values: Any) -> str:
-    """A page has about a hundred addresses, most of them those of the page before, and building one
-    takes as long as a line."""
+    """Kept, because a page has about a hundred addresses, most of them the same as on the page
+    before, and building one takes as long as a line of the template."""
     return url_for(endpoint, **values)
 
 
 def host(url: str) -> str:
-    """Of an address, for a link that has no better name."""
+    """Return the host of an address, as the name of a link that has none."""
     return urlsplit(url).hostname or url
 
 
 def page(template: str, status: int = 200, /, **values: object) -> Response:
-    """A full page with header and balance: asks for the profile first."""
+    """Render a full page, with header and balance; for these the profile is asked for."""
     return make_response(
         render_template(template, viewer=me(), sandbox=is_sandbox(), **values), status
     )
@@ -111,8 +111,8 @@ def fragment(template: str, **values: object) -> str:
 
 
 def ready(ask: Callable[[], ReadyOut] | None = None) -> ReadyOut | None:
-    """What the api says of itself now; None when it does not answer. `ask`: its answer is under way
-    already."""
+    """Return the state that the api reports of itself; None when it does not answer. `ask`: waits
+    for an answer that is under way already."""
     try:
         answer = (ask or partial(anonymous().send, calls.ready()))()
     except ApiError:
@@ -122,7 +122,8 @@ def ready(ask: Callable[[], ReadyOut] | None = None) -> ReadyOut | None:
 
 
 def is_sandbox() -> bool:
-    """From an answer of at most 15 s ago: it changes with a restart only."""
+    """Tell whether results come from the sandbox, by an answer of at most 15 s ago: it changes with
+    a restart only."""
     if "sandbox" not in g:
         held: tuple[float, ReadyOut] | None = current_app.extensions.get("ready")
         fresh = held is not None and time.monotonic() - held[0] < READY_SECONDS
@@ -132,13 +133,13 @@ def is_sandbox() -> bool:
 
 
 def theme() -> str:
-    """What the person chose with the toggle; empty follows the system."""
+    """Return the scheme chosen with the toggle; empty follows the system."""
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in {"light", "dark"} else ""
 
 
 def left(person: UserOut) -> Decimal:
-    """What may still be spent this month, running jobs counted in full."""
+    """Return the rest of this month's budget, with running jobs counted in full."""
     return max(Decimal(0), person.monthly_usd - person.spent_usd - person.held_usd)
 
 
@@ -155,8 +156,8 @@ def elapsed(generation: GenerationOut) -> float:
 
 
 def is_late(generation: GenerationOut) -> bool:
-    """As the board warns of it (`api/admin/warnings.py`), where it is known how long such jobs
-    usually take."""
+    """Tell whether a job takes far longer than such jobs usually do, by the same measure as the
+    board's warning (`api/admin/warnings.py`)."""
     usual = generation.typical_seconds
     return (
         generation.status == "processing"
@@ -166,17 +167,18 @@ def is_late(generation: GenerationOut) -> bool:
 
 
 def progress(generation: GenerationOut) -> float | None:
-    """From 0 to 0.95 by how long such jobs usually take; None when nobody knows."""
+    """Estimate the progress from 0 to 0.95 by the usual time of such jobs; None when nobody knows
+    it."""
     if generation.typical_seconds is None or generation.status != "processing":
         return None
     return min(0.95, elapsed(generation) / max(1, generation.typical_seconds[1]))
 
 
 def https(address: str | None) -> str:
-    """An address that may stand in a link; anything else becomes empty."""
+    """Return an https address as it is, and anything else as empty."""
     return address if address and urlsplit(address).scheme == "https" else ""
 
 
 def shared_file(address: str) -> str:
-    """A signed address of the api's as one that needs no sign-in here."""
+    """Turn a signed address of the api into one of this site that needs no sign-in."""
     return url_for("sharing.media", media_id="") + address.removeprefix("/media/")

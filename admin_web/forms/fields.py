@@ -1,4 +1,4 @@
-"""From an HTML form to a request of the api and back: the api's own schemas do the checking."""
+"""The fields of an HTML form as a request to the api, checked by the api's own schemas."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Invalid(Exception):
-    """The form cannot be sent as it is."""
+    """Raised when a form cannot be sent as it is."""
 
     def __init__(self, error: FormError) -> None:
         super().__init__(error.message)
@@ -24,18 +24,19 @@ class Invalid(Exception):
 
 
 def given(*names: str) -> dict[str, object]:
-    """The named fields that hold something; a field left empty counts as not given."""
+    """Return the named fields that are not empty."""
     return {name: value for name in names if (value := typed(name))}
 
 
 def typed(name: str) -> str:
-    """What a field holds. An amount has a comma where the page's language writes one."""
+    """Return the text of a field. An amount may have a comma where the page's language writes
+    one."""
     value = request.values.get(name, "").strip()
     return value.replace(",", ".") if name.endswith("_usd") and chosen() == "de" else value
 
 
 def read(schema: type[M], values: Mapping[str, object]) -> M:
-    """The request as the api's schema; `Invalid` names each field that is wrong."""
+    """Return the request as the api's schema. Raises `Invalid`, which names each wrong field."""
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -59,13 +60,14 @@ def new_nonce() -> str:
 
 
 def idempotency_key(ask: BaseModel) -> str:
-    """Of this form and this content: a double click is one job, a changed text is another."""
+    """Derive the key from the form and its content: a double click is one job, a changed text
+    another."""
     nonce = request.form.get("nonce", "") or new_nonce()
     return hashlib.sha256(f"{nonce}:{ask.model_dump_json()}".encode()).hexdigest()
 
 
 def chosen_model(models: Sequence[ModelOut], wanted: str | None) -> ModelOut | None:
-    """The wanted model, else the default, else the first; None when there are none."""
+    """Return the wanted model, else the default, else the first; None when there are none."""
     for model in models:
         if model.id == wanted:
             return model

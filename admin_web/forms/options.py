@@ -42,7 +42,7 @@ class OptionField:
 
 
 def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionField]:
-    """Only what this model takes, holding the given values where they still fit."""
+    """Return the options that this model takes, with the given values where they still fit."""
     return [
         _field(spec, model, values.get(spec.name, ""))
         for spec in OPTIONS.values()
@@ -77,8 +77,8 @@ def _field(spec: OptionSpec, model: ModelOut, value: str) -> OptionField:
 
 
 def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]:
-    """What the form says, for the api. A field left over from another model is left out; a switch
-    that is off says so."""
+    """Return the values of a filled form, for the api. A field left over from another model is left
+    out; a switch that is off is sent as off."""
     values: dict[str, object] = {}
     for field in option_fields(model, form):
         if field.kind == "switch":
@@ -89,7 +89,7 @@ def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]
 
 
 def price_words(price: PriceOut) -> str:
-    """`about $0.04 an image`."""
+    """Say a price, such as `about $0.04 an image`."""
     if price.usd is None or price.per is None:
         return _("price not known")
     if not price.usd and not price.output_usd:
@@ -107,7 +107,8 @@ def price_words(price: PriceOut) -> str:
 
 
 def shape(ratio: str) -> tuple[float, float, float, float] | None:
-    """x, y, width, height of a frame of this ratio in a square of 20; None for what is no ratio."""
+    """Return x, y, width and height of a frame of this ratio in a square of 20; None for no
+    ratio."""
     across, _colon, down = ratio.partition(":")
     try:
         wide, high = float(across), float(down)
@@ -120,8 +121,8 @@ def shape(ratio: str) -> tuple[float, float, float, float] | None:
 
 
 def grouped(models: Sequence[ModelOut]) -> list[tuple[str, list[tuple[ModelOut, str]]]]:
-    """By maker, in the order of the list: `Black Forest Labs: FLUX.2` is FLUX.2 of Black Forest
-    Labs."""
+    """Group models by maker, in the order of the list: `Black Forest Labs: FLUX.2` is FLUX.2 of
+    Black Forest Labs."""
     groups: dict[str, list[tuple[ModelOut, str]]] = {}
     for model in models:
         maker, colon, name = model.name.partition(": ")

@@ -30,7 +30,7 @@ PLACES = {
     "bot_key_rotate": "admin_bots.show",
     "bot_key_revoke": "admin_bots.show",
 }
-"""By what was done, where it was done to no account and no job."""
+"""The page of the subject by the act, where the subject is no account and no job."""
 
 
 @pages.get("")
@@ -74,7 +74,7 @@ def _wanted(kept: Filters) -> tuple[AuditWanted, list[str]]:
 
 
 def _place(entry: AuditOut) -> str:
-    """The page of what it was done to, where that is no account."""
+    """Return the address of the subject's page, where the subject is no account."""
     if entry.action == "generation_delete":
         return ""
     if entry.action in {"model_added", "model_changed"}:
@@ -95,8 +95,8 @@ def _place(entry: AuditOut) -> str:
 
 
 def _thing(entry: AuditOut) -> str:
-    """What it was done to in words, where the words for what was done do not say it; empty for what
-    has an id only."""
+    """Name the subject where the words for the act do not name it; empty for a subject that has
+    only an id."""
     if entry.subject in audit_log.SUBJECTS:
         return _(audit_log.SUBJECTS[entry.subject])
     platform = (entry.after or entry.before or {}).get("platform")

@@ -1,4 +1,4 @@
-"""Backups, for admins: which there are, a new one, and taking one away."""
+"""Backups, for admins: the list, a new one, and a download."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ SORTS: dict[str, Callable[[BackupOut], Any]] = {
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    """All there are, which are never many."""
+    """All backups on one page: they are never many."""
     found, kept = api().send(calls.backups()), filters(sort=SORTS)
     shown = sorted(found.items, key=SORTS[kept["sort"]]) if kept else found.items
     return admin_page(
@@ -49,5 +49,5 @@ def make() -> ResponseReturnValue:
 
 @pages.post("/<name>/download")
 def download(name: str) -> ResponseReturnValue:
-    """The form brings the password, which the api wants to be recent."""
+    """The form brings the password, because the api wants a recent one."""
     return passed_on(api().open(calls.backup(name)))

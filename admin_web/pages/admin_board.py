@@ -1,4 +1,4 @@
-"""The operations board: what needs a person, what was spent, what runs, and how everything is."""
+"""The operations board: warnings, spend, the queue, and the health of every part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _board() -> dict[str, object]:
 
 
 def _or_none(database: Callable[[], DbHealthOut]) -> DbHealthOut | None:
-    """None while it does not answer: the rest of the board is worth showing."""
+    """Return None while it does not answer: the rest of the board is worth showing."""
     try:
         return database()
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""The bots, for admins: connected or not, since when, and their credentials."""
+"""Bots, for admins: their connections and their keys."""
 
 from flask import Blueprint, abort, url_for
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""What accounts may spend together, for admins: users, admins, guests, everybody."""
+"""Shared budgets, for admins: of all users, all admins, all guests and the whole studio."""
 
 from typing import cast, get_args
 

@@ -1,4 +1,4 @@
-"""What admins decide for the whole studio: whether they see what members make."""
+"""The privacy of the studio, for admins: whether they see prompts and results of members."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""Who spent what on which model on which day, for admins: every line leads to what is behind it."""
+"""Spend by person, model and day, for admins: every line leads to the spend behind it."""
 
 from flask import Blueprint, abort, url_for
 from flask.typing import ResponseReturnValue

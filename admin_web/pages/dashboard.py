@@ -1,4 +1,4 @@
-"""The first page: budget, running jobs, _latest results, a quick start."""
+"""The first page: budget, running jobs, latest results, a quick start."""
 
 from collections.abc import Callable
 
@@ -22,8 +22,8 @@ pages = Blueprint("dashboard", __name__)
 
 @pages.get("/")
 def show() -> ResponseReturnValue:
-    """One press makes an image as the form of images would: with the model and the options that
-    were used last, at the price beside it."""
+    """The quick form makes an image as the form of images would: with the model and the options
+    used last, at the price beside it."""
     expect_me()
     inbox, newest, models = (
         soon(calls.inbox(limit=1)),
@@ -57,7 +57,7 @@ def jobs() -> ResponseReturnValue:
 
 
 def _waiting(inbox: Callable[[], InboxOut]) -> int:
-    """How many results wait that no chat took. They are told about only where that can be asked."""
+    """Return the number of unread results in the inbox; 0 where that cannot be asked."""
     try:
         return inbox().unread
     except ApiError as error:

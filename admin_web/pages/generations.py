@@ -1,4 +1,4 @@
-"""One image or video: its page, its live card, and what can be done with it."""
+"""One image or video: its page, its live card, and the acts on it."""
 
 import secrets
 
@@ -39,8 +39,8 @@ def video(generation_id: str) -> ResponseReturnValue:
 
 @pages.get("/generations/<generation_id>/card")
 def card(generation_id: str) -> ResponseReturnValue:
-    """`view=page`: with the facts beside it. A finished one also brings the balance that it has
-    changed."""
+    """The card, with `view=page` also the facts beside it. A finished one brings the new
+    balance."""
     generation = api().send(calls.generation(generation_id))
     balance = None if generation.status in RUNNING else left(me())
     view = request.args.get("view", "")
@@ -117,8 +117,8 @@ def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> Gener
 
 
 def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
-    """From the picture itself, the one that `vary` names, where its model takes one; else with
-    another seed."""
+    """Start from the picture that `vary` names, where its model takes one; else use another
+    seed."""
     model = next(
         (
             model
@@ -160,6 +160,6 @@ def _go(address: str) -> ResponseReturnValue:
 
 
 def _ask(sentence: str, yes: str, fields: list[tuple[str, str]]) -> ResponseReturnValue:
-    """For a browser without scripts, which cannot ask by itself."""
+    """Ask on a page, for a browser without scripts."""
     kept = [("nonce", request.form.get("nonce", "")), *fields]
     return page("confirm.html", sentence=sentence, yes=yes, kept=kept)

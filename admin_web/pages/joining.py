@@ -1,5 +1,4 @@
-"""Pages behind links that were sent: taking an invitation up, choosing a new password. And sign-up,
-where it is open."""
+"""Invitations, password resets, and sign-up where it is open."""
 
 from flask import (
     Blueprint,

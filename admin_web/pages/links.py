@@ -1,4 +1,4 @@
-"""Linking a chat: a code made here, entered in a private chat, confirmed on both sides."""
+"""Linking a chat: a code from this page, entered in a private chat and confirmed on both sides."""
 
 import io
 from typing import cast

@@ -1,4 +1,4 @@
-"""For the supervisor: is this process alive."""
+"""The health check of this process, for the supervisor."""
 
 from flask import Blueprint, Response, jsonify
 

@@ -92,7 +92,7 @@ def media(media_id: str) -> ResponseReturnValue:
 
 
 def facts(generation: GenerationOut) -> dict[str, object]:
-    """What the page of a finished result needs to offer it to others."""
+    """Return the values with which the page of a finished result offers it to others."""
     links: list[LinkOut] = []
     shares: list[ShareOut] = []
     if generation.status == "completed":

@@ -1,4 +1,4 @@
-"""What the person has spent: by day and by model."""
+"""The person's own spend, by day and by model."""
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue

@@ -1,5 +1,5 @@
-"""The password once more, before something that needs it: what was asked for waits in the page that
-asks for the password."""
+"""The password once more, before an act that needs it. The form of the act waits in the page that
+asks."""
 
 from dataclasses import replace
 
@@ -16,8 +16,8 @@ NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_passw
 
 
 def prove() -> Response | None:
-    """Runs before every page. A form that was sent again from the page below brings the password;
-    with a right one it goes on as if nothing had been asked."""
+    """Run before every page. A form that was sent again from the page that asks brings the
+    password; with a right one it goes on as if nothing had been asked."""
     if request.method != "POST" or FIELD not in request.form or web_session().sid is None:
         return None
     try:
@@ -35,8 +35,8 @@ def prove() -> Response | None:
 
 
 def ask(error: FormError | None = None, status: int = 403) -> Response:
-    """The page that asks. A form is sent on to where it was going; of a page that was opened only
-    its address is kept."""
+    """Render the page that asks. A form is sent on to its target; for a page that was opened only
+    the address is kept."""
     again = request.full_path.rstrip("?")
     is_form = request.method == "POST"
     fields = kept_fields() if is_form else [("next", again)]
@@ -51,7 +51,7 @@ def ask(error: FormError | None = None, status: int = 403) -> Response:
 
 
 def kept_fields() -> list[tuple[str, str]]:
-    """What was typed into the form of this request, without secrets."""
+    """Return the fields of this request's form, without secrets."""
     return [
         (name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT
     ]

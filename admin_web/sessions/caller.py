@@ -1,4 +1,5 @@
-"""Who is asking: the api as the signed-in person of this request, and their profile."""
+"""The person of this request: the api as they may use it, their profile, and the guard of pages
+that need a sign-in."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from client.sync import Api
 T = TypeVar("T")
 
 AT_ONCE = 32
-"""Calls that all pages of this process have under way beside their own."""
+"""Calls that all pages of this process may have under way beside those they wait for."""
 
 _PLAIN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
 """One slash, then visible ASCII without a backslash: everything else stands percent-encoded in an
@@ -67,8 +68,8 @@ def sessions() -> StoredSessions:
 
 
 def anonymous() -> Api:
-    """The api for somebody who is not signed in. It counts failed logins by the browser's address
-    and names sessions by its kind."""
+    """Return the api for a visitor. It counts failed logins by the browser's address and names
+    sessions by its kind."""
     http: httpx.Client = current_app.extensions["api_http"]
     browser = {
         "x-forwarded-for": request.remote_addr or "",
@@ -78,7 +79,7 @@ def anonymous() -> Api:
 
 
 def api() -> Api:
-    """The api as the signed-in person."""
+    """Return the api as the signed-in person may use it."""
     if "api" not in g:
         held = web_session()
         if held.sid is None:
@@ -102,13 +103,14 @@ def all_soon(listing: Call[Page[T]]) -> Callable[[], list[T]]:
 
 
 def expect_me() -> None:
-    """For a page that asks for more: the profile comes meanwhile."""
+    """Begin to ask for the profile, while the page asks for other things."""
     if "me" not in g and "coming" not in g:
         g.coming = soon(calls.me())
 
 
 def me() -> UserOut:
-    """Asked once per request, so role and balance are never older than the page."""
+    """Return the profile. It is asked for once per request, so that role and balance are never
+    older than the page."""
     if "me" not in g:
         g.me = g.coming() if "coming" in g else api().send(calls.me())
         speak(g.me.language)
@@ -116,12 +118,12 @@ def me() -> UserOut:
 
 
 def is_script() -> bool:
-    """A request by our own scripts, which want a fragment or JSON, not a page."""
+    """Tell whether our own scripts ask, which want a fragment or JSON instead of a page."""
     return request.headers.get("X-Fragment") == "1"
 
 
 def require_sign_in() -> Response | None:
-    """Everything that is not named public needs a session."""
+    """Run before every page: a page that is not in `PUBLIC` needs a session."""
     if request.endpoint is None or request.endpoint in PUBLIC or web_session().sid is not None:
         return None
     return to_login()
@@ -162,8 +164,8 @@ def session_ended() -> Response:
 
 
 def safe_next(target: str | None) -> str:
-    """Only a path of our own, so that a login link cannot lead away.
+    """Return a path of this site, so that a login link cannot lead away.
 
-    Browsers drop control characters from an address and read a backslash as a slash, so only what
-    they leave as it is passes."""
+    Browsers drop control characters from an address and read a backslash as a slash, so only a path
+    that they leave unchanged passes."""
     return target if target and _PLAIN_PATH.fullmatch(target) else url_for("dashboard.show")

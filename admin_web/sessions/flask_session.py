@@ -1,8 +1,7 @@
-"""Flask's session on our store, and the access tokens of a signed-in session.
+"""Flask's session on the store, and the access tokens of a signed-in session.
 
-A visitor who has not signed in has no row: the little that a form needs (the CSRF token, a message)
-is in a signed cookie. Signing in makes a row under a fresh id; the cookie then holds that id and
-nothing else.
+A visitor has no stored session: the little that a form needs (the CSRF token, a message) is in a
+signed cookie. Signing in stores a session under a fresh id, and the cookie then holds only that id.
 """
 
 import base64
@@ -31,11 +30,12 @@ EARLY_SECONDS = 30
 
 
 class SessionEnded(Exception):
-    """The api no longer knows this session: signed out elsewhere, disabled, or expired."""
+    """Raised when the api no longer knows the session: signed out elsewhere, disabled, or
+    expired."""
 
 
 def derive(settings: WebSettings, purpose: str) -> bytes:
-    """A 32-byte key of its own for each purpose."""
+    """Derive a 32-byte key for one purpose."""
     return HKDF(SHA256(), 32, salt=None, info=f"allucanget-web:{purpose}".encode()).derive(
         settings.web_session_key.get_secret_value().encode()
     )
@@ -50,8 +50,8 @@ def open_store(settings: WebSettings) -> SessionStore:
 
 
 class WebSession(CallbackDict[str, object], SessionMixin):
-    """`sid` is None for a visitor. `cookie` is what the browser sent, whether or not it was good.
-    `tokens` are those that the session had when this request began."""
+    """`sid` is None for a visitor. `cookie` is the browser's cookie, valid or not. `tokens` are
+    those at the begin of this request."""
 
     def __init__(
         self,
@@ -110,8 +110,8 @@ class StoredSessions(SessionInterface):
             response.delete_cookie(self.cookie, secure=self.secure, httponly=True, samesite="Lax")
 
     def sign_in(self, session: WebSession, tokens: Tokens) -> None:
-        """A fresh id, and nothing carried over from the visitor: a planted cookie gains nobody a
-        session."""
+        """Store a session under a fresh id, with nothing of the visitor's: a planted cookie gains
+        nobody a session."""
         self.sign_out(session)
         session.sid = secrets.token_urlsafe(32)
         session.tokens = tokens
@@ -147,9 +147,9 @@ def as_tokens(answer: TokensOut) -> Tokens:
 
 
 class SessionAccess:
-    """Access tokens of one session. A refresh token is spent by one holder of the session's lock;
-    the new pair is stored before anybody uses it, so two tabs, two threads or two processes never
-    show the api a spent token."""
+    """The access tokens of one session. A refresh token is spent under the session's lock, and the
+    new pair is stored before its first use, so that two tabs, threads or processes never send the
+    api a spent token."""
 
     def __init__(
         self, store: SessionStore, sid: str, anonymous: Api, held: Tokens | None = None

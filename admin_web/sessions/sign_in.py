@@ -1,4 +1,5 @@
-"""Coming in: the session of this browser, and the token by which the api knows it again."""
+"""Signing in: the session of this browser, and the token by which the api knows the browser
+again."""
 
 from contextlib import suppress
 from typing import cast
@@ -18,13 +19,14 @@ DEVICE_SECONDS = 180 * 86_400
 
 
 def known_device() -> str | None:
-    """What the last sign-in of this browser left: with it, a stranger's guesses at the account do
-    not hold its owner up."""
+    """Return the token that the last sign-in left in this browser. With it, a stranger's guesses at
+    the account do not lock its owner out."""
     return request.cookies.get(_name())
 
 
 def enter(tokens: TokensOut, welcome: str = "") -> Response:
-    """Signs in and leads to where the person was going. `welcome`: what is said to who is new."""
+    """Sign in and lead to the page that the person wanted. `welcome`: a message for a new
+    person."""
     sessions().sign_in(web_session(), as_tokens(tokens))
     speak(tokens.user.language)
     with suppress(ApiError):
