@@ -1,13 +1,15 @@
-"""An act that a form asks for, and the answer to it: a message on the page to go back to."""
+"""Answers to a sent form: the form again with what is wrong, or a message on the page to go back
+to."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import flash, redirect
+from flask import flash, redirect, request
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.fields import Invalid
 from admin_web.sessions.caller import api
-from admin_web.words.errors import in_words
+from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
 from client.call import Call
 from client.errors import ApiError
@@ -27,6 +29,23 @@ OF_OTHERS = {
 """Words for an admin who acts for somebody else, where the usual words speak of one's own."""
 
 T = TypeVar("T")
+
+
+def refusal(error: Invalid | ApiError) -> tuple[FormError, int]:
+    """Return the words and the status with which a refused form is shown again. An error that needs
+    the person first is raised."""
+    if isinstance(error, Invalid):
+        return error.error, 422
+    if error.needs_person:
+        raise error
+    return in_words(error), error.status
+
+
+def same_nonce(error: Invalid | ApiError) -> str | None:
+    """Return the nonce of the sent form where nobody knows whether the api did the act: sent again,
+    it then counts as the same act. None where a new nonce is due."""
+    is_unsure = isinstance(error, ApiError) and error.unanswered
+    return request.form.get("nonce") if is_unsure else None
 
 
 def act(call: Call[T], done: Callable[[T], str], back: str, then: str = "") -> ResponseReturnValue:

@@ -1,17 +1,17 @@
-"""A message to every linked chat, for admins: written, looked at, sent, and followed."""
+"""Broadcasts to every linked chat, for admins: preview, sending and progress."""
 
 from typing import cast
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import act
+from admin_web.forms.acts import act, refusal
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.forms.filters import cursor, one_of
 from admin_web.render import fragment
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
-from admin_web.words.errors import PLATFORMS, FormError, in_words
+from admin_web.words.errors import PLATFORMS, FormError
 from admin_web.words.language import _, ngettext
 from client import calls
 from client.errors import ApiError
@@ -33,16 +33,12 @@ def sent() -> ResponseReturnValue:
 
 @pages.post("/preview")
 def preview() -> ResponseReturnValue:
-    """As its readers will see it, and how many there are; nothing is sent."""
+    """Show the message as its readers will see it, and their number; nothing is sent."""
     try:
         body = _asked()
         planned = api().send(calls.plan_broadcast(body.text, _platforms()))
-    except Invalid as invalid:
-        return _show(invalid.error, 422)
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return _show(in_words(error), error.status)
+    except (Invalid, ApiError) as error:
+        return _show(*refusal(error))
     return _show(planned=planned)
 
 

@@ -1,4 +1,4 @@
-"""The models, for admins: which are offered, to whom, at what price."""
+"""Models, for admins: whether each is offered, to whom and at which price."""
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -7,14 +7,14 @@ from typing import cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import act
+from admin_web.forms.acts import act, refusal
 from admin_web.forms.fields import Invalid, given, read, typed
 from admin_web.forms.filters import cursor, filters
 from admin_web.forms.options import price_words
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import KINDS
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError
 from admin_web.words.language import _, ngettext
 from client import calls
 from client.errors import ApiError
@@ -25,7 +25,7 @@ pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
 
 SORTS = {"name", "cheapest", "dearest", "used"}
 WHO = {"": None, "user": ["user"], "admin": ["admin"]}
-"""By what the form sends: everybody, or only one role."""
+"""The roles by the form's value: everybody, or only one role."""
 
 
 @pages.get("")
@@ -58,12 +58,8 @@ def add() -> ResponseReturnValue:
         made = api().send(
             calls.add_model(read(NewModelIn, given("id", "kind", "price_override_usd")))
         )
-    except Invalid as invalid:
-        return _ask_add(invalid.error, 422)
-    except ApiError as error:
-        if error.needs_person or error.status == 403:
-            raise
-        return _ask_add(in_words(error), error.status)
+    except (Invalid, ApiError) as error:
+        return _ask_add(*refusal(error))
     flash(_("%(name)s is added.", name=made.name), "success")
     return redirect(_page(made.kind, made.id))
 

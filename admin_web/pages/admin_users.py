@@ -1,17 +1,17 @@
-"""Accounts, for admins. The api decides on each call; these pages only ask."""
+"""Accounts, for admins: roles, budgets, invitations, sessions. The api decides on each call."""
 
 from typing import Any, cast
 
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import act
+from admin_web.forms.acts import act, refusal
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.filters import NAME_MAX, cursor, filters, one_of
 from admin_web.security.admins import admin_page
 from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api, soon
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError
 from admin_web.words.language import _
 from client import calls
 from client.call import Call
@@ -43,12 +43,8 @@ def ask_invite() -> ResponseReturnValue:
 def invite() -> ResponseReturnValue:
     try:
         invited = api().send(calls.invite(read(NewUserIn, given("email", "role", "monthly_usd"))))
-    except Invalid as invalid:
-        return _ask_invite(invalid.error, 422)
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return _ask_invite(in_words(error), error.status)
+    except (Invalid, ApiError) as error:
+        return _ask_invite(*refusal(error))
     shown_once.keep(invited.user.id, SecretLinkOut(**invited.model_dump(exclude={"user"})))
     return redirect(url_for("admin_users.person", user_id=invited.user.id))
 
@@ -97,7 +93,8 @@ def set_budget(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/link")
 def new_link(user_id: str) -> ResponseReturnValue:
-    """A new invitation for somebody who has not taken the first one up, else a password reset."""
+    """Make a new invitation for a person who has not accepted the first one, else a password
+    reset."""
 
     if api().send(calls.user(user_id)).invited:
         return _do(user_id, calls.invite_again(user_id))
@@ -170,8 +167,8 @@ def _person(user_id: str, error: FormError | None = None, status: int = 200) -> 
 
 
 def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
-    """The api knows the web's address only where PUBLIC_URL is set; the admin's browser has found
-    the web in any case."""
+    """Return the link to hand over. The api knows the web's address only where PUBLIC_URL is set;
+    the admin's browser has found the web in any case."""
     if secret.link is not None:
         return secret.link
     if is_invite:

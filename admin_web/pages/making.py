@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import refusal, same_nonce
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.last_used import last_used, prefill, remember
 from admin_web.forms.options import option_fields, option_values
@@ -23,7 +24,7 @@ from admin_web.forms.pictures import (
 from admin_web.forms.prices import no_models, price
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, soon
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError
 from admin_web.words.language import _, money
 from client import calls
 from client.call import Call
@@ -89,20 +90,15 @@ def show(kind: MediaKind) -> ResponseReturnValue:
 def submit(kind: MediaKind) -> ResponseReturnValue:
     from_image = kind == "video" and request.form.get("from") == "image"
     pictures = Pictures(from_image=from_image)
-    nonce = None
     try:
         if kind == "image" or from_image:
             pictures = Pictures(attached(), attached("last") if from_image else (), from_image)
         if request.form.get("action") == "edit":
             return _page(kind, request.form, pictures)
         return _accepted(_make(kind, pictures))
-    except Invalid as invalid:
-        error, status = invalid.error, 422
-    except ApiError as failed:
-        if failed.needs_person:
-            raise
-        error, status = in_words(failed), failed.status
-        nonce = request.form.get("nonce") if failed.unanswered else None
+    except (Invalid, ApiError) as refused:
+        error, status = refusal(refused)
+        nonce = same_nonce(refused)
     if is_script():
         # a question about the cost is no failure: the browser would write one into its console
         return jsonify(error.spoken), 200 if error.code == "confirm_cost" else status

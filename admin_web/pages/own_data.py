@@ -4,9 +4,10 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.downloads import passed_on
+from admin_web.forms.acts import refusal
 from admin_web.render import page
 from admin_web.sessions.caller import api, me, sessions, web_session
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError
 from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
@@ -35,9 +36,7 @@ def delete() -> ResponseReturnValue:
         api().send(calls.reauth(request.form.get("current_password", "")))
         api().send(calls.delete_me())
     except ApiError as error:
-        if error.needs_person:
-            raise
-        return _ask(in_words(error), error.status)
+        return _ask(*refusal(error))
     sessions().sign_out(web_session())
     flash(_("Your account is deleted, with everything that was in it."), "success")
     return redirect(url_for("auth.login"))

@@ -1,4 +1,4 @@
-"""The person's own account: name, e-mail, password, language, what is preferred, linked chats."""
+"""The person's own account: name, e-mail, password, language, preferences, linked chats."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,11 +8,12 @@ from zoneinfo import available_timezones
 from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import refusal
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.last_used import preferences
 from admin_web.render import page
 from admin_web.sessions.caller import all_soon, api, expect_me, me
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError
 from admin_web.words.language import _, amount, zone
 from client import calls
 from client.errors import ApiError
@@ -65,12 +66,8 @@ def save(form: str) -> ResponseReturnValue:
                 )
             )
         _save(form, names)
-    except Invalid as invalid:
-        return _page(request.form, form, invalid.error, 422)
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return _page(request.form, form, in_words(error), error.status)
+    except (Invalid, ApiError) as error:
+        return _page(request.form, form, *refusal(error))
     flash(_(done), "success")
     return redirect(url_for("profile.show", _anchor=form))
 
@@ -99,7 +96,7 @@ def _save(form: str, names: tuple[str, ...]) -> None:
 
 
 def _values(names: tuple[str, ...]) -> Mapping[str, object]:
-    """Passwords as they were typed: a space at the end belongs to them."""
+    """Return the typed values. Passwords stay as they are: a space at the end belongs to them."""
     passwords = {
         name: request.form[name]
         for name in names
@@ -152,5 +149,5 @@ def _models(kind: Kind) -> Callable[[], list[ModelOut]]:
 
 @cache
 def _zones() -> tuple[str, ...]:
-    """Looked for on the disk, so once."""
+    """Kept, because the names are read from the disk."""
     return tuple(sorted(name for name in available_timezones() if name.startswith(AREAS)))

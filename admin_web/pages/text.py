@@ -1,5 +1,5 @@
-"""Asking for text: a conversation that streams in; without scripts the same form answers as a
-page."""
+"""Conversations with a text model: the answer streams in; without scripts the same form answers
+with a page."""
 
 import json
 import time
@@ -19,6 +19,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import refusal, same_nonce
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.last_used import last_model, preferences, use_model
 from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
@@ -26,7 +27,7 @@ from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
-from admin_web.words.errors import FormError, charged, failure, in_words
+from admin_web.words.errors import FormError, charged, failure
 from admin_web.words.language import _, money
 from client import calls
 from client.call import Call
@@ -51,7 +52,7 @@ FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system")
 AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
-"""The answer is drawn anew this often while it is written."""
+"""The time between two drawings of an answer that is being written."""
 UNSURE_WAITS = (0.2, 0.4, 0.8, 1.6, 3.0)
 CHARGE_WAITS = (0.2, 0.4, 0.8, 1.6)
 
@@ -75,8 +76,7 @@ def show() -> ResponseReturnValue:
 
 @pages.get("/generate/text/history")
 def history() -> ResponseReturnValue:
-    """The list at the side, alone: it follows the words that are searched for, and new
-    conversations."""
+    """The list at the side alone, for a search and after a new conversation."""
     current = request.args.get("conversation", "")
     return fragment(
         "generate/_history.html", conversations=api().send(_asked_for()), current=current
@@ -90,15 +90,10 @@ def submit() -> ResponseReturnValue:
         images = attached()
         ask = _ask(images)
         answer = api().send(calls.text(ask, idempotency_key(ask)))
-    except Invalid as invalid:
-        return _page(request.form, images=images, error=invalid.error, status=422)
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        nonce = request.form.get("nonce") if error.unanswered else None
-        return _page(
-            request.form, images=images, error=in_words(error), status=error.status, nonce=nonce
-        )
+    except (Invalid, ApiError) as refused:
+        error, status = refusal(refused)
+        nonce = same_nonce(refused)
+        return _page(request.form, images=images, error=error, status=status, nonce=nonce)
     return redirect(
         url_for("text.show", conversation=answer.conversation_id, model=ask.model, _anchor="latest")
     )
@@ -106,19 +101,16 @@ def submit() -> ResponseReturnValue:
 
 @pages.post("/generate/text/stream")
 def stream() -> ResponseReturnValue:
-    """Server-sent events: `start {id, conversation_id}`, `thinking {html}` and `html {html}` with
-    the answer so far, then `done {html, ending, note, balance}` or `error {html, message,
-    balance}`. What is wrong before the first event is a JSON answer with the words for it."""
+    """Stream the answer as server-sent events: `start {id, conversation_id}`, `thinking {html}` and
+    `html {html}` with the answer so far, then `done {html, ending, note, balance}` or `error {html,
+    message, balance}`. An error before the first event is a JSON answer with its words."""
     stack = ExitStack()
     try:
         ask = _ask(attached(), stream=True)
         upstream = _begun(ask, stack)
-    except Invalid as invalid:
-        return jsonify(invalid.error.spoken), 422
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return jsonify(in_words(error).spoken), error.status
+    except (Invalid, ApiError) as refused:
+        error, status = refusal(refused)
+        return jsonify(error.spoken), status
 
     def body() -> Iterator[str]:
         with stack:
@@ -136,7 +128,7 @@ def stream() -> ResponseReturnValue:
 
 @pages.post("/generate/text/<answer_id>/stop")
 def stop(answer_id: str) -> ResponseReturnValue:
-    """What was charged for an answer that its reader has stopped, or whose stream was lost."""
+    """Tell the charge for an answer that its reader has stopped, or whose stream was lost."""
     cost = api().send(calls.stop_text(answer_id)).charged_usd
     for wait in CHARGE_WAITS:
         if cost is not None:
@@ -176,7 +168,7 @@ def delete(conversation_id: str) -> ResponseReturnValue:
 def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
     fields = given(*FIELDS)
     if "after" in fields:
-        fields.pop("model", None)  # who has answered goes on
+        fields.pop("model", None)  # the model of the earlier answer goes on
     asked = read(
         TextIn, {**fields, "images": [image.id for image in images] or None, "stream": stream}
     )
@@ -190,9 +182,9 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
 
 
 def _begun(ask: TextIn, stack: ExitStack) -> Iterator[TextEvent]:
-    """A first answer that was stopped is kept a moment later, when the model has written on:
-    `unsure` says that this question follows such a one. It begins a new conversation where there is
-    none to go on with."""
+    """Begin the answer. The form's `unsure` means that a first answer was stopped, whose
+    conversation is stored a moment later; if it never is, the question begins a new
+    conversation."""
     if request.form.get("unsure"):
         for wait in UNSURE_WAITS:
             try:
@@ -227,8 +219,7 @@ def _events(upstream: Iterator[TextEvent]) -> Iterator[str]:
                 case ErrorEvent():
                     yield _broken(event, text, api().send(calls.me()))
     except ApiError:
-        # the connection to the api is lost: what is on the page stays there, and the page says so
-        # by itself
+        # the connection to the api is lost: the page keeps its text and says so by itself
         return
 
 
