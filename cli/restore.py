@@ -168,15 +168,15 @@ async def _start_anew(fresh: Path, file: Path) -> None:
         await migrate(db)
         async with db.transaction() as sql:
             await sql.execute(
-                "UPDATE sessions SET revoked_at = $1, revoke_reason = 'restore' WHERE revoked_at "
-                "IS NULL",
+                """
+                UPDATE sessions SET revoked_at = $1, revoke_reason = 'restore'
+                WHERE revoked_at IS NULL""",
                 now(),
             )
             await sql.execute("DELETE FROM one_time_tokens")
-            await sql.execute(
-                "UPDATE generations SET status = 'processing', phase = 'submitting' WHERE status "
-                "= 'queued'"
-            )
+            await sql.execute("""
+                UPDATE generations SET status = 'processing', phase = 'submitting'
+                WHERE status = 'queued'""")
             await audit.record(
                 sql, "backup_restore", actor_id=None, subject="database", after={"from": "shell"}
             )

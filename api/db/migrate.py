@@ -20,14 +20,12 @@ from api.db.duckdb import DuckDb
 from api.ids import now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at "
-    "TIMESTAMPTZ NOT NULL, checksum TEXT)"
-)
-_COLUMNS = (
-    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
-    "current_schema()"
-)
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL, checksum TEXT)"""
+_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = current_schema()"""
 _ONE_AT_A_TIME = 6_129_548_713
 """The advisory lock at which processes that start together wait for each other."""
 

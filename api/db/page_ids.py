@@ -70,10 +70,9 @@ async def _rows(
     sql: Sql, table: str, texts: Sequence[str], order: Order, values: Sequence[object], limit: int
 ) -> Sequence[Row]:
     where = f"WHERE {' AND '.join(texts)} " if texts else ""
-    query = (
-        f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT "
-        f"${len(values) + 1}"
-    )
+    query = f"""
+        SELECT id, {order.key} AS sort_key FROM {table} {where}
+        {by(order)} LIMIT ${len(values) + 1}"""
     return await sql.fetch(query, *values, limit + 1)
 
 
