@@ -38,7 +38,7 @@ class Act:
     language: str | None
 
 
-class _Key:
+class _BotKey:
     """A credential that lasts."""
 
     def __init__(self, key: str) -> None:
@@ -62,7 +62,7 @@ class BotApi(AsyncApi):
         public_url: str | None = None,
         patience: Patience | None = None,
     ) -> None:
-        super().__init__(open_async_http(api_url), _Key(bot_key))
+        super().__init__(open_async_http(api_url), _BotKey(bot_key))
         self.public_url = public_url
         self.waiters = Waiters(self._look, patience or Patience())
         self._acts: dict[tuple[str, str], Act] = {}
