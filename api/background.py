@@ -47,8 +47,8 @@ class Count(Protocol):
 
 
 class Background:
-    """All such work of one process, by name. `broken` is set once the process has to end with an
-    error."""
+    """All background work of one process, by name. `broken` is set once the process has to end with
+    an error."""
 
     def __init__(self, count: Count) -> None:
         self._count = count
@@ -67,7 +67,7 @@ class Background:
         most: float = MOST,
         needed: bool = False,
     ) -> None:
-        """Turn after turn, the first one after `first` seconds. After an error it waits `least`
+        """Run turn after turn, the first one after `first` seconds. After an error it waits `least`
         seconds, then longer, up to `most`."""
         state = self._state(name, needed=needed)
         task = asyncio.create_task(self._repeat(name, turn, state, first, least, most), name=name)
@@ -77,8 +77,8 @@ class Background:
     def once(
         self, name: str, work: Coroutine[Any, Any, None], **about: object
     ) -> asyncio.Task[None]:
-        """A task that ends, also when its work fails. `about`: what the log says of it; `name`
-        stands for all of its kind."""
+        """Run work once, in a task that ends also when the work fails. `about`: fields for the log;
+        `name` stands for all of its kind."""
         state = self._state(name, needed=False)
         return asyncio.create_task(self._do(name, work, state, about), name=name)
 
@@ -95,7 +95,7 @@ class Background:
 
     @property
     def works(self) -> bool:
-        """False while work fails that the process is useless without."""
+        """Tell whether the work that the process needs goes well."""
         return not any(state.failed and state.needed for state in self._states.values())
 
     async def close(self) -> None:

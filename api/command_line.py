@@ -108,7 +108,7 @@ async def _operator(
     settings: SettingsDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
-    """From this machine, with its key. For everybody else there is nothing here."""
+    """Let the shell of this machine in, by its key. Everybody else gets a 404."""
     if bearer is not None and _is_local(request):
         secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
         if hmac.compare_digest(bearer.credentials.encode(), secrets.operator_key.encode()):

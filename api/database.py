@@ -15,13 +15,13 @@ from api.start_errors import CannotStart
 
 
 async def open_database(settings: Settings) -> Db:
-    """Raises `CannotStart`."""
+    """Open the database. Raises `CannotStart`."""
     db, _ = await open_and_migrate(settings)
     return db
 
 
 async def open_and_migrate(settings: Settings) -> tuple[Db, list[str]]:
-    """Also what was applied. Raises `CannotStart`."""
+    """Open the database, and return the applied migrations, too. Raises `CannotStart`."""
     return await (_open_postgres(settings) if settings.is_postgres else _open_duckdb(settings))
 
 
@@ -93,7 +93,7 @@ def about_schema(error: WrongSchema) -> str:
 
 
 def _go_back(settings: Settings) -> str:
-    """The command, for the newest backup that there is."""
+    """Return the command that restores the newest backup."""
     folder = settings.backups
     newest = max(folder.glob("allucanget-*.zip"), default=None, key=lambda path: path.name)
     if newest is None:

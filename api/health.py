@@ -73,7 +73,8 @@ async def _database(db: Db) -> CheckOut:
 
 
 def _media(media: MediaService) -> CheckOut:
-    """As it was found a moment ago: a store that hangs must not make this hang."""
+    """Return the state of the store as it was found a moment ago: a store that hangs must not make
+    this hang."""
     state = media.files.state
     waiting = f"{state.waiting} files wait on this machine's disk." if state.waiting else ""
     if state.trouble is None:
@@ -107,7 +108,7 @@ def _background(background: Background) -> CheckOut:
 
 
 def add_docs(app: FastAPI) -> None:
-    """Swagger UI with its files from here: nothing is loaded from elsewhere."""
+    """Add Swagger UI with its files from here: nothing is loaded from elsewhere."""
     app.mount("/static/swagger", StaticFiles(directory=SWAGGER), name="swagger")
 
     @app.get("/docs", include_in_schema=False)

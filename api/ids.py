@@ -10,13 +10,13 @@ _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id() -> str:
-    """A UUIDv7: unique, and sorts by time."""
+    """Return a UUIDv7: unique, and sorted by time."""
     return str(uuid_utils.uuid7())
 
 
 def floor(moment: datetime) -> str:
-    """Not above any id that was made from this moment on, and above those of the second before:
-    finds what is young by its id."""
+    """Return an id that is not above any made from this moment on, and above those of the second
+    before: it finds young rows by their ids."""
     ms = f"{int(moment.timestamp() * 1000):012x}"
     return f"{ms[:8]}-{ms[8:]}-0000-0000-000000000000"
 
@@ -31,17 +31,17 @@ def moment(row_id: str) -> datetime | None:
 
 
 def short_id() -> str:
-    """Seven characters that a person can read out and type; 2 * 10^10 of them."""
+    """Return seven characters that a person can read out and type; there are 2 * 10^10 of them."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(7))
 
 
 def token(bits: int = 256) -> str:
-    """A random URL-safe secret."""
+    """Return a random URL-safe secret."""
     return secrets.token_urlsafe(bits // 8)
 
 
 def digest(secret: str) -> str:
-    """SHA-256 in hex: how high-entropy secrets are stored."""
+    """Return the SHA-256 in hex, the form in which high-entropy secrets are stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ _SECRETS = re.compile(
 
 
 def mask_secrets(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Tokens and keys never reach a log, whoever wrote the line."""
+    """Mask tokens and keys in a line, whoever wrote it."""
     return {
         key: _SECRETS.sub("***", value) if isinstance(value, str) else value
         for key, value in event.items()
@@ -21,7 +21,7 @@ def mask_secrets(logger: WrappedLogger, name: str, event: EventDict) -> EventDic
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Called once by a process' entry point."""
+    """Set logging up; called once by a process' entry point."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

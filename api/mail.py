@@ -37,8 +37,8 @@ class Mailer:
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, to: str, subject: str, text: str) -> bool:
-        """True when the server has taken it. False when mail is off or it failed, which is logged
-        and changes nothing else."""
+        """Send a mail. True when the server has taken it; False when mail is off or it failed,
+        which is logged and changes nothing else."""
         if self._server is None:
             return False
         try:
@@ -70,8 +70,8 @@ class Mailer:
 
 
 def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
-    """One plain mail to one address. Raises `ValueError` for an address that is none, or more than
-    one.
+    """Return one plain mail to one address. Raises `ValueError` for an address that is none, or
+    more than one.
 
     A line break would begin another header: an address with one is refused, and in a subject it
     becomes a blank.

@@ -4,7 +4,7 @@ from email_validator import validate_email
 
 
 def plain_address(address: str) -> str:
-    """One bare address, its domain as the mail system writes it. Raises `ValueError`."""
+    """Return one bare address, its domain as the mail system writes it. Raises `ValueError`."""
     checked = validate_email(
         address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
     )

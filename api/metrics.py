@@ -90,7 +90,8 @@ class Metrics:
 
     @contextmanager
     def provider_call(self, path: str) -> Iterator[None]:
-        """`path` at the provider; only its first word is kept, for the rest may be an id."""
+        """Count and time a call. `path` is the provider's; only its first word is kept, for the
+        rest may be an id."""
         about = path.strip("/").partition("/")[0]
         started, outcome = time.perf_counter(), "interrupted"
         try:
@@ -155,7 +156,7 @@ async def _reader(
 
 
 def _is_here(request: Request) -> bool:
-    """A program of this machine, and not what a proxy of this machine passes on."""
+    """Tell whether a program of this machine asks, and not through a proxy of this machine."""
     try:
         here = ipaddress.ip_address(request.client.host if request.client else "").is_loopback
     except ValueError:
@@ -170,7 +171,7 @@ async def metrics(
     warnings: FromApp[Warnings],
     budgets: FromApp[BudgetService],
 ) -> Response:
-    """For Prometheus: from this machine, or with an admin's token."""
+    """Return the metrics for Prometheus: from this machine, or with an admin's token."""
     return Response(
         await counted.text(stats, warnings, budgets),
         media_type=CONTENT_TYPE_LATEST,

@@ -12,9 +12,9 @@ from api.problems import problem_response
 
 
 class Edge:
-    """Gives each request an id, in its answer (`X-Request-Id`) and in every log line of its work.
-    Refuses a NUL in the address, which no database could look up. Turns the framework's plain 413
-    into a problem document. Counts what was answered."""
+    """Middleware that gives each request an id, in its answer (`X-Request-Id`) and in every log
+    line of its work. Refuses a NUL in the address, which no database could look up. Turns the
+    framework's plain 413 into a problem document. Counts what was answered."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

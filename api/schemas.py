@@ -47,12 +47,12 @@ Time = AwareDatetime
 
 
 def usd(micro: int) -> Decimal:
-    """Micro-dollars as dollars."""
+    """Return micro-dollars as dollars."""
     return Decimal(micro) / MICRO
 
 
 def micro(dollars: Decimal) -> int:
-    """Dollars as micro-dollars, rounded up, so that no fraction of a cent is given away."""
+    """Return dollars as micro-dollars, rounded up, so that no fraction of a cent is given away."""
     return math.ceil(dollars * MICRO)
 
 

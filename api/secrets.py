@@ -50,7 +50,7 @@ def ensure_secrets(data_dir: Path) -> Secrets:
 
 
 def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
-    """All secrets, with a new credential for this platform's bot in place of the old one."""
+    """Make a new credential for this platform's bot, and return all secrets."""
     path = data_dir / "secrets.json"
     with _alone(data_dir):
         found = _read(path) if path.exists() else Secrets()
@@ -61,7 +61,7 @@ def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
 
 @contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
-    """Among all processes of this machine. Raises `SecretsUnusable`."""
+    """Keep all other processes of this machine out. Raises `SecretsUnusable`."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / "secrets.lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -83,7 +83,7 @@ def _read(path: Path) -> Secrets:
 
 
 def _write(path: Path, secrets: Secrets) -> Secrets:
-    """Written aside and renamed, so that a crash leaves the old file or the new one."""
+    """Write the file aside and rename it, so that a crash leaves the old file or the new one."""
     aside = path.with_suffix(".new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:

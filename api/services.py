@@ -73,7 +73,7 @@ SANDBOX_KEY = "sandbox"
 
 
 class Services:
-    """Each is made of what stands above it. `by_type` is where routes find them."""
+    """The services of a process, each made of those above it. Routes find them in `by_type`."""
 
     def __init__(
         self,
@@ -338,14 +338,14 @@ def _disk_space(settings: Settings, files: MediaStore) -> DiskSpace:
 
 
 def _databases(settings: Settings) -> tuple[list[Path], Path | None]:
-    """The folders in which databases of this installation may lie, and the one in use."""
+    """Return the folders in which databases of this installation may lie, and the file in use."""
     live = None if settings.is_postgres else settings.duckdb_path
     return [settings.data_dir, settings.backups, *([live.parent] if live else [])], live
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """The names under which this server is known: `studio.example.org`, and `example` and `studio`
-    alone."""
+    """Return the names under which this server is known: `studio.example.org`, and `example` and
+    `studio` alone."""
     urls = (settings.public_url, settings.public_api_url)
     found = [urlsplit(url).hostname or "" for url in urls if url]
     return sorted(

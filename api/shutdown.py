@@ -25,7 +25,7 @@ class Stop:
         self.at_once = False
 
     def ask(self) -> None:
-        """Once more: do not wait. From signals, too."""
+        """Ask for the end; asked once more, do not wait. Signal handlers may call it."""
         event = self._second if self.asked else self._first
         self.asked, self.at_once = True, self.asked
         self._loop.call_soon_threadsafe(
@@ -33,7 +33,7 @@ class Stop:
         )  # a loop that waits for nothing else would not look before its next timer
 
     async def wait(self) -> None:
-        """Until it is asked for."""
+        """Wait until the end is asked for."""
         await self._first.wait()
 
     async def drained(self, what: str, work: Collection[asyncio.Task[Any]]) -> None:

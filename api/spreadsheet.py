@@ -8,7 +8,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """A cell that a spreadsheet would take for a formula gets a quote in front."""
+    """Put a quote in front of a cell that a spreadsheet would take for a formula."""
     text = io.StringIO()
     csv.writer(text).writerows([_harmless(cell) for cell in row] for row in rows)
     return text.getvalue()

@@ -5,8 +5,8 @@ from typing import Any
 
 
 def storable(text: str) -> str:
-    """Halves of a character that belong together are joined, others become U+FFFD; NUL is left
-    out."""
+    """Return the text with halves of a character joined, single halves as U+FFFD, and without
+    NUL."""
     if text.isascii() and "\x00" not in text:
         return text
     return (
@@ -15,7 +15,7 @@ def storable(text: str) -> str:
 
 
 def storable_args(args: tuple[object, ...]) -> tuple[object, ...]:
-    """A statement's arguments; lists hold text."""
+    """Return a statement's arguments as storable text; lists hold text."""
     return tuple(_argument(value) for value in args)
 
 
@@ -26,8 +26,8 @@ def _argument(value: object) -> object:
 
 
 def storable_json(value: Any) -> Any:
-    """The same of a parsed document, its names included. Raises RecursionError where it is nested
-    too deeply."""
+    """Return a parsed document as storable text, its names included. Raises RecursionError where it
+    is nested too deeply."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):

@@ -24,7 +24,8 @@ class Wake:
             event.set()
 
     def listen(self, topic: str) -> "WakeListener":
-        """Listen before looking, so that a ring between look and wait is not missed."""
+        """Return a listener. Listen before looking, so that a ring between look and wait is not
+        missed."""
         return WakeListener(self._waiting, topic)
 
 
@@ -47,7 +48,7 @@ class WakeListener:
             del self._waiting[self._topic]
 
     async def wait(self, seconds: float) -> bool:
-        """True when it rang; the next wait needs a new ring."""
+        """Wait for a ring. True when it rang; the next wait needs a new ring."""
         try:
             # not wait_for: before Python 3.12 it loses a cancel that comes at the moment of the
             # ring

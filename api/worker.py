@@ -30,7 +30,7 @@ def main(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> int:
-    """The exit code."""
+    """Run until the end is asked for, and return the exit code."""
     stop = Stop(settings.drain_seconds)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

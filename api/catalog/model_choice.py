@@ -32,8 +32,8 @@ cheapest."""
 
 
 def matching(models: Sequence[Model], wanted: str) -> list[Model]:
-    """The strictest reading that finds anything: whole id or name, its part behind the slash, every
-    word."""
+    """Return the models that the strictest successful reading finds: whole id or name, its part
+    behind the slash, every word."""
     text = wanted.strip().lower()
     exact = [model for model in models if text in {model.id.lower(), model.name.lower()}]
     if exact:
@@ -75,8 +75,8 @@ def best(kind: Kind, models: Sequence[Model]) -> Model:
 
 
 def price_of(model: Model) -> int | None:
-    """Of a typical request, for comparing; a free model counts as unknown, as it is slow and soon
-    refuses."""
+    """Return the price of a typical request, for comparing; a free model counts as unknown, as it
+    is slow and soon refuses."""
     if model.kind == "image":
         return image_micro(model, {})
     if model.kind == "video":

@@ -40,8 +40,8 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
 def checked_video_options(
     model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False
 ) -> Options:
-    """As for images. `from_image`: the first frame is given; a `VideoFromImageIn` says so by
-    itself."""
+    """Return the checked options of a video. `from_image`: the first frame is given; a
+    `VideoFromImageIn` says so by itself."""
     can = model.info.capabilities
     from_image = from_image or isinstance(body, VideoFromImageIn)
     if isinstance(body, EstimateIn):

@@ -38,7 +38,7 @@ def tokens(chars: int) -> int:
 def image_micro(
     model: Model, options: Options, *, input_images: int = 0, prompt_chars: int = 0
 ) -> int | None:
-    """Of one request for `n` images with checked options."""
+    """Return the highest cost of one request for `n` images with checked options."""
     n = int(options.get("n", 1))
     if model.price_override_micro is not None:
         return n * model.price_override_micro
@@ -57,7 +57,7 @@ def image_micro(
 
 
 def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> Decimal | None:
-    """Dollars for one image; None when the list has no line that prices it, or one that says
+    """Return the dollars for one image; None when no line of the list prices it, or one says
     nothing: no image is free."""
     if items is None:
         return None
@@ -130,8 +130,8 @@ def _most(items: Iterable[PriceItem], billables: tuple[str, ...], unit: str) -> 
 
 
 def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) -> int | None:
-    """Of one answer of at most `max_tokens` tokens to `chars` characters of context and `images`
-    images."""
+    """Return the highest cost of one answer of at most `max_tokens` tokens to `chars` characters of
+    context and `images` images."""
     if model.price_override_micro is not None:
         return model.price_override_micro
     items = model.price_lines
@@ -152,7 +152,7 @@ def used_text_micro(model: Model, *, prompt_tokens: int, completion_tokens: int)
 
 
 def price_out(model: Model) -> PriceOut:
-    """A model's price as it is shown."""
+    """Return a model's price as it is shown."""
     price = PriceOut(items=list(model.info.price or ()), summary="")
     items = model.price_lines
     if model.price_override_micro is not None:
@@ -187,5 +187,5 @@ def _summary(price: PriceOut) -> str:
 
 
 def _dollars(usd: Decimal) -> str:
-    """At least cents, at most four digits behind the point."""
+    """Return an amount with at least cents and at most four digits behind the point."""
     return f"${usd:.2f}" if usd >= 1 or round(usd, 2) == usd else f"${usd:.4f}".rstrip("0")

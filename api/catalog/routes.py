@@ -37,7 +37,7 @@ async def list_models(
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[ModelOut]:
-    """The models that may be used: the default of each kind first."""
+    """Return the models that may be used: the default of each kind first."""
     models = catalog.list_models(kind, caller.role)
     start = 0
     if cursor is not None:
@@ -70,8 +70,9 @@ async def list_all_models(
     sort: ModelSort = "kind",
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[AdminModelOut]:
-    """Also those that are switched off or have vanished from the provider's lists. By price: of a
-    typical request, unknown ones last. By use: what was asked for most often in the last 7 days."""
+    """Return all models, also those that are switched off or have vanished from the provider's
+    lists. By price: of a typical request, unknown ones last. By use: the most requests in the last
+    7 days first."""
     return await catalog.all(kind, q, cursor, limit, sort, await spending.used())
 
 
@@ -102,5 +103,5 @@ async def change_model(
     body: ModelChangeIn,
     kind: Kind | None = None,
 ) -> AdminModelOut:
-    """Holds for the next request on; generations that were accepted go on."""
+    """Change a model from the next request on; accepted generations go on."""
     return await catalog.change(model_id, kind, body, admin.user_id)

@@ -75,7 +75,7 @@ async def all_models(sql: Sql) -> list[Stored]:
 
 
 async def by_id(sql: Sql, model_id: str) -> list[Stored]:
-    """One for each kind in which the model is known."""
+    """Return one row for each kind in which the model is known."""
     return [
         _stored(row)
         for row in await sql.fetch(
@@ -85,8 +85,8 @@ async def by_id(sql: Sql, model_id: str) -> list[Stored]:
 
 
 async def add_listed(sql: Sql, infos: Sequence[ModelInfo], now: datetime) -> None:
-    """New models, switched on. One statement for hundreds of rows; a row that another process added
-    first stays."""
+    """Add new models, switched on. One statement for hundreds of rows; a row that another process
+    added first stays."""
     query = """
         INSERT INTO models (id, kind, name, data_json, enabled, is_default, listed, seen_at)
         SELECT new.id, new.kind, new.name, new.data_json, TRUE, FALSE, TRUE, $5
@@ -121,7 +121,7 @@ async def touch_listed(sql: Sql, now: datetime) -> None:
 async def add_by_hand(
     sql: Sql, info: ModelInfo, price_override_micro: int | None, now: datetime
 ) -> None:
-    """A row that exists already stays as it is."""
+    """Add a model by hand. A row that exists already stays as it is."""
     query = """
         INSERT INTO models (id, kind, name, data_json, enabled, is_default, price_override_micro,
             listed, seen_at)
@@ -138,7 +138,7 @@ async def add_by_hand(
 
 
 async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
-    """A model that has vanished from the lists is offered again, with what was known of it."""
+    """Offer a model again that has vanished from the lists, with its known data."""
     query = "UPDATE models SET data_json = $3 WHERE id = $1 AND kind = $2"
     await sql.execute(query, info.id, info.kind, data_json(info, by_hand=True))
 

@@ -56,7 +56,7 @@ class Sku:
         return sum(part is not None for part in (self.from_image, self.audio, self.resolution))
 
     def of(self, seconds: int, pixels: int) -> Decimal:
-        """Dollars for a video of `seconds` with `pixels` in a frame."""
+        """Return the dollars for a video of `seconds` with `pixels` in a frame."""
         if self.per == "token":
             # the first frame is counted beside the seconds: 1920 x 1088 for 5 s are billed as
             # 246,840 tokens
@@ -67,7 +67,7 @@ class Sku:
 
 
 def read_sku(item: PriceItem) -> Sku | None:
-    """None for a key that prices something else, or that nobody knows."""
+    """Return the line of a key; None for one that prices something else, or that nobody knows."""
     key = item.billable.lower().replace("-", "_")
     found = _KEY.fullmatch(key)
     if found is None:
@@ -91,7 +91,7 @@ def read_sku(item: PriceItem) -> Sku | None:
 
 
 def video_micro(model: Model, options: Options, *, images: int = 0) -> int | None:
-    """Of one video with checked options, made from `images` images."""
+    """Return the highest cost of one video with checked options, made from `images` images."""
     duration = options.get("duration")
     if model.price_override_micro is not None:
         return None if duration is None else model.price_override_micro * int(duration)
@@ -114,8 +114,8 @@ def video_micro(model: Model, options: Options, *, images: int = 0) -> int | Non
 def least_of(
     items: Iterable[PriceItem],
 ) -> tuple[Decimal | None, Literal["second", "video"] | None]:
-    """The least of the list in dollars, and what it is for; a token counts as what a second of the
-    smallest video takes."""
+    """Return the lowest price of the list in dollars, and its unit; a token counts as what a second
+    of the smallest video takes."""
     found = _skus(items)
     seconds = [
         line.of(1, _area(line.resolution or "480p", 16 / 9))
@@ -152,8 +152,8 @@ def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:
 
 
 def _pixels(options: Options, resolutions: Sequence[str]) -> int:
-    """The most that a frame may have: models keep either the shorter side of a resolution or its
-    area when a ratio is another one."""
+    """Return the most pixels that a frame may have: models keep either the shorter side of a
+    resolution or its area when a ratio is another one."""
     asked = options.get("resolution")
     names = [str(asked)] if asked is not None else list(resolutions) or [_UNKNOWN_RESOLUTION]
     wide, colon, high = str(options.get("aspect_ratio", "")).partition(":")
@@ -166,8 +166,8 @@ def _is_number(text: str) -> bool:
 
 
 def _area(resolution: str, ratio: float) -> int:
-    """Pixels of a frame whose shorter side is the resolution. Encoders round sides up to whole
-    blocks of 16."""
+    """Return the pixels of a frame whose shorter side is the resolution. Encoders round sides up to
+    whole blocks of 16."""
     name = resolution.lower()
     digits = re.match(r"\d+", name)
     short = _SHORT_SIDES.get(name) or (int(digits[0]) if digits else 2160)

@@ -32,7 +32,7 @@ class Announcer:
 
 
 def target_of(row: Generation) -> DeliveryTarget | None:
-    """The chat that waits for it; None when it was asked for elsewhere."""
+    """Return the chat that waits for it; None when it was asked for elsewhere."""
     if row.platform is None or row.chat_id is None:
         return None
     return DeliveryTarget(

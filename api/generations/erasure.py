@@ -21,11 +21,11 @@ class GenerationEraser:
     async def erase(
         self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None
     ) -> None:
-        """The row, what is to be delivered of it, and its files; `also` is done in the same
-        transaction.
+        """Delete the row, its deliveries and its files; `also` is done in the same transaction.
 
         One that the provider works on is booked with its estimate, because nobody will learn what
-        it cost."""
+        it cost.
+        """
         async with self._db.transaction() as sql:
             await self._outbox.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)

@@ -50,7 +50,8 @@ class GenerationFilter:
 async def page(
     sql: Sql, wanted: GenerationFilter, limit: int, sort: GenerationSort = "newest"
 ) -> tuple[list[Listed], str | None]:
-    """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
+    """Return a page, with the cursor of the next one. Raises `InvalidRequest` for a cursor of
+    another sort."""
     words = wanted.text.lower() if wanted.text else None
     found = (
         "(short_id = {0} OR position({0} IN lower(prompt)) > 0)"
@@ -78,7 +79,7 @@ async def page(
 
 
 async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
-    """Of all that this user has in the gallery, by name."""
+    """Return the models of all that this user has in the gallery, by name."""
     rows = await sql.fetch(
         "SELECT DISTINCT kind, model FROM generations WHERE user_id = $1 ORDER BY 2, 1", user_id
     )
@@ -86,8 +87,8 @@ async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
 
 
 def within(wanted: GenerationFilter, sort: GenerationSort, at: datetime) -> GenerationFilter:
-    """The same, and for a sort without an index a few days only: the last before `until`, else the
-    first from `since` on, else the last."""
+    """Return the filter; for a sort without an index limited to a few days: the last before
+    `until`, else the first from `since` on, else the last."""
     if ORDERS[sort].key == "id":
         return wanted
     try:

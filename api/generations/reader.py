@@ -21,7 +21,7 @@ TYPICAL_LEAST = 3
 
 
 class GenerationReader:
-    """Reads only; `service.py` and `worker.py` change."""
+    """Reads generations and writes nothing."""
 
     def __init__(self, db: Db, media: MediaService) -> None:
         self._db = db
@@ -29,7 +29,8 @@ class GenerationReader:
         self._typical: dict[str, tuple[datetime, tuple[int, int] | None]] = {}
 
     async def owned(self, user_id: str, generation_id: str) -> Generation:
-        """By id or short id. Another user's is as unknown as none: `NotFound`."""
+        """Return the user's generation by id or short id. Another user's is as unknown as none:
+        `NotFound`."""
         found = await store.get(self._db, generation_id) or await store.by_short_id(
             self._db, generation_id.lower()
         )
@@ -50,7 +51,7 @@ class GenerationReader:
         return out
 
     async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
-        """For the outbox."""
+        """Return the views of generations for the outbox, by id."""
         rows = await store.by_ids(self._db, ids) if ids else []
         outs = await self.outs(rows)
         return {
@@ -103,7 +104,7 @@ class GenerationReader:
         return outs
 
     async def files(self, rows: Sequence[Listed]) -> dict[str, list[MediaOut]]:
-        """By generation, in order; those without are left out."""
+        """Return the files by generation, in order; generations without files are left out."""
         done = [row for row in rows if row.status == "completed"]
         found = await self._media.of_generations([row.id for row in done if row.files_json is None])
         return found | {
@@ -137,7 +138,8 @@ class GenerationReader:
         return min(0.95, round((now() - row.started_at).total_seconds() / max(1, typical[1]), 2))
 
     async def typical(self, model: str) -> tuple[int, int] | None:
-        """The middle half of the model's last times, in seconds; None while there are too few."""
+        """Return the middle half of the model's last times, in seconds; None while there are too
+        few."""
         kept = self._typical.get(model)
         if kept and kept[0] > now():
             return kept[1]
@@ -151,7 +153,7 @@ class GenerationReader:
 
 
 def elapsed(row: Listed) -> int | None:
-    """Seconds since it left the queue, until now or its end."""
+    """Return the seconds since it left the queue, until now or its end."""
     return (
         None
         if row.started_at is None

@@ -68,14 +68,14 @@ MOVES: Mapping[State, tuple[State, ...]] = {
 
 
 def name(state: State) -> str:
-    """As SQL compares it: `status || '/' || phase`."""
+    """Return the text by which SQL compares it: `status || '/' || phase`."""
     return "/".join(state)
 
 
 def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
-    """The states from which a write may go to `phase`; also the phase itself, for a write that only
-    changes other columns, except `submitting`: the intent to pay is written once, by one lease as
-    well. `status` None leaves the row's own."""
+    """Return the states from which a write may go to `phase`; also the phase itself, for a write
+    that only changes other columns, except `submitting`: the intent to pay is written once, by one
+    lease as well. `status` None leaves the row's own."""
     return sorted(
         name(state)
         for state, targets in MOVES.items()
@@ -88,8 +88,8 @@ def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
 
 
 def endings(status: GenerationStatus) -> list[str]:
-    """The states from which a generation may end as `status`; a cancelled one ends from the same
-    phases and stays cancelled."""
+    """Return the states from which a generation may end as `status`; a cancelled one ends from the
+    same phases and stays cancelled."""
     waiting = {state for state, targets in MOVES.items() if (status, "done") in targets}
     return sorted(
         name(state)
@@ -104,5 +104,5 @@ def endings(status: GenerationStatus) -> list[str]:
 
 
 def in_phase(*phases: Phase) -> list[str]:
-    """Every state of these phases that is not an end."""
+    """Return every state of these phases that is not an end."""
     return sorted(name(state) for state, targets in MOVES.items() if state[1] in phases and targets)

@@ -18,8 +18,8 @@ from api.generations.store import COLUMNS, Generation, row_of
 
 IMAGES_PER_USER = 3
 VIDEOS_PER_USER = 2
-"""Jobs of one user at the provider at a time, also those that the user has cancelled there; more of
-them wait in the queue."""
+"""Generations of one user at the provider at a time, also those that the user has cancelled there;
+more of them wait in the queue."""
 
 
 # The order of turns. $1: now; $2, $3: places of a user for videos and images; $4: generations that
@@ -90,8 +90,8 @@ async def claim_submits(
 
 
 async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[str, int]:
-    """Of generations that wait to be claimed, counted from 1 in the order of `claim_submits`; one
-    that is refused for now keeps its place."""
+    """Return the places of waiting generations, from 1 in the order of `claim_submits`; one that is
+    refused for now keeps its place."""
     rows = await sql.fetch(
         f"""
         WITH {_PLACED}, numbered AS MATERIALIZED (
@@ -145,8 +145,8 @@ async def claim(
 
 
 async def next_due(sql: Sql, after: datetime) -> datetime | None:
-    """The first due time after a moment; what was due before it and was not taken waits for a
-    place, not for a time."""
+    """Return the first due time after a moment; generations due before it wait for a place, not for
+    a time."""
     row = await sql.fetch_one(
         f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1", after
     )
@@ -163,7 +163,7 @@ async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime
 
 
 async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
-    """Jobs whose lease was not renewed in time, each with its end."""
+    """Return generations whose lease was not renewed in time, each with the end of the lease."""
     rows = await sql.fetch(
         "SELECT id, run_at FROM generations "
         f"WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1",
@@ -173,8 +173,8 @@ async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
 
 
 async def bring_back(sql: Sql, now: datetime) -> int:
-    """Jobs that wait for longer than any wait there is were left by a clock that has been set back
-    since: they are due now. How many."""
+    """Make generations due that wait for longer than any wait there is: the clock has been set back
+    since. Return their number."""
     rows = await sql.fetch(
         f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id",
         now,
@@ -184,7 +184,8 @@ async def bring_back(sql: Sql, now: datetime) -> int:
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
-    """For the embedded engine at start: no other process can hold a lease on this file."""
+    """Free all leases of the embedded engine at a start: no other process can hold one on this
+    file."""
     await sql.execute(
         "UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now
     )
@@ -198,8 +199,8 @@ async def advance(
     status: GenerationStatus | None = None,
     **changes: object,
 ) -> bool:
-    """False when somebody else has taken the generation meanwhile, or when it may not go there any
-    more."""
+    """Move it to another phase. False when another worker has taken it meanwhile, or when it may
+    not go there any more."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
     written = await sql.fetch_one(
@@ -256,9 +257,9 @@ async def release(
 async def finish(
     sql: Sql, row: Generation, outcome: Mapping[str, object]
 ) -> tuple[GenerationStatus, str] | None:
-    """The last fenced write; returns the status that stands and whose it is: a guest's generation
-    may belong to an account by now. A cancelled generation keeps that status and only gets its
-    cost."""
+    """Write the end, the last fenced write. Return the status that stands and the owner's id: a
+    guest's generation may belong to an account by now. A cancelled generation keeps that status and
+    only gets its cost."""
     written = await sql.fetch_one(
         """
         UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
@@ -296,8 +297,8 @@ async def finish(
 
 
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
-    """Nothing was sent: the generation ends here. The attempt moves on, so that a worker that holds
-    it is fenced off."""
+    """Cancel a generation of which nothing was sent: it ends here. The attempt moves on, so that a
+    worker that holds it is fenced off."""
     row = await sql.fetch_one(
         """
         UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2,

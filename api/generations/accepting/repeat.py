@@ -39,8 +39,8 @@ def request_of(row: Generation, body: AgainIn) -> Request:
 
 
 def fitting(model: Model, request: Request, asked_for: set[str]) -> Request:
-    """Without the options that the model does not take, except those `asked_for` now: they are an
-    error when it comes to them."""
+    """Return the request without the options that the model does not take, except those `asked_for`
+    now: they are an error when it comes to them."""
     while True:
         try:
             _options(model, request)

@@ -76,7 +76,7 @@ def estimate_of(model: Model, options: Options, *, inputs: int, chars: int) -> i
 
 
 def check_address(caller: Caller, address: AddressIn | None) -> None:
-    """A result goes only to the chat that the act token was made for."""
+    """Raise `NotAllowed` for another chat than that of the act token."""
     if address is not None and (caller.platform, caller.chat_id) != (
         address.platform,
         address.chat_id,
@@ -85,7 +85,7 @@ def check_address(caller: Caller, address: AddressIn | None) -> None:
 
 
 def body_hash(body: Request, parent_id: str | None) -> str:
-    """A confirmation is the same request."""
+    """Return the hash of a request. A confirmation is the same request."""
     asked = body.model_dump_json(exclude={"confirm"})
     return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{asked}".encode()).hexdigest()
 

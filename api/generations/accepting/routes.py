@@ -125,7 +125,7 @@ async def again(
     reader: ReaderDep,
     body: AgainIn | None = None,
 ) -> Response:
-    """The same request as a new generation, with changes."""
+    """Make the same request once more, with changes."""
     made = await generations.again(caller, generation_id, body or AgainIn(), origin)
     return await _accepted(reader, made)
 

@@ -137,7 +137,7 @@ class GenerationService:
     async def again(
         self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin
     ) -> Generation:
-        """The same request as a new generation, with changes; the earlier one is its parent."""
+        """Make the same request once more, with changes; the earlier generation is the parent."""
         return await self.repeat(
             caller, await self._reader.owned(caller.user_id, generation_id), body, origin
         )
@@ -188,8 +188,8 @@ class GenerationService:
         return upload.id, None
 
     async def _earlier(self, caller: Caller, asked_hash: str, origin: Origin) -> Generation | None:
-        """The generation of an earlier request with the same key. Raises `Conflict` when that
-        request was another."""
+        """Return the generation of an earlier request with the same key. Raises `Conflict` when
+        that request was another."""
         if origin.key is None:
             return None
         found = await store.recall_key(self._db, key_of(caller, origin.key))
@@ -249,8 +249,8 @@ class GenerationService:
     async def _keep_draft(
         self, caller: Caller, asked: CheckedRequest, origin: Origin
     ) -> str | None:
-        """A chat cannot send its request once more: its button only has room for an id. Programs
-        can, and get none."""
+        """Store the request of a chat, which cannot send it once more: a button only has room for
+        an id. Programs can, and get no draft."""
         if asked.request.address is None:
             return None
         request = asked.request.model_copy(
@@ -283,14 +283,15 @@ class GenerationService:
     async def _accepted_by_other(
         self, caller: Caller, asked: CheckedRequest, origin: Origin, error: Duplicate
     ) -> Generation:
-        """Two requests with one key at the same moment: the other one won."""
+        """Return the generation of another request with this key that won at the same moment."""
         found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
         if found is None or found[0] != asked.body_hash:
             raise Conflict("asked_at_same_moment") from error
         return await self._reader.owned(caller.user_id, found[1])
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
-        """Raises `StorageFull`, too: better before somebody has written a prompt."""
+        """Return price and balance. Raises `StorageFull`, too: better before somebody has written a
+        prompt."""
         await self._media.disk_space.require()
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
         inputs = len(body.input_images or ()) + len(
@@ -321,7 +322,7 @@ class GenerationService:
         )
 
     async def wait(self, generation: Generation, seconds: float) -> Generation:
-        """The generation when it has finished, or as it stands when the time is over."""
+        """Return the generation when it has finished, or as it stands when the time is over."""
         until = now() + timedelta(seconds=seconds)
         with self._wake.listen(f"generation:{generation.id}") as listener:
             while True:
@@ -332,8 +333,8 @@ class GenerationService:
                 await listener.wait(min(left, LOOK_EVERY))
 
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
-        """Before the provider has it the hold is freed; after that only the waiting ends, and the
-        real cost is still booked."""
+        """Cancel it. Before the provider has it the hold is freed; after that only the waiting
+        ends, and the real cost is still booked."""
         row = await self._reader.owned(caller.user_id, generation_id)
         await self.stop(row)
         return await self._reader.one(caller.user_id, row.id)
@@ -341,7 +342,8 @@ class GenerationService:
     async def stop(
         self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None
     ) -> None:
-        """Raises `AlreadyFinished`. `also` is done in the same transaction."""
+        """Cancel it for its owner or an operator. Raises `AlreadyFinished`. `also` is done in the
+        same transaction."""
         async with self._db.transaction() as sql:
             freed = await transitions.cancel_unsubmitted(sql, row.id, now())
             if freed:
@@ -357,7 +359,7 @@ class GenerationService:
         self._announcer.ring(row)
 
     def address_of(self, row: Generation) -> AddressIn | None:
-        """The chat that asked, as its bot would say it again."""
+        """Return the chat that asked, as its bot would send it again."""
         if row.platform is None or row.chat_id is None:
             return None
         return AddressIn(
@@ -379,7 +381,7 @@ class GenerationService:
         await store.set_card(self._db, row.id, message_id)
 
     async def erase_user(self, user_id: str) -> None:
-        """All of a user's generations, whatever their state: a worker that holds one finds its row
+        """Erase all generations of a user in any state: a worker that holds one finds its row
         gone."""
         await drafts.delete_of_user(self._db, user_id)
         for generation_id in await store.ids_of_user(self._db, user_id):
@@ -387,7 +389,7 @@ class GenerationService:
 
 
 def failure_of(row: Generation) -> DomainError:
-    """A failed generation as the error that a program waiting for it gets."""
+    """Return a failed generation as the error that a program waiting for it gets."""
     kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
     params: dict[str, Any] = dict(row.error_params)
     error = kind(row.error_reason or "earlier", **params)

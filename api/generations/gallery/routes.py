@@ -48,8 +48,8 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[GenerationOut]:
-    """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat
-    platform. `since` up to before `until`."""
+    """Return a page, the newest first. `q`: words of the prompt, or a short id. `source`: `web`,
+    `api` or a chat platform. `since` up to before `until`."""
     wanted = GenerationFilter(
         caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor
     )
@@ -58,19 +58,19 @@ async def page(
 
 @router.get("/generations/models")
 async def used_models(caller: UserCaller, gallery: GalleryDep) -> Page[UsedModelOut]:
-    """With which models the caller has made what is in the gallery: what one can filter by."""
+    """Return the models of the caller's gallery, to filter by."""
     return await gallery.used_models(caller.user_id)
 
 
 @router.post("/generations/delete")
 async def delete(body: IdsIn, caller: UserCaller, gallery: GalleryDep) -> DeletedOut:
-    """For good, with their files. What is still being made is kept, and said so."""
+    """Delete them for good, with their files. Those still being made are kept and named."""
     return await gallery.delete(caller.user_id, body.ids)
 
 
 @router.post("/generations/zip", response_class=StreamingResponse)
 async def zip_files(body: IdsIn, caller: UserCaller, gallery: GalleryDep) -> StreamingResponse:
-    """The files of the finished ones, as they were made."""
+    """Return a zip of the files of the finished ones, as they were made."""
     rows = await gallery.chosen(caller.user_id, body.ids)
     headers = {
         "Content-Disposition": 'attachment; filename="allucanget.zip"',
@@ -106,13 +106,14 @@ async def favourite(
 async def share(
     generation_id: str, body: ShareIn, caller: UserCaller, gallery: GalleryDep
 ) -> ShareOut:
-    """A link with which anybody sees the result and its prompt, until it ends or is taken back."""
+    """Make a link with which anybody sees the result and its prompt, until it ends or is taken
+    back."""
     return await gallery.share(caller.user_id, generation_id, body.hours)
 
 
 @router.get("/generations/{generation_id}/shares")
 async def shares(generation_id: str, caller: UserCaller, gallery: GalleryDep) -> Page[ShareOut]:
-    """Those that still work, newest first."""
+    """Return the links that still work, the newest first."""
     return Page(items=await gallery.shares(caller.user_id, generation_id))
 
 
@@ -125,5 +126,5 @@ async def unshare(
 
 @router.get("/shared/{token}")
 async def shared(token: str, gallery: GalleryDep) -> SharedOut:
-    """Public: what a shared link shows. 404 once it has ended."""
+    """Return the view of a shared link, for anybody. 404 once it has ended."""
     return await gallery.shared(token)

@@ -48,15 +48,15 @@ class Gallery:
         self._signer = shares.Signer(signing_key)
         self._public_url = public_url
         self._used: dict[str, tuple[datetime, Page[UsedModelOut]]] = {}
-        """The one that was asked for longest ago comes first."""
+        """The user who asked longest ago comes first."""
 
     async def page(self, wanted: GenerationFilter, limit: int) -> Page[GenerationOut]:
         rows, cursor = await lists.page(self._db, wanted, limit)
         return Page(items=await self._reader.outs(rows), next_cursor=cursor)
 
     async def used_models(self, user_id: str) -> Page[UsedModelOut]:
-        """Kept for a minute: every page of the gallery asks for them, and all that the user has is
-        looked at."""
+        """Return the models used in the gallery. They are kept for a minute: every page asks for
+        them, and the query reads all that the user has."""
         kept = self._used.pop(user_id, None)
         if kept is None or kept[0] < ids.now() - USED_KEPT:
             found = await lists.used_models(self._db, user_id)
@@ -98,7 +98,7 @@ class Gallery:
         )
 
     async def chosen(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
-        """Those with files, in the order asked for. Raises `NotFound` when there is none."""
+        """Return those with files, in the order asked for. Raises `NotFound` when there is none."""
         found = {
             row.id: row
             for row in await self._owned(user_id, generation_ids)
@@ -110,8 +110,8 @@ class Gallery:
         return rows
 
     async def archive(self, rows: Sequence[Generation]) -> AsyncIterator[bytes]:
-        """A zip of their files, written while it is sent. A file that is missing in the media store
-        is left out."""
+        """Yield a zip of their files, written while it is sent. A file that is missing in the media
+        store is left out."""
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for row in rows:
@@ -129,7 +129,7 @@ class Gallery:
         yield sink.take()
 
     async def share(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
-        """Raises `NotFound`, also for one that has no result (yet)."""
+        """Make a link. Raises `NotFound`, also for one that has no result (yet)."""
         row = await self._finished(user_id, generation_id)
         at = ids.now()
         made = Share(ids.new_id(), row.id, at, at + timedelta(hours=hours))
@@ -138,7 +138,7 @@ class Gallery:
         return self._out(made)
 
     async def link(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
-        """An open link that lasts at least half of that, or a new one. Raises as `share`."""
+        """Return an open link that lasts at least half of that, or a new one. Raises as `share`."""
         lasting = ids.now() + timedelta(hours=hours) / 2
         known = [
             one for one in await self.shares(user_id, generation_id) if one.expires_at > lasting
@@ -150,7 +150,7 @@ class Gallery:
         return [self._out(each) for each in await shares.of_generation(self._db, row.id)]
 
     async def unshare(self, user_id: str, generation_id: str, share_id: str) -> None:
-        """The link opens nothing from now on. Raises `NotFound`."""
+        """Take a link back: it opens nothing from now on. Raises `NotFound`."""
         row = await self._reader.owned(user_id, generation_id)
         if not await shares.delete(self._db, share_id, row.id):
             raise NotFound("share_unknown")

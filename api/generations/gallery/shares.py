@@ -30,7 +30,7 @@ class Signer:
         return f"{share_id}.{self._sign(share_id)}"
 
     def share_id(self, token: str) -> str | None:
-        """None when it was not signed here."""
+        """Return the id in a token; None when it was not signed here."""
         share_id, _, signature = token.partition(".")
         return (
             share_id
@@ -60,7 +60,7 @@ async def get(sql: Sql, share_id: str) -> Share | None:
 
 
 async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
-    """Those that still open, newest first."""
+    """Return those that still open, the newest first."""
     rows = await sql.fetch(
         "SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1",
         generation_id,

@@ -57,7 +57,7 @@ class LateCosts:
         log.warning("late_cost", generation=row.id, kind=row.kind, model=row.model, cost_micro=cost)
 
     async def _cost_of_video(self, row: Generation, provider_id: str) -> int | None:
-        """None while it is made."""
+        """Return the cost; None while it is made."""
         video = await self._provider.check_video(provider_id)
         if video.state == "running":
             return None

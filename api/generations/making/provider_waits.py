@@ -20,7 +20,7 @@ LONGEST = 30.0
 
 
 def may_wait(error: ProviderError) -> bool:
-    """Nothing was done, and it is the provider or the way to it that is at fault, not this
+    """Tell whether nothing was done and the provider or the way to it is at fault, not this
     generation."""
     if error.outcome == "unknown" or error.cost_micro or error.made:
         return False
@@ -31,7 +31,7 @@ def may_wait(error: ProviderError) -> bool:
 
 
 def next_wait(row: Generation, error: ProviderError) -> float | None:
-    """The seconds until it is tried again; None once there is no use in waiting."""
+    """Return the seconds until it is tried again; None once there is no use in waiting."""
     left = PATIENCE - (row.followed_ms or 0) / 1000
     if left <= 0 or (error.outcome == "refused" and (error.retry_after or 0.0) > left):
         return None
@@ -39,7 +39,8 @@ def next_wait(row: Generation, error: ProviderError) -> float | None:
 
 
 def pause(row: Generation, error: ProviderError) -> float:
-    """Longer with each try, and never shorter than the provider has asked for. In seconds."""
+    """Return the seconds of a pause: longer with each try, and never shorter than the provider has
+    asked for."""
     longer = min(LONGEST, FIRST * 2.0 ** min(row.tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     return max(longer, error.retry_after or 0.0)
 
@@ -53,8 +54,8 @@ class Credit:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Around a paid call. Raises `ProviderError` while there is no credit: then nothing is
-        sent."""
+        """Let one paid call through. Raises `ProviderError` while there is no credit: then nothing
+        is sent."""
         self._breaker.enter()
         ended = self._breaker.unsure
         try:

@@ -74,8 +74,8 @@ class Pace:
 
     @property
     def wait(self) -> float:
-        """Seconds until some more may start: not for each one, because a look costs more than a
-        poll."""
+        """Return the seconds until some more may start: not for each one, because a look costs more
+        than a poll."""
         return max(0.0, (min(self._rate, self._rate / 5 + 1) - self._left) / self._rate)
 
 
@@ -128,7 +128,7 @@ class Worker:
         return self._closing or self._stop.asked
 
     async def turn(self) -> float:
-        """One look, and the wait until the next one is due or a ring."""
+        """Look once, then wait until the next look is due or a ring comes."""
         with self._wake.listen("worker") as listener:
             await listener.wait(await self._round())
         return 0.0

@@ -106,8 +106,8 @@ class GenerationAdmin:
     async def resolve(
         self, admin: Caller, generation_id: str, body: ResolveIn
     ) -> AdminGenerationOut:
-        """Raises `Conflict` unless it still has an unknown outcome: a webhook or another operator
-        may have been quicker."""
+        """Write down the outcome that an operator has found out. Raises `Conflict` unless it still
+        has an unknown outcome: a webhook or another operator may have been quicker."""
         row = await self._row(generation_id)
         if (body.outcome == "provider_id") != (body.provider_id is not None):
             raise InvalidRequest("provider_id_alone", field="provider_id")
@@ -136,7 +136,7 @@ class GenerationAdmin:
         return True
 
     async def _announce(self, sql: Sql, ended: Generation) -> None:
-        """A cancelled one was announced when it was cancelled."""
+        """Announce a failed one. A cancelled one was announced when it was cancelled."""
         if ended.status == "failed":
             await self._announcer.announce(sql, ended, "generation_failed")
 
@@ -146,8 +146,8 @@ class GenerationAdmin:
         return await self.one(row.id)
 
     async def retry(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
-        """A new generation of the same user with a new hold, once: a second retry of the same
-        generation gives the same new one."""
+        """Make it once more for the same user with a new hold. A second retry returns the same new
+        generation."""
         row = await self._row(generation_id)
         if row.phase != "done" or row.status == "completed":
             raise Conflict("not_repeatable")
@@ -195,7 +195,7 @@ class GenerationAdmin:
         return len(found)
 
     async def time_out(self, admin: Caller) -> int:
-        """Fails what is past its deadline at the provider."""
+        """Fail generations that are past their deadline at the provider."""
         late = 0
         for generation_id in await transitions.overdue_ids(self._db, int(PROVIDER_TIME_MAX * 1000)):
             async with self._db.transaction() as sql:

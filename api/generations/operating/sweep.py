@@ -25,8 +25,8 @@ class Sweeper:
         self._media = media
 
     def start(self, background: Background, every: float, files_every: float) -> None:
-        """Both in seconds. Not at once: a start has people waiting, and nothing of this is
-        urgent."""
+        """Sweep at these intervals, in seconds. The first time comes after one: a start has people
+        waiting, and nothing of this is urgent."""
 
         async def turn() -> float:
             await self.run()
@@ -40,20 +40,20 @@ class Sweeper:
         background.add("sweep-files", turn_of_files, first=every, most=files_every)
 
     async def run(self) -> None:
-        """Each part may be repeated at any time, also by several workers. Raises
-        `DbUnavailable`."""
+        """Sweep everything except files. Each part may be repeated at any time, also by several
+        workers. Raises `DbUnavailable`."""
         await self._close_holds()
         await store.forget_events(self._db, now() - EVENTS_KEPT)
         await drafts.purge(self._db, now() - drafts.KEPT)
 
     async def files(self) -> None:
-        """The same for files: more work, and a store may want to be paid for it. Raises
-        `StorageUnavailable`, too."""
+        """Sweep files: more work, and some stores charge for it. Raises `StorageUnavailable`,
+        too."""
         await store.forget_files(self._db, await self._media.run())
 
     async def _close_holds(self) -> None:
-        """The end of a generation and of its hold are one transaction, so that there is nothing to
-        find unless something went wrong."""
+        """Close holds of generations that are over. Both end in one transaction, so there is
+        nothing to find unless something went wrong."""
         for row in await store.leaked_holds(self._db):
             async with self._db.transaction() as sql:
                 if row.cost_micro:
