@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web.forms.options import grouped, price_words, shape
+from admin_web.forms.options import grouped, shape
 from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
 from admin_web.settings import WebSettings
-from admin_web.words import admin_jobs, language
+from admin_web.words import admin_jobs, formats
 from admin_web.words.deliveries import why
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, notice_words
@@ -27,7 +27,6 @@ from client.schemas.users import UserOut
 from client.words.language import N_
 
 READY_SECONDS = 15
-MINUTE, HOUR = 60, 3600
 LATE_SECONDS, LATE_TIMES = 600, 3
 RUNNING = {"queued", "processing"}
 _STATUS = {
@@ -65,17 +64,17 @@ def prepare(app: Flask) -> None:
         f"{settings.public_api_url}/docs" if settings.public_api_url else ""
     )
     app.jinja_env.filters.update(
-        money=language.money,
+        money=formats.money,
         left=left,
-        ago=language.ago,
-        day=language.day,
-        moment=language.moment,
-        clock=language.clock,
-        duration=duration,
+        ago=formats.ago,
+        day=formats.day,
+        moment=formats.moment,
+        clock=formats.clock,
+        duration=formats.duration,
         https=https,
         program=program,
-        amount=language.amount,
-        price_words=price_words,
+        amount=formats.amount,
+        price_words=formats.price_words,
         markdown=as_html,
         shared_file=shared_file,
         host=host,
@@ -141,13 +140,6 @@ def theme() -> str:
 def left(person: UserOut) -> Decimal:
     """Return the rest of this month's budget, with running jobs counted in full."""
     return max(Decimal(0), person.monthly_usd - person.spent_usd - person.held_usd)
-
-
-def duration(seconds: float) -> str:
-    whole = int(seconds)
-    if whole < HOUR:
-        return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
-    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
 
 
 def elapsed(generation: GenerationOut) -> float:

@@ -4,21 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from admin_web.words.language import _, dollars
+from admin_web.words.language import _
 from admin_web.words.options import HINTS, label
-from client.schemas.catalog import ModelOut, Per, PriceOut
+from client.schemas.catalog import ModelOut
 from client.schemas.provider import OPTIONS, OptionSpec
-from client.words.language import N_
 
 FieldKind = Literal["choice", "pills", "number", "text", "switch"]
 PILLS_MAX = 11
 UNITS = {"duration": " s"}
-_EACH: dict[Per, str] = {
-    "image": N_("%(usd)s an image"),
-    "second": N_("%(usd)s a second"),
-    "video": N_("%(usd)s a video"),
-    "answer": N_("%(usd)s an answer"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +79,6 @@ def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]
         elif field.value.strip():
             values[field.name] = field.value.strip()
     return values
-
-
-def price_words(price: PriceOut) -> str:
-    """Say a price, such as `about $0.04 an image`."""
-    if price.usd is None or price.per is None:
-        return _("price not known")
-    if not price.usd and not price.output_usd:
-        return _("free")
-    if price.output_usd is not None:
-        return _(
-            "%(read)s in, %(written)s out per million tokens",
-            read=dollars(price.usd),
-            written=dollars(price.output_usd),
-        )
-    one = _(_EACH[price.per], usd=dollars(price.usd))
-    if price.is_least:
-        return _("from %(price)s", price=one)
-    return _("about %(price)s", price=one) if price.is_about else one
 
 
 def shape(ratio: str) -> tuple[float, float, float, float] | None:

@@ -11,7 +11,8 @@ from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import FormError
-from admin_web.words.language import _, money
+from admin_web.words.formats import money
+from admin_web.words.language import _
 from client import calls
 from client.schemas.budget import BudgetIn, BudgetsOut, SharedScope
 

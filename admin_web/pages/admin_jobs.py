@@ -24,7 +24,8 @@ from admin_web.sessions.caller import api, safe_next, soon
 from admin_web.words import audit_log
 from admin_web.words.admin_jobs import STATUSES
 from admin_web.words.errors import FormError
-from admin_web.words.language import _, money, ngettext, zone
+from admin_web.words.formats import money
+from admin_web.words.language import _, ngettext, zone
 from client import calls
 from client.schemas import Page
 from client.schemas.catalog import AdminModelOut

@@ -25,7 +25,8 @@ from admin_web.forms.prices import no_models, price
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, soon
 from admin_web.words.errors import FormError
-from admin_web.words.language import _, money
+from admin_web.words.formats import money
+from admin_web.words.language import _
 from client import calls
 from client.call import Call
 from client.errors import ApiError

@@ -14,7 +14,8 @@ from admin_web.forms.last_used import preferences
 from admin_web.render import page
 from admin_web.sessions.caller import all_soon, api, expect_me, me
 from admin_web.words.errors import FormError
-from admin_web.words.language import _, amount, zone
+from admin_web.words.formats import amount
+from admin_web.words.language import _, zone
 from client import calls
 from client.errors import ApiError
 from client.schemas import Kind

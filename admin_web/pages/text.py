@@ -28,7 +28,8 @@ from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
 from admin_web.words.errors import FormError, charged, failure
-from admin_web.words.language import _, money
+from admin_web.words.formats import money
+from admin_web.words.language import _
 from client import calls
 from client.call import Call
 from client.errors import ApiError

@@ -11,7 +11,8 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from admin_web.words.language import _, ago, chosen, locale, moment
+from admin_web.words.formats import ago, moment
+from admin_web.words.language import _, chosen, locale
 from client.schemas.admin import BotOut, BroadcastOut
 from client.schemas.catalog import AdminModelOut
 from client.schemas.deliveries import DeliveryRowOut

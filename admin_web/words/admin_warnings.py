@@ -9,7 +9,8 @@ from flask import url_for
 
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import PLATFORMS
-from admin_web.words.language import _, lasting, money, ngettext
+from admin_web.words.formats import lasting, money
+from admin_web.words.language import _, ngettext
 from client.schemas.admin import WarningOut
 from client.words.language import N_
 

@@ -13,7 +13,8 @@ from admin_web.words.admin_jobs import (
     in_list,
     size_words,
 )
-from admin_web.words.language import _, money
+from admin_web.words.formats import money
+from admin_web.words.language import _
 from client.words.language import N_
 
 ACTIONS = {

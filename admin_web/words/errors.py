@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from admin_web.words.language import _, chosen, money, ngettext
+from admin_web.words.formats import money
+from admin_web.words.language import _, chosen, ngettext
 from admin_web.words.options import label
 from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas import FieldProblem, Problem

@@ -1,19 +1,17 @@
-"""Which language and which time zone a page speaks, and its sentences in that language.
+"""The language and the time zone of a page, and its sentences in that language.
 
 English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others;
 they are read when the web starts, so there is no compiled file that could be old. `python -m
 client.words.catalogue` finds what is not translated yet.
 """
 
-from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
 from flask import Flask, g, has_request_context, request, session
 from markupsafe import Markup
 
@@ -21,8 +19,6 @@ from client.words.language import DEFAULT, LANGUAGES, catalogue, filled
 
 LOCALES = Path(__file__).parents[1] / "locale"
 Language = Literal["en", "de"]
-MINUTE, DAYS = 60, 30 * 86_400
-CENT = Decimal("0.01")
 
 
 def prepare(app: Flask) -> None:
@@ -41,7 +37,8 @@ def _(sentence: str, /, **values: object) -> str:
 
 
 def _in_template(sentence: str, /, **values: object) -> Markup:
-    """What stands in a sentence is escaped when it is filled in; `%%` is a percent sign."""
+    """Translate a sentence of a template. Values are escaped when they are filled in; `%%` is a
+    percent sign."""
     if not values:
         return _plain(chosen(), sentence)
     return Markup(catalogue(LOCALES, chosen()).gettext(sentence)) % values  # noqa: S704 - our own sentences
@@ -106,63 +103,3 @@ def _zone(name: str) -> tzinfo | None:
 
 def locale() -> Locale:
     return Locale(chosen())
-
-
-def moment(at: datetime) -> str:
-    """Day and time, to the minute."""
-    return format_datetime(at, _("MMM d, y, HH:mm"), tzinfo=zone(), locale=locale())
-
-
-def day(at: datetime) -> str:
-    return format_datetime(at, _("MMMM d, y"), tzinfo=zone(), locale=locale())
-
-
-def clock(at: datetime) -> str:
-    return format_datetime(at, "HH:mm", tzinfo=zone(), locale=locale())
-
-
-def ago(at: datetime) -> str:
-    """How long it is ago, or until it comes, in the largest unit that fits; after a month the
-    day."""
-    passed = (datetime.now(UTC) - at).total_seconds()
-    if abs(passed) < MINUTE:
-        return _("just now")
-    if passed > DAYS:
-        return day(at)
-    size = next(seconds for _name, seconds in TIMEDELTA_UNITS if seconds <= abs(passed))
-    return _ago(round(passed / size) * size, chosen())
-
-
-@lru_cache(1024)
-def _ago(seconds: int, language: str) -> str:
-    """Long tables say the same few over and over."""
-    return format_timedelta(
-        timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=Locale(language)
-    )
-
-
-def lasting(time: timedelta) -> str:
-    """In the largest unit of which there are two."""
-    return format_timedelta(time, threshold=2, locale=locale())
-
-
-def money(value: Decimal | None) -> str:
-    """Dollars with two digits, more where two would hide the amount."""
-    if value is None:
-        return _("unknown")
-    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
-    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
-
-
-def dollars(value: Decimal) -> str:
-    """The price of a thing: at least cents, at most four digits behind the point."""
-    digits = (
-        f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
-    )
-    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
-
-
-def amount(value: Decimal) -> str:
-    """For an input: no digit is lost when it is sent back as it is."""
-    whole, _, cents = f"{value:.6f}".partition(".")
-    return f"{whole}{',' if chosen() == 'de' else '.'}{cents.rstrip('0').ljust(2, '0')}"

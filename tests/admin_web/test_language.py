@@ -9,9 +9,9 @@ from jinja2 import nodes
 
 import admin_web
 from admin_web.app import create_app
-from admin_web.forms.options import price_words
 from admin_web.settings import WebSettings
 from admin_web.words.errors import in_words
+from admin_web.words.formats import price_words
 from api.catalog.schemas import PriceOut
 from api.reasons import SENTENCES
 from client.errors import refused

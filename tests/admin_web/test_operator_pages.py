@@ -16,11 +16,10 @@ from flask import Flask
 from pydantic import BaseModel
 
 from admin_web.forms.fields import typed
-from admin_web.render import duration
 from admin_web.words import admin_jobs, admin_warnings
 from admin_web.words.admin_jobs import size_words
 from admin_web.words.deliveries import DISCORD, why
-from admin_web.words.language import ago, amount
+from admin_web.words.formats import ago, amount, duration
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
 from api.budget.schemas import SharedScope
