@@ -211,7 +211,7 @@ async def there_only(scope: Any, receive: Any, send: Any) -> None:
     status = 200 if scope["path"] == "/healthz" else 401
     problem = (
         b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated", '
-        b'"reason": "sign_in_first"}'
+        b'"reason": "bot_credential_wrong"}'
     )
     await send(
         {
