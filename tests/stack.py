@@ -162,8 +162,8 @@ class Stack:
         while not is_ready():
             if not self.alive(name):
                 raise AssertionError(
-                    f"{name} ended with exit code "
-                    f"{self._processes[name].returncode}:\n{self.log(name)[-TAIL:]}"
+                    f"{name} ended with exit code {self._processes[name].returncode}:\n"
+                    f"{self.log(name)[-TAIL:]}"
                 )
             if time.monotonic() > end:
                 raise AssertionError(

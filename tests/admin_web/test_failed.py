@@ -64,8 +64,8 @@ def test_a_failure_tells_its_cause_and_what_was_booked(
     instead('{"data": 7}')
     unsure = card(browser)
     assert (
-        "The AI provider answered something that cannot be read. Whether the AI provider did the "
-        "work is not known, so it is not repeated." in unsure
+        "The AI provider answered something that cannot be read. "
+        "Whether the AI provider did the work is not known, so it is not repeated." in unsure
     )
     assert "charged" not in unsure
 

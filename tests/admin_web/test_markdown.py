@@ -64,8 +64,8 @@ def test_nothing_that_acts_or_loads_comes_out(attack: str, frame: str) -> None:
 
 def test_headings_emphasis_tables_and_links_are_kept() -> None:
     html = as_html(
-        "# Title\n\nSome *words* and `code`.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 "
-        "|\n\n[there](https://example.org)"
+        "# Title\n\nSome *words* and `code`.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+        "\n[there](https://example.org)"
     )
     assert "<h3>Title</h3>" in html
     assert "<em>words</em>" in html

@@ -68,8 +68,8 @@ def test_a_session_of_somebody_else_cannot_be_ended(browser: Browser, admin: Bro
         (f"allucanget-web {FIREFOX}", "Firefox on Linux"),
         (
             (
-                "allucanget-web Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/141.0 "
-                "Safari/537.36 Edg/141.0"
+                "allucanget-web Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 "
+                "Chrome/141.0 Safari/537.36 Edg/141.0"
             ),
             "Edge on Windows",
         ),

@@ -410,9 +410,8 @@ MACHINES = [
     Row("POST", "/internal/bot-keys", SHELL, passes=204),
     Row("POST", "/internal/backups", SHELL, passes=409),
     Row("GET", "/healthz", PUBLIC),
-    Row(
-        "GET", "/metrics", PUBLIC
-    ),  # from this machine, as here; who else may is in test_metrics.py
+    # from this machine, as here; who else may is in test_metrics.py
+    Row("GET", "/metrics", PUBLIC),
     Row("GET", "/readyz", PUBLIC),
     Row("GET", "/openapi.json", PUBLIC),
     Row("HEAD", "/openapi.json", PUBLIC),

@@ -31,9 +31,8 @@ class Opened:
                 base_url=web_url,
                 viewport={"width": width, "height": height},
                 storage_state=self.state,
-                permissions=[
-                    "clipboard-write"
-                ],  # a person is not asked, but without a screen it is not given
+                # a person is not asked, but without a screen it is not given
+                permissions=["clipboard-write"],
                 reduced_motion="reduce",
                 timezone_id="Europe/Berlin",
             )

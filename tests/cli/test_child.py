@@ -134,8 +134,8 @@ async def test_stops_at_once_while_waiting_to_start_again() -> None:
 async def test_its_last_words_are_passed_on() -> None:
     lines = Lines()
     code = (
-        "import signal, sys, threading\nsignal.signal(15, lambda *_: (print('bye'), "
-        "sys.exit(0)))\nprint('up')\nthreading.Event().wait()"
+        "import signal, sys, threading\nsignal.signal(15, lambda *_: (print('bye'), sys.exit(0)))\n"
+        "print('up')\nthreading.Event().wait()"
     )
     one = child(lines, code)
     life = one.start()
@@ -149,8 +149,8 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
     """A third process refuses to start, which ends all of them."""
     note = tmp_path / "ended"
     end = (
-        "import signal, sys, time\nsignal.signal(15, lambda *_: "
-        "sys.exit({last}))\nprint('up')\ntime.sleep(3600)"
+        "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit({last}))\n"
+        "print('up')\ntime.sleep(3600)"
     )
     writes = f"(time.sleep({{wait}}), open({str(note)!r}, 'a').write({{name!r}}))"
     lines = Lines()
@@ -162,8 +162,8 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
         )
 
     waits = (
-        f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "
-        "time.sleep(0.01)\nsys.exit(2)"
+        "import os, sys, time\n"
+        f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\nsys.exit(2)"
     )
     refuses = Child("web", [sys.executable, "-uSc", waits], lines.say)
     stopped = asyncio.create_task(
@@ -181,8 +181,8 @@ async def test_one_that_ignores_the_request_is_killed() -> None:
     lines = Lines()
     one = child(
         lines,
-        "import os, signal, time\nsignal.signal(15, "
-        "signal.SIG_IGN)\nprint(os.getpid())\ntime.sleep(3600)",
+        "import os, signal, time\nsignal.signal(15, signal.SIG_IGN)\n"
+        "print(os.getpid())\ntime.sleep(3600)",
         term_within=0.2,
     )
     life = one.start()

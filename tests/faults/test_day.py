@@ -199,8 +199,8 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
 async def resolve(api: Api, admin: httpx.AsyncClient) -> None:
     """Decide as the operator, an hour later, about the videos whose outcome is still unknown."""
     waiting = (
-        "UPDATE generations SET followed_ms = $1, run_at = $2 WHERE phase = "
-        "'submit_unknown' RETURNING id"
+        "UPDATE generations "
+        "SET followed_ms = $1, run_at = $2 WHERE phase = 'submit_unknown' RETURNING id"
     )
     rows = await api.services.db.fetch(waiting, int(steps.PROVIDER_TIME_MAX * 1000), now())
     with api.services.wake.listen("worker") as listener:

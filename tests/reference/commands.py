@@ -57,8 +57,8 @@ BUTTONS = {
         "🎲 Vary",
         "a result",
         (
-            "the same request with another seed; one picture of several is what the new one begins "
-            "with"
+            "the same request with another seed; "
+            "one picture of several is what the new one begins with"
         ),
     ),
     "edit": (

@@ -242,8 +242,8 @@ RULES: list[tuple[Rule, list[str], dict[str, str], str]] = [
         ["api"],
         {},
         (
-            "async def f(db, provider):\n    async with db.transaction() as sql:\n        await "
-            "provider.submit(1)\n"
+            "async def f(db, provider):\n    async with db.transaction() as sql:\n"
+            "        await provider.submit(1)\n"
         ),
     ),
     (

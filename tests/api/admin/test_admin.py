@@ -116,8 +116,8 @@ async def test_the_purge_takes_what_is_over_and_nothing_else(world: World) -> No
     await world.db.execute("UPDATE one_time_tokens SET expires_at = created_at")
     await world.db.execute("UPDATE link_codes SET expires_at = created_at - INTERVAL '2 days'")
     await world.db.execute(
-        "UPDATE throttles SET window_started_at = window_started_at - INTERVAL '2 days' WHERE key "
-        "LIKE 'login:%'"
+        "UPDATE throttles SET window_started_at = window_started_at - INTERVAL '2 days' "
+        "WHERE key LIKE 'login:%'"
     )
     purged = (await world.ask("POST", "/admin/tokens/purge", as_=admin.access_token)).json()
     assert purged == {
@@ -138,8 +138,8 @@ async def test_the_purge_takes_what_is_over_and_nothing_else(world: World) -> No
 @one_engine
 async def test_a_blocked_key_is_not_forgiven_by_the_purge(world: World) -> None:
     await world.db.execute(
-        "INSERT INTO throttles (key, failures, window_started_at, blocked_until) VALUES ('x', 9, "
-        "$1::timestamptz - INTERVAL '9 days', $1)",
+        "INSERT INTO throttles (key, failures, window_started_at, blocked_until) "
+        "VALUES ('x', 9, $1::timestamptz - INTERVAL '9 days', $1)",
         ids.now().replace(year=2099),
     )
     await world.db.execute("UPDATE throttles SET window_started_at = '2020-01-01T00:00:00Z'")
@@ -155,8 +155,8 @@ async def test_rows_written_after_an_accounts_end_are_purged(
     await world.eraser.erase(alice.user.id, actor_id=admin.user.id)
     for owner in (alice.user.id, bob.user.id):
         await world.db.execute(
-            "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $1, "
-            "$2, $3)",
+            "INSERT INTO devices (token_hash, user_id, created_at, expires_at) "
+            "VALUES ($1, $1, $2, $3)",
             owner,
             ids.now(),
             ids.now().replace(year=2099),

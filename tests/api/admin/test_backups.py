@@ -232,10 +232,11 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
     assert look_into(made) == "0 accounts and 0 generations"
     assert ".before-" in restore(made)
     (found,) = asyncio.run(change("SELECT client, revoke_reason FROM sessions"))
+    # as it was then, but nobody stays signed in
     assert (found["client"], found["revoke_reason"]) == (
         "",
         "restore",
-    )  # as it was then, but nobody stays signed in
+    )
     assert len(list(shell.glob("app.duckdb.before-*"))) == 1
     with pytest.raises(CommandRefused):
         look_into(shell / "secrets.json")
@@ -352,8 +353,8 @@ def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
     make_backup()
     (made,) = (shell / "backups").iterdir()
     hold = (
-        "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
-        "sys.stdin.read()"
+        "import duckdb, sys; db = duckdb.connect(sys.argv[1]); "
+        "print('open', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", hold, str(shell / "app.duckdb")]
     with subprocess.Popen(

@@ -49,8 +49,7 @@ async def book(
 ) -> None:
     await api.services.db.execute(
         "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, "
-        "created_at) "
-        "VALUES ($1, $2, '2026-01', '', $7, $3, $4, $5, $6)",
+        "created_at) VALUES ($1, $2, '2026-01', '', $7, $3, $4, $5, $6)",
         ids.new_id(),
         user_id,
         kind,

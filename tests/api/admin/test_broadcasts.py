@@ -35,8 +35,7 @@ async def linked(api: Api, platform: str, count: int, *, status: str = "active")
         user_id = new_id()
         await api.services.db.execute(
             "INSERT INTO users (id, display_name, role, status, language, monthly_micro, guest, "
-            "created_at, updated_at) "
-            "VALUES ($1, 'x', 'user', $2, 'en', 0, true, $3, $3)",
+            "created_at, updated_at) VALUES ($1, 'x', 'user', $2, 'en', 0, true, $3, $3)",
             user_id,
             status,
             now(),

@@ -33,10 +33,11 @@ async def test_a_stranger_cannot_lock_the_owner_out(world: World) -> None:
     await guess(world)
     assert (await login(world)).status_code == 429
     signed_in = await login(world, device=device)
+    # it goes on using the one it has
     assert (signed_in.status_code, signed_in.json()["device_token"]) == (
         200,
         None,
-    )  # it goes on using the one it has
+    )
     assert (await login(world)).status_code == 429  # the stranger gains nothing by it
     assert device not in str(await world.db.fetch("SELECT * FROM devices"))
 
@@ -78,8 +79,8 @@ async def test_a_device_that_does_not_count_is_a_stranger(world: World, wrong: s
 async def test_a_place_has_a_limit_of_tries_over_all_accounts(world: World) -> None:
     device = (await world.person()).device_token
     await world.db.execute(
-        "INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', "
-        "49, $1)",
+        "INSERT INTO throttles (key, failures, window_started_at) "
+        "VALUES ('login-from:192.0.2.9', 49, $1)",
         ids.now(),
     )
     assert (await login(world, "a wrong password", device)).status_code == 401

@@ -144,8 +144,8 @@ async def test_many_guesses_at_once_do_not_slip_through(world: World) -> None:
 
 async def test_guessing_at_many_accounts_is_slowed_down(world: World) -> None:
     await world.db.execute(
-        "INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', "
-        "49, $1)",
+        "INSERT INTO throttles (key, failures, window_started_at) "
+        "VALUES ('login-from:192.0.2.9', 49, $1)",
         ids.now(),
     )
     assert (await login(world, "a@example.org", "a wrong password")).status_code == 401

@@ -24,8 +24,8 @@ async def ask(world: World, route: str, bearer: str) -> tuple[int, str | None]:
 
 async def age(world: World) -> None:
     await world.db.execute(
-        "UPDATE sessions SET created_at = created_at - INTERVAL '16 minutes', proved_at = "
-        "proved_at - INTERVAL '16 minutes'"
+        "UPDATE sessions SET created_at = created_at - INTERVAL '16 minutes', "
+        "proved_at = proved_at - INTERVAL '16 minutes'"
     )
 
 

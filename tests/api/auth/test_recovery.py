@@ -204,8 +204,8 @@ async def test_there_is_nothing_to_reset_without_a_password(world: World) -> Non
 @one_engine
 async def test_guessing_at_links_is_slowed_down(world: World) -> None:
     await world.db.execute(
-        "INSERT INTO throttles (key, failures, window_started_at) VALUES ('one-time:192.0.2.9', "
-        "49, $1)",
+        "INSERT INTO throttles (key, failures, window_started_at) "
+        "VALUES ('one-time:192.0.2.9', 49, $1)",
         ids.now(),
     )
     assert [(await reset(world, "guessed")).status_code for _ in range(3)] == [404, 429, 429]

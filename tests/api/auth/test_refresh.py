@@ -22,8 +22,8 @@ async def is_alive(world: World, access_token: str) -> bool:
 async def age(world: World, token: str, seconds: int) -> None:
     """Make a token's use look older."""
     await world.db.execute(
-        f"UPDATE refresh_tokens SET used_at = used_at - INTERVAL '{seconds} seconds' WHERE "
-        "token_hash = $1",
+        f"UPDATE refresh_tokens SET used_at = used_at - INTERVAL '{seconds} seconds' "
+        "WHERE token_hash = $1",
         ids.digest(token),
     )
 
@@ -113,8 +113,8 @@ async def test_refreshing_never_prolongs_the_session(world: World) -> None:
     await world.db.execute("UPDATE sessions SET expires_at = created_at + INTERVAL '1 hour'")
     await refresh(world, first.refresh_token)
     rows = await world.db.fetch(
-        "SELECT t.expires_at > s.expires_at AS longer FROM refresh_tokens t JOIN sessions s ON "
-        "s.id = t.session_id WHERE t.used_at IS NULL"
+        "SELECT t.expires_at > s.expires_at AS longer "
+        "FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.used_at IS NULL"
     )
     assert [row["longer"] for row in rows] == [False]
 
@@ -129,9 +129,8 @@ async def test_a_disabled_user_cannot_refresh(world: World) -> None:
 
 async def test_racing_refreshes_make_one_successor(world: World) -> None:
     await world.person()
-    for _ in range(
-        ROUNDS[world.db.engine]
-    ):  # each opens a session and rotates it in sixteen transactions
+    # each opens a session and rotates it in sixteen transactions
+    for _ in range(ROUNDS[world.db.engine]):
         await world.db.execute("DELETE FROM throttles")
         before = await world.count("refresh_tokens")
         tokens = await world.login("alice", "a good password")
@@ -160,8 +159,8 @@ async def test_purging_keeps_what_detects_reuse(world: World) -> None:
     await world.ask("POST", "/auth/logout", as_=gone.access_token)
     assert (await world.auth.purge()).sessions == 0
     await world.db.execute(
-        "UPDATE sessions SET revoked_at = revoked_at - INTERVAL '31 days' WHERE revoked_at IS NOT "
-        "NULL"
+        "UPDATE sessions SET revoked_at = revoked_at - INTERVAL '31 days' "
+        "WHERE revoked_at IS NOT NULL"
     )
     assert (await world.auth.purge()).sessions == 1
     assert (await world.count("sessions"), await world.count("refresh_tokens")) == (1, 2)

@@ -104,9 +104,8 @@ def test_a_token_of_another_type_is_refused(signer: TokenSigner, typ: str) -> No
         signer.read(forge(signer, nothing, typ=typ))
 
 
-@pytest.mark.filterwarnings(
-    "ignore::jwt.warnings.InsecureKeyLengthWarning"
-)  # our key is right for HS256
+# our key is right for HS256
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_another_algorithm_is_refused(signer: TokenSigner) -> None:
     with pytest.raises(NotAuthenticated):
         signer.read(forge(signer, nothing, algorithm="HS384"))

@@ -50,8 +50,8 @@ async def assert_adds_up(db: Db) -> None:
         "SELECT user_id, group_scope, month, amount_micro FROM holds WHERE state = 'held'"
     )
     entries = await db.fetch(
-        "SELECT ledger.user_id, holds.group_scope, ledger.month, ledger.amount_micro FROM ledger "
-        "JOIN holds ON holds.id = ledger.hold_id"
+        "SELECT ledger.user_id, holds.group_scope, ledger.month, ledger.amount_micro "
+        "FROM ledger JOIN holds ON holds.id = ledger.hold_id"
     )
     for counter in counters:
 

@@ -104,8 +104,7 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
         for _ in range(used):
             await api.services.db.execute(
                 "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, "
-                "amount_micro, created_at) "
-                "VALUES ($1, 'x', '2026-01', '', '', $2, $3, 5, $4)",
+                "amount_micro, created_at) VALUES ($1, 'x', '2026-01', '', '', $2, $3, 5, $4)",
                 ids.new_id(),
                 "text" if model == MINI else "image",
                 model,

@@ -47,15 +47,15 @@ WAYS = {
     "update studio_settings set value_json = '1' where name = 'n'": "1",
     "Update Studio_Settings\nSet value_json = '1'": "1",
     "UPDATE \"STUDIO_SETTINGS\" SET value_json = '1'": "1",
-    "insert into studio_settings select * from studio_settings on conflict (name) do update set "
-    "value_json = '1'": "1",
+    "insert into studio_settings select * from studio_settings on conflict (name) "
+    "do update set value_json = '1'": "1",
     "/* first */ -- why\n with taken as (select '1' as json) update main.studio_settings set "
     "value_json = json from taken": "1",
     "delete from studio_settings": None,
     "TRUNCATE studio_settings": None,
     "truncate table studio_settings": None,
-    "merge into studio_settings using (select 'n' as name) given using (name) when matched then "
-    "delete": None,
+    "merge into studio_settings using (select 'n' as name) given using (name) "
+    "when matched then delete": None,
 }
 
 
@@ -142,8 +142,8 @@ async def test_a_commit_that_nobody_waits_for_is_seen(filled: Db) -> None:
     await asyncio.wait({task})
     await filled.execute("UPDATE marks SET name = name")  # behind it on the writer's thread
     whole = await filled.fetch(
-        "SELECT value_json, (SELECT count(*) FROM marks) AS marks FROM studio_settings WHERE name "
-        "= 'n'"
+        "SELECT value_json, (SELECT count(*) FROM marks) AS marks "
+        "FROM studio_settings WHERE name = 'n'"
     )
     assert await value(filled) == whole[0]["value_json"]
 

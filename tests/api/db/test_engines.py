@@ -198,12 +198,9 @@ async def test_acknowledged_writes_are_there_after_kill(tmp_path: Path) -> None:
     from sys import executable
 
     code = (
-        "import asyncio, sys\n"
-        "from pathlib import Path\n"
-        "from api.db.duckdb import open_duckdb\nfrom api.db.migrate import migrate\nfrom api.ids "
-        "import now\n"
-        "async def main():\n"
-        "    db = await open_duckdb(Path(sys.argv[1])); await migrate(db)\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom api.db.duckdb import open_duckdb\n"
+        "from api.db.migrate import migrate\nfrom api.ids import now\n"
+        "async def main():\n    db = await open_duckdb(Path(sys.argv[1])); await migrate(db)\n"
         "    for number in range(100000):\n"
         f"        await db.execute({INSERT!r}, str(number), now()); print(number, flush=True)\n"
         "asyncio.run(main())\n"

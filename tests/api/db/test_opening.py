@@ -23,8 +23,8 @@ UNSYNCED = (
 )
 """A database after a kill: its row is in the log only."""
 HELD = (
-    "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
-    "sys.stdin.read()"
+    "import duckdb, sys; db = duckdb.connect(sys.argv[1]); "
+    "print('open', flush=True); sys.stdin.read()"
 )
 
 BLOCKS, BLOCK = 12_288, 262_144
@@ -147,8 +147,8 @@ async def test_a_damaged_block_that_is_met_later_is_a_database_that_cannot_be_re
     path = tmp_path / "app.duckdb"
     db = await open_duckdb(path)
     await db.execute(
-        "CREATE TABLE words AS SELECT md5(i::text) || md5((i + 1)::text) AS word FROM "
-        "range(30000) r(i)"
+        "CREATE TABLE words AS SELECT md5(i::text) || md5((i + 1)::text) AS word "
+        "FROM range(30000) r(i)"
     )
     await db.close()
     write("app.duckdb", os.urandom(400), at=BLOCKS + BLOCK + 1000)(tmp_path)

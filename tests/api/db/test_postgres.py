@@ -115,8 +115,8 @@ async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(
             victim.execute(f"{locked} DELETE FROM marks WHERE name IN (SELECT name FROM locked)")
         )
         while not await db.fetch(
-            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
-            "current_database()"
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+            "AND datname = current_database()"
         ):
             pass
         # it waits longer than the other, which is the one that finds the deadlock
@@ -139,8 +139,8 @@ async def test_a_statement_on_its_own_is_repeated_when_it_could_not_be_serialize
         await sql.execute("UPDATE marks SET created_at = $1", now())
         deleting = asyncio.create_task(strict.execute("DELETE FROM marks"))
         while not await db.fetch(
-            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
-            "current_database()"
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+            "AND datname = current_database()"
         ):
             pass
     await deleting

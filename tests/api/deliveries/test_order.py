@@ -127,8 +127,8 @@ async def test_notices_of_the_same_generation_do_not_overtake(
 ) -> None:
     await tell(deliveries, db, "g1", "other", "g2")
     await db.execute(
-        "UPDATE deliveries SET generation_id = 'g' WHERE notice_json LIKE '%g1%' OR notice_json "
-        "LIKE '%g2%'"
+        "UPDATE deliveries SET generation_id = 'g' "
+        "WHERE notice_json LIKE '%g1%' OR notice_json LIKE '%g2%'"
     )
     (first, other, second) = await claim(deliveries)
     assert names([first, other, second]) == ["g1", "other", "g2"]

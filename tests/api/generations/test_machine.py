@@ -232,8 +232,8 @@ class Jobs(RuleBasedStateMachine):
             self.seen[row["id"]] = state
         assert [job_id for job_id, calls in self.paid.items() if calls > 1] == [], "paid for twice"
         held = (
-            "SELECT scope, held_micro AS held, spent_micro AS spent FROM budgets WHERE scope "
-            "LIKE 'user:%'"
+            "SELECT scope, held_micro AS held, spent_micro AS spent FROM budgets "
+            "WHERE scope LIKE 'user:%'"
         )
         for row in await fetch(held):
             user = row["scope"].removeprefix("user:")
@@ -244,8 +244,8 @@ class Jobs(RuleBasedStateMachine):
             assert row["held"] == sum(one["amount_micro"] for one in holds)
             assert row["spent"] == sum(one["amount_micro"] for one in entries)
         wrong = await fetch(
-            "SELECT g.id FROM generations g JOIN holds h ON h.id = g.hold_id WHERE (g.phase = "
-            "'done') = (h.state = 'held')"
+            "SELECT g.id FROM generations g JOIN holds h ON h.id = g.hold_id "
+            "WHERE (g.phase = 'done') = (h.state = 'held')"
         )
         assert wrong == [], "money is held exactly while a job is not over"
         told = await fetch(

@@ -391,8 +391,8 @@ async def test_a_guests_results_move_to_the_account(db: Db) -> None:
     await world.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()
     await db.execute(
-        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('c1', $1, "
-        "'t', $2, $2)",
+        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) "
+        "VALUES ('c1', $1, 't', $2, $2)",
         guest["user_id"],
         ids.now(),
     )

@@ -161,8 +161,8 @@ async def test_rows_of_a_guests_last_request_after_the_link_move_at_the_purge(db
     alice = await world.person()
     await world.linked(alice.access_token)
     await db.execute(
-        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('late', "
-        "$1, 't', $2, $2)",
+        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) "
+        "VALUES ('late', $1, 't', $2, $2)",
         guest["user_id"],
         alice.user.created_at,
     )

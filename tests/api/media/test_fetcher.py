@@ -173,8 +173,8 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
 
 def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
     return (
-        f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: "
-        f"close\r\n{headers}\r\n".encode()
+        f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n"
+        f"Connection: close\r\n{headers}\r\n".encode()
         + body
     )
 

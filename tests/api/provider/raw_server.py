@@ -20,8 +20,8 @@ def http(
 ) -> bytes:
     data = body.encode()
     return (
-        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: "
-        f"{len(data)}\r\n{extra}Connection: close\r\n\r\n".encode()
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n"
+        f"{extra}Connection: close\r\n\r\n".encode()
         + data
     )
 

@@ -67,9 +67,8 @@ async def test_a_finished_video_plays_as_asked(provider: OpenRouter) -> None:
         assert stream.frames == 96
         assert container.duration is not None
         assert abs(container.duration / 1_000_000 - 4) < 0.1
-    assert data.index(b"moov") < data.index(
-        b"mdat"
-    )  # a player can start before the whole file is there
+    # a player can start before the whole file is there
+    assert data.index(b"moov") < data.index(b"mdat")
     pictures = frames(data)
     moved = ImageStat.Stat(ImageChops.difference(pictures[0], pictures[48]).convert("L"))
     assert moved.mean[0] > 1
@@ -226,8 +225,8 @@ def plain(
 ) -> bytes:
     told = len(body) if length is None else length
     return (
-        f"HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\nContent-Length: "
-        f"{told}\r\n{headers}\r\n".encode()
+        f"HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\n"
+        f"Content-Length: {told}\r\n{headers}\r\n".encode()
         + body
     )
 

@@ -103,8 +103,8 @@ async def test_a_deleted_conversation_takes_along_what_is_being_written(postgres
         deleting = asyncio.create_task(delete())
         while (
             await db.fetch_one(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND "
-                "wait_event_type = 'Lock'"
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+                "AND wait_event_type = 'Lock'"
             )
             is None
         ):

@@ -100,9 +100,8 @@ async def test_an_admin_deletes_a_user(world: World) -> None:
 async def test_the_last_admin_stays(world: World) -> None:
     admin, other = await world.admin(), await world.person()
     await world.users.set_role(other.user.id, "admin", actor_id=admin.user.id)
-    await world.db.execute(
-        "UPDATE users SET status = 'disabled' WHERE id = $1", other.user.id
-    )  # a disabled one does not count
+    # a disabled one does not count
+    await world.db.execute("UPDATE users SET status = 'disabled' WHERE id = $1", other.user.id)
     demoted = await world.ask(
         "PUT", f"/users/{admin.user.id}/role", as_=admin.access_token, json={"role": "user"}
     )

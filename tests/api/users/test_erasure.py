@@ -46,8 +46,8 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 
 async def columns(db: Db) -> dict[str, list[str]]:
     rows = await db.fetch(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema IN "
-        "('public', 'main')"
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema IN ('public', 'main')"
     )
     found: dict[str, list[str]] = {}
     for row in rows:

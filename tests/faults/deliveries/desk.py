@@ -102,8 +102,8 @@ class Desk:
         )
         made, db = self.made[event], self.api.services.db
         await db.execute(
-            "UPDATE generations SET platform = $2, chat_id = $3, message_id = $4, card_message_id "
-            "= $5, chat_private = true WHERE id = $1",
+            "UPDATE generations SET platform = $2, chat_id = $3, message_id = $4, "
+            "card_message_id = $5, chat_private = true WHERE id = $1",
             made["id"],
             side.platform,
             chat_id,

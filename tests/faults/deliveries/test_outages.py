@@ -296,15 +296,15 @@ async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
     chat = f"(CAST({chats[0]} AS BIGINT) + n % {CHATS})::TEXT AS chat_id"
     number = "lpad(n::TEXT, 4, '0')"
     job = (
-        f"'job-' || {number} AS id, 'r00' || {number} AS short_id, {number} AS callback_token, "
-        f"{chat}"
+        f"'job-' || {number} AS id, 'r00' || {number} AS short_id, "
+        f"{number} AS callback_token, {chat}"
     )
     told = (
-        f"'d' || {number} AS id, {number} AS dedupe_key, 'job-' || {number} AS generation_id, "
-        f"{chat}"
+        f"'d' || {number} AS id, {number} AS dedupe_key, "
+        f"'job-' || {number} AS generation_id, {chat}"
     )
     for table, new in (("generations", job), ("deliveries", told)):
         await db.execute(
-            f"INSERT INTO {table} SELECT one.* REPLACE ({new}) FROM {table} AS one, range(1, "
-            f"{RESULTS}) AS numbers(n)"
+            f"INSERT INTO {table} SELECT one.* REPLACE ({new}) "
+            f"FROM {table} AS one, range(1, {RESULTS}) AS numbers(n)"
         )
