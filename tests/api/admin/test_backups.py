@@ -233,10 +233,8 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
     assert ".before-" in restore(made)
     (found,) = asyncio.run(change("SELECT client, revoke_reason FROM sessions"))
     # as it was then, but nobody stays signed in
-    assert (found["client"], found["revoke_reason"]) == (
-        "",
-        "restore",
-    )
+    seen = (found["client"], found["revoke_reason"])
+    assert seen == ("", "restore")
     assert len(list(shell.glob("app.duckdb.before-*"))) == 1
     with pytest.raises(CommandRefused):
         look_into(shell / "secrets.json")
