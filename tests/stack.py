@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 START_WITHIN = 60.0
 STOP_WITHIN = 12.0
 TAIL = 4000
-# What a process may have from the test's own environment: none of the settings of the developer who
+# Variables of the test's environment that a process gets: none of the settings of the developer who
 # runs the tests.
 INHERITED = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"]
 
@@ -105,7 +105,7 @@ class Stack:
         it come)."""
         if self.alive(name):
             raise RuntimeError(f"{name} is running")
-        # in this folder no .env of the developer is found
+        # the folder hides the developer's .env
         self._processes[name] = Forked(
             name, self.data_dir, {**self._env, **(extra_env or {})}, self.log_path(name)
         )

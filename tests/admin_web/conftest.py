@@ -64,7 +64,7 @@ def register(stack: Stack) -> Iterator[Callable[[], TokensOut]]:
     def make() -> TokensOut:
         number = next(numbers)
         body = {"email": f"user{number}@example.org", "password": PASSWORD}
-        # one address may not register so many: each account comes from an address of its own
+        # each account comes from an address of its own: sign-ups are limited per address
         headers = {"x-forwarded-for": f"2001:db8:{number:x}::1"}
         answer = http.post("/auth/register", json=body, headers=headers)
         return TokensOut.model_validate_json(answer.raise_for_status().content)

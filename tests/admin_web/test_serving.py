@@ -199,7 +199,7 @@ async def test_an_answer_is_closed_when_its_reader_leaves(pages: Pages, port: in
     async with client(port) as http:
         async with http.stream("GET", "/parts") as answer:
             assert await anext(answer.aiter_lines()) == "of this request"
-        # the part that was being waited for, and one that was begun before the end was seen
+        # one part was awaited, and another was begun before the end was seen
         pages.go_on.release(2)
         assert await asyncio.to_thread(pages.closed.wait, WITHIN)
         assert (await http.get("/")).text == "here"

@@ -115,7 +115,7 @@ OPERATING = [
     Row("GET", "/admin/broadcasts", ADMIN),
     Row("POST", "/admin/broadcasts/{broadcast_id}/stop", ADMIN, made="broadcast", passes=409),
     Row("GET", "/admin/backups", ADMIN),
-    Row("POST", "/admin/backups", ADMIN, passes=409),  # a PostgreSQL server has tools of its own
+    Row("POST", "/admin/backups", ADMIN, passes=409),  # PostgreSQL is backed up by its own tools
     Row("GET", "/admin/backups/{name}", ADMIN, made="backup"),
     Row("GET", "/admin/settings", ADMIN),
     Row("PUT", "/admin/settings", ADMIN, json=BAD, passes=422),
@@ -410,7 +410,7 @@ MACHINES = [
     Row("POST", "/internal/bot-keys", SHELL, passes=204),
     Row("POST", "/internal/backups", SHELL, passes=409),
     Row("GET", "/healthz", PUBLIC),
-    # from this machine, as here; who else may is in test_metrics.py
+    # public from this machine only, as here; other machines are in test_metrics.py
     Row("GET", "/metrics", PUBLIC),
     Row("GET", "/readyz", PUBLIC),
     Row("GET", "/openapi.json", PUBLIC),

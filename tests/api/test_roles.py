@@ -154,7 +154,7 @@ async def _check_passing(world: World, row: Row, made: Made, passing: dict[str, 
             *row.instead.get(name, row.foreign),
         )
     if row.spends:
-        owners -= {"signed in long ago"}  # a thing for each takes long
+        owners -= {"signed in long ago"}  # making a thing for each takes long
     for number, name in enumerate(sorted(owners & passing.keys())):
         made = await world.thing(row) if number and row.spends else made
         answer = await ask(world, row, made, passing[name](world))

@@ -138,7 +138,7 @@ def test_a_signal_lets_pictures_and_answers_end_and_a_second_one_does_not() -> N
         with answering(account) as lines:
             stack.ask("api")
             while get(f"{stack.api_url}/healthz") is not None:
-                pass  # until it has seen the signal
+                pass  # it has not seen the signal yet
             stack.ask("api")
             assert "event: error" in list(lines), "it is said to be cut"
         stack.ended("api")

@@ -31,7 +31,7 @@ class Opened:
                 base_url=web_url,
                 viewport={"width": width, "height": height},
                 storage_state=self.state,
-                # a person is not asked, but without a screen it is not given
+                # without a screen the permission is not given unasked
                 permissions=["clipboard-write"],
                 reduced_motion="reduce",
                 timezone_id="Europe/Berlin",

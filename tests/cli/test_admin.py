@@ -37,7 +37,7 @@ class Shell:
             "API_PORT": str(self.port),
             "PUBLIC_URL": "https://studio.example.org/",
         }
-        # in its own folder no .env of the developer is found
+        # the folder hides the developer's .env
         folder = self.data_dir.parent
         if not self.whole:
             return typed(words, folder, env, answer)

@@ -20,7 +20,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 OURS: dict[str, dict[str, Any]] = {
     name: service for name, service in COMPOSE["services"].items() if "build" in service
 }
-# the terminal is somebody's terminal
+# the terminal chat runs in a person's terminal, not as a service
 SERVED = set(PROCESSES) - {"terminal"}
 
 

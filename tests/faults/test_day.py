@@ -190,7 +190,7 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
         first.kind in {"drop", "error_in_200"} or (first.kind == "status" and first.status >= 500)
     ):
         await until(api, made.json()["id"], phase="submit_unknown")
-        return  # it may have been taken, and waits for a webhook that never comes
+        return  # the provider may have taken it, and the webhook never comes
     done = await finished(api, made.json())
     assert done["status"] in {"completed", "failed"}, (ask, done)
     assert done["status"] == "completed" or done["error"]["message"], ask

@@ -18,7 +18,7 @@ from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.timeout(300)
 
-# What is found after the start, and how often the provider was paid. Before the intent is committed
+# The job after the start, and how often the provider was paid. Before the intent is committed
 # nothing was sent; after it nothing is sent again, and a result that was not recorded is lost with
 # its process: an image is not charged, a video waits for the operator.
 POINTS: list[tuple[str, FaultPoint, str, int]] = [
@@ -125,7 +125,7 @@ def test_no_kill_pays_twice_or_loses_a_job(tmp_path: Path) -> None:
 def made_and_killed(world: World, kind: str, point: FaultPoint, found: str, paid: int) -> None:
     case, calls = f"{kind}-{point}", world.paid()
     world.armed.write_text(point)
-    with contextlib.suppress(httpx.HTTPError):  # it may die before or after its answer
+    with contextlib.suppress(httpx.HTTPError):  # the api may die before or after its answer
         world.post(f"/generate/{kind}", case)
     world.die()
     job = world.ended(world.post(f"/generate/{kind}", case).raise_for_status().json())

@@ -13,7 +13,7 @@ from tests.rules.source import PRODUCT, Source, imported, parse, product, source
 LINES = 500
 FUNCTION_LINES = 60
 
-# Where everything may be caught, because the process must go on or end with a sentence; each place
+# Files that may catch everything, because the process must go on or end with a sentence; each place
 # logs what it caught.
 BROAD = {
     "api/background.py": "whatever work does that nobody waits for, the process goes on, and says "
@@ -29,7 +29,7 @@ BROAD = {
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 
-# What may stand in a statement's text beside constants of the module.
+# Expressions that may stand in a statement's text beside constants of the module.
 SQL_PARTS = {
     "db.skip_locked": "the engine's own words",
     "marks": "$1, $2, ... as many as a constant list of columns has",
@@ -48,7 +48,7 @@ SQL_PARTS = {
     "ended": "a condition with $1 that is used twice",
 }
 
-# Where a chat platform has a name below the adapters; everything else asks for what it can do.
+# Files below the adapters that name a chat platform; all others ask for its abilities.
 PLATFORM_NAMES = {
     "api/schemas.py": "the Platform literal",
     "api/settings.py": "each platform's token is a setting of its own",

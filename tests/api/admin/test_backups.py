@@ -112,7 +112,7 @@ async def test_one_says_when_a_backup_is_missing_or_old_and_the_oldest_go(api: A
     made = (await admin.post("/admin/backups")).json()["name"]
     assert await codes(admin) == []
     assert (await admin.get("/admin/backups")).json()["items"][0]["name"] == made
-    assert len(list(folder.iterdir())) == 2  # nothing left over, the older ones gone
+    assert len(list(folder.iterdir())) == 2  # no leftovers, and the older ones are gone
     assert await api.services.backups.due_at() > now() + timedelta(hours=23)  # type: ignore[operator]
 
 
@@ -232,7 +232,7 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
     assert look_into(made) == "0 accounts and 0 generations"
     assert ".before-" in restore(made)
     (found,) = asyncio.run(change("SELECT client, revoke_reason FROM sessions"))
-    # as it was then, but nobody stays signed in
+    # the row is as it was then, except that nobody stays signed in
     seen = (found["client"], found["revoke_reason"])
     assert seen == ("", "restore")
     assert len(list(shell.glob("app.duckdb.before-*"))) == 1

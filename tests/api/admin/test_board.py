@@ -331,7 +331,7 @@ async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(
     sandbox.break_with(Fault(call="key", kind="status", status=500))
     assert await provider() == [("provider_down", "health")]
     sandbox.break_with()
-    assert await provider() == [("provider_down", "health")]  # as it was a moment ago
+    assert await provider() == [("provider_down", "health")]  # cached from a moment ago
     warnings._asked = None
     assert await provider() == []
     sandbox.break_with(Fault(call="key", kind="status", status=402))

@@ -95,7 +95,7 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
     found = await progress(admin)
     assert found == {"chats": 6, "waiting": 3, "pending": 3, "done": 0, "inbox": 0, "dead": 0}
     await api.services.broadcasts.feed()
-    assert (await progress(admin))["pending"] == 3  # not more, before the bot has shown these
+    assert (await progress(admin))["pending"] == 3  # no more until the bot has shown these
     chats = []
     while (await progress(admin))["done"] < 5:
         shown = await told(api, "telegram")

@@ -57,7 +57,7 @@ async def test_a_bot_credential_opens_bot_routes_only(world: World) -> None:
     assert await refused(world, USER_ROUTES + SESSION_ROUTES + ADMIN_ROUTES, KEYS["telegram"]) == {
         401
     }
-    # let in, and told that the body is missing
+    # 422: the guard lets it in, and the body is missing
     assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {422}
 
 

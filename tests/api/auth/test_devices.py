@@ -33,7 +33,7 @@ async def test_a_stranger_cannot_lock_the_owner_out(world: World) -> None:
     await guess(world)
     assert (await login(world)).status_code == 429
     signed_in = await login(world, device=device)
-    # it goes on using the one it has
+    # no new device token: it goes on using the one it has
     seen = (signed_in.status_code, signed_in.json()["device_token"])
     assert seen == (200, None)
     assert (await login(world)).status_code == 429  # the stranger gains nothing by it

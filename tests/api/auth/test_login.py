@@ -125,7 +125,7 @@ async def test_guessing_at_an_account_is_slowed_down(world: World) -> None:
     rows = await world.db.fetch(
         "SELECT blocked_until - window_started_at AS wait FROM throttles WHERE failures = 6"
     )
-    assert rows[0]["wait"].total_seconds() >= 2  # it doubles
+    assert rows[0]["wait"].total_seconds() >= 2  # the wait doubles
     await world.db.execute("UPDATE throttles SET blocked_until = NULL")
     assert (await login(world, "alice@example.org", GOOD)).status_code == 200
     assert (await login(world, "alice@example.org", "a wrong password")).status_code == 401

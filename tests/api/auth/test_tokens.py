@@ -104,7 +104,7 @@ def test_a_token_of_another_type_is_refused(signer: TokenSigner, typ: str) -> No
         signer.read(forge(signer, nothing, typ=typ))
 
 
-# our key is right for HS256
+# the key is long enough for HS256
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_another_algorithm_is_refused(signer: TokenSigner) -> None:
     with pytest.raises(NotAuthenticated):

@@ -82,8 +82,8 @@ def another_log(data: Path) -> None:
             r"app\.duckdb\.wal, cannot be put into the database \(.*: move .*\.wal away",
         ),
         (another_log, r"app\.duckdb\.wal, cannot be put into the database \("),
-        # these two DuckDB passes over in silence: it goes on without what was written last, and
-        # then overwrites it
+        # DuckDB passes over these two in silence: it goes on without the last writes, and
+        # then overwrites them
         (
             write("app.duckdb.wal", b"\xff" * 4),
             r"app\.duckdb\.wal, cannot be put into the database \(",

@@ -75,7 +75,7 @@ AWAY = [
 
 @pytest.mark.parametrize("state", AWAY)
 async def test_errors_that_pass_are_unavailable(db: Db, state: str) -> None:
-    for _ in range(2):  # and again on what was put back into the pool
+    for _ in range(2):  # the second round uses connections from the pool
         with pytest.raises(DbUnavailable, match="so it is"):
             await db.execute(RAISE.format(state))
 
@@ -119,7 +119,7 @@ async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(
             "AND datname = current_database()"
         ):
             pass
-        # it waits longer than the other, which is the one that finds the deadlock
+        # it waits longer than the other, which therefore finds the deadlock
         await sql.execute("SET LOCAL deadlock_timeout = '10s'")
         await sql.execute("UPDATE marks SET created_at = $1 WHERE name = 'a'", now())
     await deleting

@@ -109,7 +109,7 @@ async def test_a_member_sends_a_result_to_the_own_chat_once_per_press(office: Of
         return str(answer.json()["delivery_id"])
 
     first = await press("one")
-    assert await press("two") == first  # still on its way
+    assert await press("two") == first  # the first is still on its way
     delivery = await office.one()
     seen = (delivery["id"], delivery["address"]["chat_id"], delivery["moved"])
     assert seen == (first, PRIVATE, False)

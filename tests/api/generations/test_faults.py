@@ -115,7 +115,7 @@ async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(
         user = await api.user()
         models = await user.get("/models")
         assert models.json()
-    # nobody listens there; the models are known from before
+    # nobody listens there; the models are known already
     away = Sandbox("http://127.0.0.1:9")
     async with running_api(tmp_path, away, refresh=False, **settings_of(database)) as api:
         login = await api.client.post(

@@ -182,7 +182,7 @@ async def test_admins_see_no_content_until_one_of_them_turns_it_on(
     api: Api, user: httpx.AsyncClient
 ) -> None:
     fox = await made(user, "a secret fox")
-    options = '{"n": 1, "negative_prompt": "no secret cat"}'  # few models take it
+    options = '{"n": 1, "negative_prompt": "no secret cat"}'  # few models take this option
     await api.services.db.execute(
         "UPDATE generations SET options_json = $2 WHERE id = $1", fox["id"], options
     )

@@ -23,7 +23,7 @@ def database(postgres_url: str) -> str:
 async def claim(api: Api, wait: float = 10) -> list[dict[str, Any]]:
     answer = await api.bot().post(f"/bot/deliveries/claim?wait={wait}")
     assert answer.status_code == 200, answer.text
-    # linking tells the chat that it is done
+    # the notice of the link comes first
     return [delivery for delivery in answer.json() if delivery["event"]["type"] != "notice"]
 
 

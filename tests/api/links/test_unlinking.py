@@ -126,7 +126,7 @@ async def test_an_account_that_has_ended_gets_no_link_any_more(world: World, end
     if ended == "disabled":
         await world.auth.set_status(alice.user.id, "disabled", actor_id=admin.user.id)
     else:
-        # between the two halves of a deletion: the domains have deleted, the account may be there
+        # between the two halves of a deletion: the domains are done, the account may still be there
         await world.db.execute("DELETE FROM users WHERE id = $1", alice.user.id)
     with pytest.raises(Exception, match="no such code"):
         await world.links.confirm(alice.user.id, code["id"])
@@ -145,7 +145,7 @@ async def test_a_guest_cannot_get_a_new_budget_by_unlinking(db: Db) -> None:
     assert (await world.act()).json()["user_id"] == alice.user.id
     await unlink(world, alice.access_token)
     again = (await world.act()).json()
-    assert again["user_id"] == first["user_id"]  # with what it has spent this month
+    assert again["user_id"] == first["user_id"]  # its spending of this month counts on
     assert (await world.ask("GET", "/users/me", as_=again["access_token"])).json()[
         "monthly_usd"
     ] == "1.000000"

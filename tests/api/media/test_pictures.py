@@ -279,7 +279,7 @@ def test_pictures_that_every_browser_shows_are_taken(data: bytes) -> None:
 
 def test_a_made_picture_that_nobody_can_look_into_is_kept() -> None:
     whole = bytearray(picture(size=(300, 200)))
-    whole[60:70] = bytes(10)  # in the middle of its pixels
+    whole[60:70] = bytes(10)  # inside the pixel data
     with pytest.raises(UnsupportedMedia):
         clean_picture(bytes(whole))
     found = made_picture(bytes(whole))

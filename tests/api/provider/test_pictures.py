@@ -113,7 +113,7 @@ def test_events_of_the_images_call_are_read_without_the_previews() -> None:
     [
         ("partial_bad", 1, ("no_image",), 80_000),
         ("partial_filtered", 1, ("safety",), 40_000),
-        ("partial_corrupt", 2, (), 80_000),  # what the bytes are worth is seen when they are kept
+        ("partial_corrupt", 2, (), 80_000),  # damaged bytes are found later, when they are kept
     ],
 )
 def test_a_bad_one_of_several_does_not_cost_the_good_one(

@@ -159,7 +159,7 @@ async def test_videos(sdk: Sdk, sandbox: Sandbox) -> None:
     assert b"ftyp" in await content.aread()
 
 
-# of a field that the key's answer always has
+# the warning is about a field that the key's answer always has
 @pytest.mark.filterwarnings("ignore:.*DEPRECATED.*:DeprecationWarning")
 async def test_lists_and_the_key(sdk: Sdk) -> None:
     listed = await sdk.models.list_async(output_modalities="all")

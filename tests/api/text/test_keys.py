@@ -97,7 +97,7 @@ async def test_a_key_whose_process_died_is_free_again(
     with time_machine.travel(ids.now() + timedelta(hours=1)):
         await text.sweep()
     assert (await ask(ana)).status_code == 409, "it is being answered, whatever the clock says"
-    text._running.clear()  # as if another process had answered it
+    text._running.clear()  # as if another process had answered the request
     with time_machine.travel(ids.now() + timedelta(hours=1)):
         await text.sweep()
     assert await api.services.db.fetch("SELECT key FROM idempotency") == []

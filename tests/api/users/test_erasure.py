@@ -147,7 +147,7 @@ async def test_a_job_in_flight_ends_with_its_account(api: Api, sandbox: Sandbox)
     assert made.status_code == 202, made.text
     assert (await ana.delete("/users/me")).status_code == 204
     held = await db.fetch("SELECT held_micro FROM budgets WHERE held_micro <> 0")
-    assert held == []  # nobody will ever give that back
+    assert held == []  # a hold that nobody would ever release
     assert await api.services.budget.audit() == []
     assert files(api) == set()
 

@@ -186,7 +186,7 @@ async def test_sixteen_admins_who_demote_or_disable_each_other_leave_one(world: 
     for number in range(15):
         await world.db.execute("DELETE FROM throttles")
         people.append(await world.person(f"p{number}"))
-    # each round are sixteen transactions that wait for each other
+    # each round has sixteen transactions that wait for each other
     for _ in range(ROUNDS[world.db.engine]):
         await world.db.execute("UPDATE users SET role = 'admin', status = 'active'")
 

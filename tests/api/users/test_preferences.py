@@ -62,7 +62,7 @@ async def test_a_preferred_model_is_used_until_it_cannot_be(api: Api) -> None:
     ).status_code == 200
     assert await estimated(ana) == usual
     assert (await admin.put(f"/admin/models/{other}", json={"roles": None})).status_code == 200
-    assert await estimated(ana) == other  # it is liked again as soon as it is back
+    assert await estimated(ana) == other  # the preference counts again once the model is back
     assert (await prefers(ana, image_model=None))["image_model"] is None
     assert await estimated(ana) == usual
 

@@ -86,7 +86,7 @@ async def test_an_email_address_of_somebody_else_is_refused(world: World) -> Non
     assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
     assert (
         await world.ask("GET", "/users/me", as_=other.access_token)
-    ).status_code == 200  # nothing of it was kept
+    ).status_code == 200  # the new password was not stored
     await world.login("alice", GOOD)
 
 
