@@ -8,11 +8,9 @@ import pytest
 
 from api.version import VERSION
 from tests.api.auth.world import one_engine
-from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
+from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ import pytest
 from api.generations import store
 from api.generations.making.worker import WorkerTimes
 from tests.api.db.test_postgres import Server, reset, server
-from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT, free_ports
 
-__all__ = ["reset", "sandbox", "server", "shared_sandbox"]
+__all__ = ["reset", "server"]
 
 QUICK = WorkerTimes(beat=0.2, pause_most=0.2, look_shared=0.1, grace=0.05)
 AWAY = 1.5

@@ -9,11 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.faults import Fault
-from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 Samples = dict[tuple[str, str], float]
 

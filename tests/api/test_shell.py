@@ -11,11 +11,9 @@ import pytest
 
 from api.ids import now
 from api.secrets import ensure_secrets, renew_bot_key
-from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
+from tests.api.generations.conftest import settings_of
 from tests.api.harness import PASSWORD, Api, running_api
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 
 @pytest.fixture

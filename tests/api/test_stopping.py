@@ -14,15 +14,13 @@ from api.generations import store
 from api.shutdown import Stop
 from sandbox.faults import Fault
 from tests.api.auth.world import one_engine
-from tests.api.generations.conftest import QUICK, sandbox, settings_of, shared_sandbox
+from tests.api.generations.conftest import QUICK, settings_of
 from tests.api.generations.test_jobs import SEEDREAM, until
 from tests.api.harness import Api, running_api
 from tests.e2e.people import Account
 from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, get, running_stack
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 LATER = {"Prefer": "respond-async"}
 ASKED = {"prompt": "x", "model": SEEDREAM}

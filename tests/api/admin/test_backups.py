@@ -29,12 +29,9 @@ from cli.backup import make_backup
 from cli.errors import CommandRefused
 from cli.migrate import migrate_now
 from cli.restore import look_into, restore
-from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 
 @pytest.fixture

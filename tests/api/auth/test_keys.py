@@ -5,11 +5,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from api.secrets import ensure_secrets
-from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import running_api
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 OLD, NEW = (
     SecretStr("the old key of the server: long enough"),

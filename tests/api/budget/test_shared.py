@@ -1,7 +1,7 @@
 """Budgets of groups and of everybody: limits set by admins, and the audit of the books."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +14,7 @@ from api.errors import BudgetExceeded
 from api.schemas import usd
 from tests.api.budget.test_budget import assert_adds_up, release, reserve, settle
 from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.sandbox_server import Sandbox
 
 
 def test_an_account_is_in_one_group() -> None:
@@ -97,12 +97,6 @@ async def test_books_that_do_not_add_up_are_told(db: Db, harm: str) -> None:
     found = await budget.audit()
     assert found
     assert (await budget.overview()).audit.differences[0].scope == found[0].scope
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
 
 
 @pytest.fixture

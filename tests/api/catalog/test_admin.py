@@ -1,6 +1,6 @@
 """Admins switch models off, price them, keep them for a role, and add models by hand."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,15 @@ import pytest
 from api import ids
 from sandbox.faults import Fault
 from tests.api.harness import Api, forget_days, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.sandbox_server import Sandbox
 
 KLEIN = "black-forest-labs/flux.2-klein-4b"
 MINI = "openai/gpt-5-mini"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
 @pytest.fixture
-async def api(tmp_path: Path, shared: Sandbox, duckdb_path: Path) -> AsyncIterator[Api]:
-    shared.reset()
-    async with running_api(tmp_path, shared, database_url=f"duckdb://{duckdb_path}") as running:
+async def api(tmp_path: Path, sandbox: Sandbox, duckdb_path: Path) -> AsyncIterator[Api]:
+    async with running_api(tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}") as running:
         yield running
 
 
@@ -242,10 +235,10 @@ async def test_a_vanished_model_can_be_kept_by_hand(
 
 
 async def test_refreshing_now_and_what_is_written_down(
-    admin: httpx.AsyncClient, api: Api, shared: Sandbox
+    admin: httpx.AsyncClient, api: Api, sandbox: Sandbox
 ) -> None:
     assert (await admin.post("/admin/models/refresh")).json()["count"] > 10
-    shared.break_with(Fault(call="models", kind="status", status=500))
+    sandbox.break_with(Fault(call="models", kind="status", status=500))
     failed = await admin.post("/admin/models/refresh")
     assert (failed.status_code, failed.json()["code"]) == (502, "provider_unavailable")
     await changed(admin, KLEIN, enabled=False)

@@ -1,19 +1,13 @@
 """`GET /models` over the sandbox's lists."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
+from tests.sandbox_server import Sandbox
 
 
 @pytest.fixture

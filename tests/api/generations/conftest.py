@@ -1,6 +1,6 @@
-"""An api on each engine, with a fast sandbox that every test finds clean."""
+"""An api on each engine, and a signed-in user."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,10 @@ import pytest
 
 from api.generations.making.worker import WorkerTimes
 from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.sandbox_server import Sandbox
 
-WEBHOOK_SECRET = "a webhook secret of the tests"
 QUICK = WorkerTimes(beat=0.2, grace=0.05)
 """The short grace leaves jobs behind that a test left with a slow provider."""
-
-
-@pytest.fixture(scope="session")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with sandbox_server(webhook_secret=WEBHOOK_SECRET) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    shared_sandbox.reset()
-    return shared_sandbox
 
 
 def settings_of(database: str) -> dict[str, Any]:

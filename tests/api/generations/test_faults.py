@@ -18,7 +18,8 @@ from api.ids import now
 from api.provider.types import ProviderError
 from sandbox.faults import Fault
 from tests.api.auth.world import one_engine
-from tests.api.generations.conftest import QUICK, WEBHOOK_SECRET, settings_of
+from tests.api.conftest import WEBHOOK_SECRET
+from tests.api.generations.conftest import QUICK, settings_of
 from tests.api.generations.test_jobs import SEEDREAM, finished, money, until
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox

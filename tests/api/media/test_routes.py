@@ -1,7 +1,7 @@
 """Files over HTTP: permissions, ranges, headers and uploads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,7 @@ import pytest
 from tests.api.harness import Api, running_api
 from tests.api.media.samples import case, clip, in_chunks, picture
 from tests.api.media.test_storage import files_in
-from tests.sandbox_server import Sandbox, sandbox_server
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
+from tests.sandbox_server import Sandbox
 
 
 @dataclass

@@ -13,15 +13,12 @@ from api.ids import now
 from api.media.bucket import Bucket
 from api.media.storage import key_of
 from api.start_errors import CannotStart
-from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.generations.test_jobs import SEEDREAM, finished
 from tests.api.harness import running_api
 from tests.api.media.s3 import S3, s3_server
 from tests.api.media.samples import in_chunks, store_in
 from tests.api.media.test_storage import files_in
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 VIDEO = "kwaivgi/kling-v3.0-std"
 Choose = Callable[[str], None]

@@ -13,9 +13,9 @@ from PIL import Image
 from api.errors import Conflict, TooLarge
 from api.media import smaller_copies, transcode
 from tests.api.media.samples import in_chunks
-from tests.api.media.test_routes import Place, place, sandbox
+from tests.api.media.test_routes import Place, place
 
-__all__ = ["place", "sandbox"]
+__all__ = ["place"]
 
 
 def noise(size: tuple[int, int], seed: int = 1) -> Image.Image:

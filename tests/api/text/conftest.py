@@ -1,25 +1,13 @@
-"""An api with a fast sandbox that every test finds clean."""
+"""An api on one engine, for the tests of answers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
-
-
-@pytest.fixture(scope="session")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    shared_sandbox.reset()
-    return shared_sandbox
+from tests.sandbox_server import Sandbox
 
 
 @pytest.fixture

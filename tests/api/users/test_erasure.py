@@ -13,13 +13,11 @@ import pytest
 
 from api.db import Db
 from api.users.export import LONG, SHORT
-from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
+from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.api.media.samples import picture
 from tests.api.media.test_storage import kept_in
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 NOT_EXPORTED = {
     "refresh_tokens": "hashes",

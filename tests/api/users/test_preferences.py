@@ -10,11 +10,9 @@ import httpx
 import pytest
 
 from tests.api.auth.world import one_engine
-from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
+from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
-
-__all__ = ["sandbox", "shared_sandbox"]
 
 KLEIN = "black-forest-labs/flux.2-klein-4b"
 SEEDREAM = "bytedance-seed/seedream-4.5"
