@@ -144,7 +144,7 @@ def test_an_upload_that_is_no_image_is_said_in_words(browser: Browser) -> None:
     }
     answer = browser.post("/generate/image", fields)
     assert answer.status_code == 415
-    assert "HEIC, AVIF, BMP or TIFF" in answer.text
+    assert "HEIC, AVIF, BMP and TIFF are taken" in answer.text
     assert browser.fields["prompt"] == "Make it blue"
 
 

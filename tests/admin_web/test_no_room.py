@@ -42,10 +42,10 @@ def browser(api_url: str, tmp_path: Path) -> Iterator[Browser]:
 
 def test_a_full_disk_is_said_before_and_after_something_is_sent(browser: Browser) -> None:
     page = browser.get("/generate/image")
-    assert "There is no room for new files." in page.text
+    assert "The server&#39;s storage is full." in page.text
     sent = browser.post("/generate/image", {**browser.fields, "prompt": "a fox"})
     assert sent.status_code == 507
-    assert "Tell the person who runs this site." in sent.text
+    assert "Please tell the operator." in sent.text
 
 
 def test_the_board_says_that_nothing_is_made(browser: Browser) -> None:
