@@ -235,8 +235,11 @@ async def test_guessing_codes_is_slowed_down(world: World) -> None:
     code = await start(world, (await world.person()).access_token)
     tries = [await redeem(world, ids.token(128)) for _ in range(6)]
     assert [tried.status_code for tried in tries] == [404] * 5 + [429]
-    assert (await redeem(world, code["code"])).status_code == 429
-    assert len({tried.json()["detail"] for tried in tries}) == 1
+    right = await redeem(world, code["code"])
+    assert right.status_code == 429
+    assert len({tried.json()["detail"] for tried in tries[:5]}) == 1
+    blocked = {(tried.json()["reason"], tried.json()["detail"]) for tried in (tries[5], right)}
+    assert len(blocked) == 1, "a right code is told apart from a wrong one"
     assert (await redeem(world, code["code"], "200")).status_code == 200
 
 
