@@ -216,9 +216,8 @@ def test_heads_of_tables_sort_and_keep_the_filters(
         (folder / name).write_bytes(b"x" * size)
     for sort, order in (("", [2, 1, 0]), ("oldest", [0, 1, 2]), ("largest", [1, 2, 0])):
         text = admin.get(f"/admin/backups?sort={sort}").text
-        assert re.findall(r"<b>(allucanget-2026\S+?)</b>", text) == [
-            made[place][0] for place in order
-        ]
+        found = re.findall(r"<b>(allucanget-2026\S+?)</b>", text)
+        assert found == [made[place][0] for place in order]
         assert text.count("aria-sort=") == 1
     for name, _size in made:
         (folder / name).unlink()

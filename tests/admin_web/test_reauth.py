@@ -98,9 +98,8 @@ def test_after_the_password_a_page_is_opened_that_asked_for_it(late: Browser) ->
         ("/profile/sessions?x=1", "/profile/sessions?x=1"),
         ("//evil.example", "/"),
     ):
-        assert (
-            late.post("/reauth", {"next": target, "reauth_password": PASSWORD}).location == leads_to
-        )
+        answer = late.post("/reauth", {"next": target, "reauth_password": PASSWORD})
+        assert answer.location == leads_to
 
 
 def test_sign_up_is_not_offered_where_it_is_closed(app: Flask) -> None:

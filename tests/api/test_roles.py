@@ -171,9 +171,8 @@ async def _check_signed(world: World, row: Row, made: Made) -> None:
             "X-OpenRouter-Signature": sign(secret, body, moment),
             "Content-Type": "application/json",
         }
-        assert (
-            await world.api.client.post(path, content=body, headers=headers)
-        ).status_code == expected
+        answer = await world.api.client.post(path, content=body, headers=headers)
+        assert answer.status_code == expected
 
 
 def _check_problem(name: str, answer: httpx.Response, status: int, code: str) -> None:

@@ -22,9 +22,8 @@ def test_one_process_is_killed_and_started_and_all_end(
             folder / "web-sessions.db",
             folder / "secrets.json",
         ]
-        assert {path.name: oct(path.stat().st_mode & 0o777) for path in database} == {
-            path.name: "0o600" for path in database
-        }
+        found = {path.name: oct(path.stat().st_mode & 0o777) for path in database}
+        assert found == {path.name: "0o600" for path in database}
         assert oct((folder / "media").stat().st_mode & 0o777) == "0o700"
         before = stack.pids
         assert set(before) == {"sandbox", "api", "web"}

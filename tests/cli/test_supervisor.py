@@ -143,9 +143,8 @@ def test_a_taken_port_is_named_with_its_setting(setting: str, tmp_path: Path) ->
 def test_one_port_for_two_is_refused(tmp_path: Path) -> None:
     with supervisor(tmp_path, API_PORT="20001", WEB_PORT="20001") as one:
         assert one.process.wait(60) == 2
-        assert (
-            one.errors() == "Cannot start: WEB_PORT and API_PORT are both 20001: they must differ\n"
-        )
+        found = one.errors()
+        assert found == "Cannot start: WEB_PORT and API_PORT are both 20001: they must differ\n"
 
 
 def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:

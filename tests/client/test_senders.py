@@ -195,9 +195,8 @@ async def test_files_go_up_and_come_down(place: Place, which: Which) -> None:
 async def test_all_pages_of_a_list(place: Place, which: Which) -> None:
     async with sender(which, place.url, Tokens(place.token)) as api:
         models = await api.all(calls.models("image", limit=1))
-        assert [one.id for one in models] == [
-            one.id for one in await api.all(calls.models("image"))
-        ]
+        found = [one.id for one in models]
+        assert found == [one.id for one in await api.all(calls.models("image"))]
     assert len(models) > 1
 
 

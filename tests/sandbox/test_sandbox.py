@@ -217,9 +217,8 @@ async def test_the_end_of_a_job_is_told_by_a_signed_hook(provider: OpenRouter) -
     assert (event["type"], event["data"]["status"]) == ("video.generation.completed", "completed")
     assert headers["x-openrouter-idempotency-key"] == f"{event['data']['id']}-completed"
     assert verify(SECRET, headers["x-openrouter-signature"], body, time.time())
-    assert (await provider.check_video(event["data"]["id"])).cost_micro == micro(
-        Decimal(str(event["data"]["usage"]["cost"]))
-    )
+    found = (await provider.check_video(event["data"]["id"])).cost_micro
+    assert found == micro(Decimal(str(event["data"]["usage"]["cost"])))
 
 
 async def test_a_hook_is_tried_again(provider: OpenRouter) -> None:

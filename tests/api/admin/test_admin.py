@@ -93,9 +93,8 @@ async def test_the_log_comes_as_a_table_that_a_spreadsheet_runs_nothing_of(
 @pytest.mark.parametrize("query", ["limit=0", "since=yesterday", "since=2026-01-01T00:00:00"])
 async def test_a_bad_question_to_the_log_is_refused(world: World, query: str) -> None:
     admin = await world.admin()
-    assert (
-        await world.ask("GET", f"/admin/audit?{query}", as_=admin.access_token)
-    ).status_code == 422
+    answer = await world.ask("GET", f"/admin/audit?{query}", as_=admin.access_token)
+    assert answer.status_code == 422
 
 
 async def test_the_purge_takes_what_is_over_and_nothing_else(world: World) -> None:
@@ -184,9 +183,8 @@ async def test_two_keys_of_a_bot_work_and_the_third_ends_the_first(world: World)
         second["platform"],
         second["key"] in str(await world.db.fetch("SELECT * FROM bot_credentials")),
     ) == ("telegram", False)
-    assert [
-        await opens(world, key) for key in (KEYS["telegram"], second["key"], KEYS["discord"])
-    ] == [True, True, True]
+    seen = [await opens(world, key) for key in (KEYS["telegram"], second["key"], KEYS["discord"])]
+    assert seen == [True, True, True]
     third = await rotate(world, admin)
     found = [
         await opens(world, key)
@@ -212,13 +210,11 @@ async def test_keys_are_listed_and_revoked(world: World) -> None:
     found = [(one["newest"], one["last_seen_at"] is not None) for one in shown.values()]
     assert found == [(True, False), (False, True)]
     old = next(each for each in shown if each != made["id"])
-    assert (
-        await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
-    ).status_code == 204
+    answer = await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
+    assert answer.status_code == 204
     assert [await opens(world, key) for key in (KEYS["telegram"], made["key"])] == [False, True]
-    assert (
-        await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
-    ).status_code == 404
+    answer = await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
+    assert answer.status_code == 404
     actions = [one["action"] for one in (await audit(world, admin))["items"]]
     assert actions == ["bot_key_revoke", "bot_key_rotate", "setup"]
     assert made["key"] not in str(await world.db.fetch("SELECT * FROM audit"))
@@ -227,9 +223,8 @@ async def test_keys_are_listed_and_revoked(world: World) -> None:
 @one_engine
 async def test_an_unknown_platform_has_no_keys(world: World) -> None:
     admin = (await world.admin()).access_token
-    assert (
-        await world.ask("POST", "/admin/bot-credentials/pigeon/rotate", as_=admin)
-    ).status_code == 422
+    answer = await world.ask("POST", "/admin/bot-credentials/pigeon/rotate", as_=admin)
+    assert answer.status_code == 422
 
 
 async def test_racing_rotations_leave_two_keys(world: World) -> None:

@@ -57,9 +57,8 @@ async def told(api: Api, platform: str) -> list[dict[str, Any]]:
     claimed = (await api.bot(platform).post("/bot/deliveries/claim?wait=0&limit=50")).json()
     for each in claimed:
         body = {"lease": each["lease"], "message_ids": ["1"]}
-        assert (
-            await api.bot(platform).post(f"/bot/deliveries/{each['id']}/ack", json=body)
-        ).status_code == 204
+        answer = await api.bot(platform).post(f"/bot/deliveries/{each['id']}/ack", json=body)
+        assert answer.status_code == 204
     found: list[dict[str, Any]] = claimed
     return found
 
@@ -148,9 +147,8 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
 
     async def ack(delivery: dict[str, Any]) -> None:
         body = {"lease": delivery["lease"], "message_ids": ["1"]}
-        assert (
-            await api.bot("telegram").post(f"/bot/deliveries/{delivery['id']}/ack", json=body)
-        ).status_code == 204
+        answer = await api.bot("telegram").post(f"/bot/deliveries/{delivery['id']}/ack", json=body)
+        assert answer.status_code == 204
 
     await ack(shown)
     stopped = (await admin.post(path)).json()

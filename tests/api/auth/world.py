@@ -128,9 +128,8 @@ class World:
         redeemed = await self.ask("POST", "/bot/links/redeem", as_=KEYS[platform], json=redeem)
         assert redeemed.status_code == 200, redeemed.text
         answer = {"code_id": code["id"], "platform_user_id": identity, "accept": True}
-        assert (
-            await self.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=answer)
-        ).status_code == 200
+        again = await self.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=answer)
+        assert again.status_code == 200
         confirmed = await self.ask("POST", f"/links/codes/{code['id']}/confirm", as_=access_token)
         assert confirmed.status_code == 200, confirmed.text
 

@@ -59,12 +59,10 @@ async def test_only_admins_and_no_bots(
         for client in (ana, acting):
             for path in ("/admin/models", f"/admin/models/{KLEIN}", "/admin/budgets"):
                 assert (await client.get(path)).status_code == 403
-            assert (
-                await client.put(f"/admin/models/{KLEIN}", json={"enabled": False})
-            ).status_code == 403
-            assert (
-                await client.post("/admin/models", json={"id": "a/b", "kind": "text"})
-            ).status_code == 403
+            answer = await client.put(f"/admin/models/{KLEIN}", json={"enabled": False})
+            assert answer.status_code == 403
+            answer = await client.post("/admin/models", json={"id": "a/b", "kind": "text"})
+            assert answer.status_code == 403
             assert (await client.post("/admin/models/refresh")).status_code == 403
 
 
@@ -110,9 +108,8 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
         "those of a week"
     )
     assert [item["used"] for item in most[2:]] == [0] * (len(seen) - 2)
-    assert [(item["kind"], item["id"]) for item in seen] == sorted(
-        {(item["kind"], item["id"]) for item in seen}
-    )
+    listed = [(item["kind"], item["id"]) for item in seen]
+    assert listed == sorted({(item["kind"], item["id"]) for item in seen})
     assert {item["id"]: item["enabled"] for item in seen}[KLEIN] is False
     images = (await admin.get("/admin/models", params={"kind": "image", "q": "KLEIN"})).json()[
         "items"
@@ -139,9 +136,8 @@ async def test_a_price_of_the_operators_own(
     admin: httpx.AsyncClient, ana: httpx.AsyncClient
 ) -> None:
     before = (await priced(ana, "image", model=KLEIN)).json()["cost_usd"]
-    assert (await changed(admin, KLEIN, price_override_usd="0.25"))[
-        "price_override_usd"
-    ] == "0.250000"
+    found = (await changed(admin, KLEIN, price_override_usd="0.25"))["price_override_usd"]
+    assert found == "0.250000"
     assert (await priced(ana, "image", model=KLEIN, n=2)).json()["cost_usd"] == "0.500000"
     assert (await changed(admin, KLEIN, enabled=True))["price_override_usd"] == "0.250000"
     assert (await changed(admin, KLEIN, price_override_usd=None))["price_override_usd"] is None
@@ -170,9 +166,8 @@ async def test_a_model_may_be_kept_for_a_role(
         await priced(ana, "text", model=MINI),
     ):
         assert (asked.status_code, asked.json()["code"]) == (422, "model_unavailable")
-    assert (await ana.post("/generate/text", json={"prompt": "x"})).json()["model"] == models[0][
-        "id"
-    ]
+    answer = (await ana.post("/generate/text", json={"prompt": "x"})).json()["model"]
+    assert answer == models[0]["id"]
     assert (await admin.post("/generate/text", json={"prompt": "x"})).json()["model"] == MINI
     for kind, path in (("image", "/generate/image"), ("video", "/generate/video")):
         first = (await offered(admin, kind))[0]
@@ -214,9 +209,8 @@ async def test_a_model_that_no_list_has(
     await api.services.catalog.refresh()
     assert (await offered(ana, "image"))[0] == "own/painter"
     assert (await admin.post("/admin/models", json=new)).status_code == 409
-    assert (
-        await admin.post("/admin/models", json={"id": "no slash", "kind": "image"})
-    ).status_code == 422
+    answer = await admin.post("/admin/models", json={"id": "no slash", "kind": "image"})
+    assert answer.status_code == 422
 
 
 async def test_a_vanished_model_can_be_kept_by_hand(

@@ -187,6 +187,5 @@ def test_only_some_models_end_a_video_with_an_image() -> None:
 
 def test_an_estimate_takes_the_same_options() -> None:
     assert checked_image_options(model(KLEIN), EstimateIn(kind="image", n=2)) == image(KLEIN, n=2)
-    assert checked_video_options(model(VEO), EstimateIn(kind="video", duration=6)) == video(
-        VEO, duration=6
-    )
+    found = checked_video_options(model(VEO), EstimateIn(kind="video", duration=6))
+    assert found == video(VEO, duration=6)

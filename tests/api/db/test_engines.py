@@ -137,9 +137,8 @@ async def test_cancelling_at_any_statement_leaves_the_engine_usable(db: Db) -> N
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     kept = await names(db)
-    assert {name.removesuffix("-a") for name in kept if name.endswith("-a")} == {
-        name.removesuffix("-b") for name in kept if name.endswith("-b")
-    }
+    found = {name.removesuffix("-a") for name in kept if name.endswith("-a")}
+    assert found == {name.removesuffix("-b") for name in kept if name.endswith("-b")}
     await db.execute(INSERT, "still works", now())
 
 
@@ -227,8 +226,7 @@ async def test_a_file_that_others_could_read_is_made_private(duckdb_path: Path) 
         file.chmod(0o644)
     opened = await open_duckdb(duckdb_path)
     try:
-        assert {
-            oct(file.stat().st_mode & 0o777) for file in (duckdb_path, log) if file.exists()
-        } == {"0o600"}
+        found = {oct(file.stat().st_mode & 0o777) for file in (duckdb_path, log) if file.exists()}
+        assert found == {"0o600"}
     finally:
         await opened.close()

@@ -32,9 +32,8 @@ async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
     row = await office.row(first["id"])
     shown = (row["state"], row["user"], row["short_id"])
     assert shown == ("done", "ana@example.org", made["short_id"])
-    assert [(one["chat_id"], one["outcome"], one["reason"]) for one in row["trail"]] == [
-        (GROUP, "final", "bot was kicked from the supergroup chat")
-    ]
+    listed = [(one["chat_id"], one["outcome"], one["reason"]) for one in row["trail"]]
+    assert listed == [(GROUP, "final", "bot was kicked from the supergroup chat")]
 
 
 async def test_a_private_chat_that_is_closed_leaves_it_to_the_web(office: Office) -> None:

@@ -98,9 +98,8 @@ async def test_a_lost_video_is_followed_once_its_id_is_known(
             f"/admin/generations/{made['id']}/resolve", json={"outcome": "provider_id"}
         )
     ).status_code == 422
-    assert (
-        await admin.post(f"/admin/generations/{made['id']}/resolve", json=body)
-    ).status_code == 200
+    answer = await admin.post(f"/admin/generations/{made['id']}/resolve", json=body)
+    assert answer.status_code == 200
     assert (await finished(api, made))["status"] == "completed"
     assert len(sandbox.calls("videos.submit")) == 2
 
@@ -109,9 +108,8 @@ async def test_a_lost_video_can_be_cancelled_and_is_still_the_operators(
     api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     made = await lost(api, user, sandbox)
-    assert (await admin.post(f"/admin/generations/{made['id']}/cancel")).json()[
-        "status"
-    ] == "cancelled"
+    found = (await admin.post(f"/admin/generations/{made['id']}/cancel")).json()["status"]
+    assert found == "cancelled"
     assert (await admin.delete(f"/admin/generations/{made['id']}")).status_code == 409
     resolved = (
         await admin.post(
@@ -129,9 +127,8 @@ async def test_retries_at_the_same_moment_make_one_new_job(
     api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=403, times=1))
-    assert (
-        await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
-    ).status_code == 422
+    again = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+    assert again.status_code == 422
     (failed,) = (await admin.get("/admin/generations?status=failed")).json()["items"]
     answers = await asyncio.gather(
         *[admin.post(f"/admin/generations/{failed['id']}/retry") for _ in range(4)]
@@ -193,12 +190,10 @@ async def test_old_ones_are_purged_and_late_ones_failed(
             "/admin/generations/purge", json={"older_than_days": 7, "status": "failed"}
         )
     ).json() == {"count": 0}
-    assert (await admin.post("/admin/generations/purge", json={"older_than_days": 7})).json() == {
-        "count": 1
-    }
-    assert [one["id"] for one in (await admin.get("/admin/generations")).json()["items"]] == [
-        kept["id"]
-    ]
+    answer = (await admin.post("/admin/generations/purge", json={"older_than_days": 7})).json()
+    assert answer == {"count": 1}
+    found = [one["id"] for one in (await admin.get("/admin/generations")).json()["items"]]
+    assert found == [kept["id"]]
     spent = (await money(user))[0]
     sandbox.break_with(video=600)
     late = (await user.post("/generate/video", json={"prompt": "waves"})).json()

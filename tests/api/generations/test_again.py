@@ -35,9 +35,8 @@ async def test_again_is_the_same_request_with_changes_once_per_key(
         f"/generations/{first['id']}/again", json={"changes": {"prompt": "a wolf"}}, headers=key
     )
     assert repeated.json()["id"] == made["id"]
-    assert (
-        await user.post(f"/generations/{first['id']}/again", json={}, headers=key)
-    ).status_code == 409
+    answer = await user.post(f"/generations/{first['id']}/again", json={}, headers=key)
+    assert answer.status_code == 409
     assert (await user.post(f"/generations/{first['id']}/again")).json()["prompt"] == "a fox"
 
 
@@ -138,9 +137,8 @@ async def test_a_cost_above_the_users_threshold_has_to_be_confirmed(
     assert seen == (409, "confirm_cost", estimate)
     assert "draft_id" not in asked.json(), "a program sends its request once more"
     assert await money(user) == spent
-    assert (
-        await user.post("/generate/image", json={**body, "confirm": True}, headers=key)
-    ).status_code == 200
+    answer = await user.post("/generate/image", json={**body, "confirm": True}, headers=key)
+    assert answer.status_code == 200
     await user.put("/users/me", json={"display_name": "Ana"})
     assert (await user.post("/generate/image", json=body)).status_code == 409, (
         "another change leaves it"
@@ -163,9 +161,8 @@ async def test_a_chat_confirms_by_the_drafts_id_once_and_only_its_owner_does(
     )
     first = (await chat.post("/generate/image", json=body, headers=key)).json()
     assert (first["code"], first["cost_usd"] > "0.000000") == ("confirm_cost", True)
-    assert (
-        await stranger.post(f"/generations/drafts/{first['draft_id']}/confirm")
-    ).status_code == 404
+    answer = await stranger.post(f"/generations/drafts/{first['draft_id']}/confirm")
+    assert answer.status_code == 404
     repeated = (await chat.post("/generate/image", json=body, headers=key)).json()["draft_id"]
     confirmed = await chat.post(f"/generations/drafts/{first['draft_id']}/confirm")
     assert (confirmed.status_code, confirmed.json()["source"]) == (202, "telegram"), confirmed.text

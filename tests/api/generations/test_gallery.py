@@ -146,9 +146,8 @@ async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(
     assert "example.org" not in opened.text
     assert (await user.get("/users/me")).json()["id"] not in opened.text
     assert (await api.client.get(facts["images"][0]["url"])).status_code == 200
-    assert [each["token"] for each in (await user.get(f"{path}/shares")).json()["items"]] == [
-        share["token"]
-    ]
+    listed = [each["token"] for each in (await user.get(f"{path}/shares")).json()["items"]]
+    assert listed == [share["token"]]
 
     share_id, _, signature = share["token"].partition(".")
     for wrong in (f"{share_id}.{signature[:-1]}x", share_id, f"{fox['id']}.{signature}", "x.y"):
@@ -173,9 +172,8 @@ async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(
 @pytest.mark.parametrize("hours", [0, 10_000, -1])
 async def test_a_link_has_to_end(api: Api, user: httpx.AsyncClient, hours: int) -> None:
     fox = await made(user, "a fox")
-    assert (
-        await user.post(f"/generations/{fox['id']}/share", json={"hours": hours})
-    ).status_code == 422
+    answer = await user.post(f"/generations/{fox['id']}/share", json={"hours": hours})
+    assert answer.status_code == 422
 
 
 async def test_admins_see_no_content_until_one_of_them_turns_it_on(
@@ -201,13 +199,11 @@ async def test_admins_see_no_content_until_one_of_them_turns_it_on(
         seen = (item["hidden"], item["cost_usd"] is not None, item["status"], item["images"])
         assert seen == (True, True, "completed", [])
         assert await shown(admin, "q=secret", "/admin/generations") == []  # no guessing either
-        assert (
-            len((await admin.get(f"/admin/generations?q={fox['short_id']}")).json()["items"]) == 1
-        )
+        answer = len((await admin.get(f"/admin/generations?q={fox['short_id']}")).json()["items"])
+        assert answer == 1
 
-        assert (await admin.put("/admin/settings", json={"show_content": True})).json() == {
-            "show_content": True
-        }
+        told = (await admin.put("/admin/settings", json={"show_content": True})).json()
+        assert told == {"show_content": True}
         assert "/media/" in await texts()
         assert await shown(admin, "q=secret", "/admin/generations") == ["a secret fox"]
         assert "no secret cat" in await texts()

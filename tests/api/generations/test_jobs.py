@@ -56,9 +56,8 @@ async def test_an_image_is_made_kept_and_paid(api: Api, user: httpx.AsyncClient)
     file = await api.client.get(made["images"][0]["url"])
     found = Image.open(io.BytesIO(file.content)).size
     assert found == (made["images"][0]["width"], made["images"][0]["height"])
-    assert (await api.client.get(made["images"][0]["thumbnail_url"])).headers[
-        "content-type"
-    ] == "image/webp"
+    shown = (await api.client.get(made["images"][0]["thumbnail_url"])).headers["content-type"]
+    assert shown == "image/webp"
     assert await money(user) == (made["cost_usd"], "0.000000")
 
 
@@ -206,9 +205,8 @@ async def test_lists_page_and_filter(user: httpx.AsyncClient) -> None:
     assert (await user.get("/generations?kind=video")).json()["items"] == []
     assert len((await user.get("/generations?q=FOX 1")).json()["items"]) == 1
     await user.put(f"/generations/{made[0]['id']}/favourite", json={"favourite": True})
-    assert [
-        item["id"] for item in (await user.get("/generations?favourite=true")).json()["items"]
-    ] == [made[0]["id"]]
+    found = [item["id"] for item in (await user.get("/generations?favourite=true")).json()["items"]]
+    assert found == [made[0]["id"]]
     assert (await user.delete(f"/generations/{made[0]['id']}")).status_code == 204
     assert (await user.get(f"/generations/{made[0]['id']}")).status_code == 404
 

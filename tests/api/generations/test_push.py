@@ -45,9 +45,8 @@ async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(
         )
     ).json()
     assert made["source"] == "telegram"
-    assert (
-        await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
-    ).status_code == 204
+    answer = await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    assert answer.status_code == 204
     (delivery,) = await claim(api)
     assert delivery["event"]["type"] == "generation_completed"
     assert delivery["event"]["generation"]["id"] == made["id"]
@@ -57,9 +56,8 @@ async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(
     file = await api.client.get(delivery["event"]["generation"]["images"][0]["url"])
     assert file.status_code == 200
     ack = {"lease": delivery["lease"], "message_ids": ["9"]}
-    assert (
-        await api.bot().post(f"/bot/deliveries/{delivery['id']}/ack", json=ack)
-    ).status_code == 204
+    answer = await api.bot().post(f"/bot/deliveries/{delivery['id']}/ack", json=ack)
+    assert answer.status_code == 204
     assert await claim(api, wait=0) == []
 
 
@@ -81,9 +79,8 @@ async def test_a_cancelled_job_only_closes_its_card(
         await acting.post("/generate/video", json={"prompt": "waves", "address": ADDRESS})
     ).json()
     await until(api, made["id"], phase="poll")
-    assert (await acting.post(f"/generations/{made['short_id']}/cancel")).json()[
-        "status"
-    ] == "cancelled"
+    found = (await acting.post(f"/generations/{made['short_id']}/cancel")).json()["status"]
+    assert found == "cancelled"
     (delivery,) = await claim(api)
     seen = (delivery["event"]["type"], delivery["event"]["generation"]["status"])
     assert seen == ("generation_failed", "cancelled")
@@ -111,9 +108,7 @@ async def test_a_bot_cannot_send_results_to_another_chat(api: Api, user: httpx.A
 async def test_only_the_chat_that_asked_has_the_card(api: Api, user: httpx.AsyncClient) -> None:
     made = (await user.post("/generate/image", json={"prompt": "x"})).json()
     acting = await linked(api, user)
-    assert (
-        await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
-    ).status_code == 403
-    assert (
-        await user.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
-    ).status_code == 403
+    answer = await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    assert answer.status_code == 403
+    answer = await user.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    assert answer.status_code == 403

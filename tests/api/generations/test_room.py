@@ -55,9 +55,8 @@ async def test_nothing_is_paid_for_below_the_floor(tmp_path: Path, sandbox: Sand
         )
         assert answer.status_code == 200
         again = api.signed(answer.json()["access_token"])
-        assert [each["id"] for each in (await again.get("/generations")).json()["items"]] == [
-            made["id"]
-        ]
+        found = [each["id"] for each in (await again.get("/generations")).json()["items"]]
+        assert found == [made["id"]]
         assert (await again.get(made["images"][0]["url"])).status_code == 200
         warnings = (await user_of(api, admin).get("/admin/warnings")).json()["items"]
         assert [

@@ -146,6 +146,5 @@ async def test_events_of_long_ago_are_forgotten(api: Api) -> None:
     await store.add_event(db, "old", None, "{}", now() - timedelta(hours=49))
     await store.add_event(db, "new", None, "{}", now() - timedelta(hours=47))
     await sweeper(api).run()
-    assert [
-        row["dedupe_key"] for row in await db.fetch("SELECT dedupe_key FROM webhook_events")
-    ] == ["new"]
+    found = [row["dedupe_key"] for row in await db.fetch("SELECT dedupe_key FROM webhook_events")]
+    assert found == ["new"]

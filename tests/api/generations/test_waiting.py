@@ -97,9 +97,8 @@ async def test_jobs_outlive_a_provider_that_is_away(
             shown = (await user.get(f"/generations/{video['id']}")).json()
             seen = (shown["status"], shown["waiting"], shown["started_at"], shown["error"])
             assert seen == ("queued", "provider", None, None)
-            assert (await user.get(f"/generate/video/{video['id']}/status")).json()[
-                "waiting"
-            ] == "provider"
+            found = (await user.get(f"/generate/video/{video['id']}/status")).json()["waiting"]
+            assert found == "provider"
             with sandbox_server(int(first.origin.rpartition(":")[2])) as second:
                 ended = [await finished(api, one) for one in (*made, video)]
                 assert [one["status"] for one in ended] == ["completed"] * 4, [

@@ -292,9 +292,8 @@ async def test_the_id_of_a_paid_video_of_an_ended_job_is_shown_to_the_operator(
         shown = (await admin.get(f"/admin/generations/{made['id']}")).json()
     assert shown["provider_id"]
     assert shown["status"] == "failed"
-    assert [(entry["provider_id"], entry["log_level"]) for entry in said] == [
-        (shown["provider_id"], "error")
-    ]
+    found = [(entry["provider_id"], entry["log_level"]) for entry in said]
+    assert found == [(shown["provider_id"], "error")]
 
 
 async def test_a_step_that_ended_well_forgets_the_rescues_before_it(api: Api) -> None:

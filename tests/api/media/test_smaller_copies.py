@@ -112,9 +112,8 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(
         "no second video"
     )
     other = await place.api.user("eve")
-    assert (
-        await other.post(f"/media/{whole.id}/fit", json={"max_bytes": 450_000})
-    ).status_code == 404
+    answer = await other.post(f"/media/{whole.id}/fit", json={"max_bytes": 450_000})
+    assert answer.status_code == 404
     monkeypatch.setattr(smaller_copies, "WAIT_SECONDS", 0.0)
     waiting = await fit(250_000)
     found = (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"])

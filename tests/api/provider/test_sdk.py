@@ -206,6 +206,5 @@ async def test_our_client_sends_what_was_checked_above(
         assert calls
         for call in calls:
             read = kind.model_validate_json(json.dumps(call["body"]), strict=True)
-            assert set(json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))) == set(
-                call["body"]
-            )
+            found = set(json.loads(read.model_dump_json(by_alias=True, exclude_unset=True)))
+            assert found == set(call["body"])

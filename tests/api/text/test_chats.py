@@ -97,9 +97,8 @@ async def test_a_deleted_conversation_is_not_gone_on_with(
 
 
 async def test_only_chats_have_chats(ana: httpx.AsyncClient) -> None:
-    assert (
-        await ana.post("/generate/text", json={"prompt": "x", "chat_thread": ""})
-    ).status_code == 422
+    answer = await ana.post("/generate/text", json={"prompt": "x", "chat_thread": ""})
+    assert answer.status_code == 422
     assert (await ana.post("/conversations/new", json={})).status_code == 422
 
 

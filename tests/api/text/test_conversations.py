@@ -52,9 +52,8 @@ async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
     assert await store.page(db, "ana", "harbour", None, 1) == [newest]
     assert await store.page(db, "ana", "harbour", (newest.updated_at, newest.id), 1) == [oldest]
     assert await store.page(db, "ana", "harbour", (oldest.updated_at, oldest.id), 1) == []
-    assert await store.page(db, "ana", "about 1", None, 200) == [
-        each for each in reversed(mine) if "About 1" in each.title
-    ]
+    found = await store.page(db, "ana", "about 1", None, 200)
+    assert found == [each for each in reversed(mine) if "About 1" in each.title]
 
 
 async def test_the_newest_messages_come_oldest_first(db: Db) -> None:

@@ -55,9 +55,8 @@ async def test_a_preferred_model_is_used_until_it_cannot_be(api: Api) -> None:
     assert (await admin.put(f"/admin/models/{other}", json={"enabled": False})).status_code == 200
     assert await estimated(ana) == usual
     assert (await ana.get("/users/me/preferences")).json()["image_model"] is None
-    assert (
-        await admin.put(f"/admin/models/{other}", json={"enabled": True, "roles": ["admin"]})
-    ).status_code == 200
+    answer = await admin.put(f"/admin/models/{other}", json={"enabled": True, "roles": ["admin"]})
+    assert answer.status_code == 200
     assert await estimated(ana) == usual
     assert (await admin.put(f"/admin/models/{other}", json={"roles": None})).status_code == 200
     assert await estimated(ana) == other  # the preference counts again once the model is back
