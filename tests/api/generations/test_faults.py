@@ -44,34 +44,18 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_waits, "PATIENCE", 0.2)
 
 
+def refusal(status: int) -> Fault:
+    return Fault(call="images", kind="status", status=status)
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "code", "reason"),
     [
-        (
-            Fault(call="images", kind="status", status=502),
-            502,
-            "provider_unavailable",
-            "provider_failed",
-        ),
-        (
-            Fault(call="images", kind="status", status=503),
-            502,
-            "provider_unavailable",
-            "overloaded",
-        ),
-        (
-            Fault(call="images", kind="status", status=401),
-            502,
-            "provider_unavailable",
-            "key_refused",
-        ),
-        (
-            Fault(call="images", kind="status", status=402),
-            502,
-            "provider_out_of_credit",
-            "out_of_credit",
-        ),
-        (Fault(call="images", kind="status", status=403), 422, "content_refused", "safety"),
+        (refusal(502), 502, "provider_unavailable", "provider_failed"),
+        (refusal(503), 502, "provider_unavailable", "overloaded"),
+        (refusal(401), 502, "provider_unavailable", "key_refused"),
+        (refusal(402), 502, "provider_out_of_credit", "out_of_credit"),
+        (refusal(403), 422, "content_refused", "safety"),
         (Fault(call="images", kind="garbage"), 502, "outcome_unknown", "unreadable_answer"),
         (Fault(call="images", kind="empty"), 502, "provider_unavailable", "no_image"),
         (Fault(call="images", kind="lost"), 502, "outcome_unknown", "connection_lost"),

@@ -116,6 +116,10 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
     )
 
 
+def unavailable(code: str, *, retryable: bool = False) -> dict[str, object]:
+    return {"availability": {"code": code, "retryable": retryable}}
+
+
 @pytest.mark.parametrize(
     ("status", "error", "code"),
     [
@@ -152,11 +156,7 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
             },
             "provider_unavailable",
         ),
-        (
-            400,
-            {"availability": {"code": "model_not_found", "retryable": False}},
-            "model_unavailable",
-        ),
+        (400, unavailable("model_not_found"), "model_unavailable"),
         (
             400,
             {
@@ -168,38 +168,14 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
             },
             "model_unavailable",
         ),
-        (404, {"availability": {"code": "no_endpoints", "retryable": False}}, "model_unavailable"),
-        (
-            404,
-            {"availability": {"code": "model_unavailable_upstream", "retryable": False}},
-            "model_unavailable",
-        ),
-        (
-            404,
-            {"availability": {"code": "privacy_restricted", "retryable": False}},
-            "model_unavailable",
-        ),
-        (
-            404,
-            {"availability": {"code": "constraint_filtered", "retryable": False}},
-            "model_unavailable",
-        ),
-        (
-            404,
-            {"availability": {"code": "free_variant_ended", "retryable": False}},
-            "model_unavailable",
-        ),
-        (
-            403,
-            {"availability": {"code": "region_restricted", "retryable": False}},
-            "model_unavailable",
-        ),
-        (429, {"availability": {"code": "capacity_exhausted", "retryable": True}}, "rate_limited"),
-        (
-            503,
-            {"availability": {"code": "temporarily_unavailable", "retryable": True}},
-            "provider_unavailable",
-        ),
+        (404, unavailable("no_endpoints"), "model_unavailable"),
+        (404, unavailable("model_unavailable_upstream"), "model_unavailable"),
+        (404, unavailable("privacy_restricted"), "model_unavailable"),
+        (404, unavailable("constraint_filtered"), "model_unavailable"),
+        (404, unavailable("free_variant_ended"), "model_unavailable"),
+        (403, unavailable("region_restricted"), "model_unavailable"),
+        (429, unavailable("capacity_exhausted", retryable=True), "rate_limited"),
+        (503, unavailable("temporarily_unavailable", retryable=True), "provider_unavailable"),
         (
             404,
             {
@@ -269,9 +245,7 @@ def test_a_failed_supplier_is_told_from_a_failed_provider() -> None:
     assert _of(
         502, {"message": "Provider returned error", "metadata": {"provider_name": "Acme"}}
     ).upstream
-    assert _of(
-        503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}
-    ).upstream
+    assert _of(503, unavailable("temporarily_unavailable", retryable=True)).upstream
     assert not _of(
         502, {"message": "x", "metadata": {"error_type": "server", "provider_name": None}}
     ).upstream
