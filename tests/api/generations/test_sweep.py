@@ -85,8 +85,8 @@ async def test_files_and_rows_without_each_other_go_when_they_are_old(
 async def test_pictures_made_since_a_backup_outlive_its_restoring(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The replaced database still names all its pictures, and pictures it does not name can be
-    taken out of the trash."""
+    """The replaced database protects its pictures. Without it they go into the trash, and come back
+    with it."""
     data = tmp_path / "data"
     async with running_api(tmp_path, sandbox) as api, await api.user() as user:
         backup = await api.services.backups.make(None)
