@@ -117,7 +117,7 @@ def _old_form(_error: CSRFError) -> Response:
 
 
 def _api_error(error: ApiError) -> Response:
-    if error.status == UNAUTHORIZED:
+    if error.status == UNAUTHORIZED and not error.unanswered:
         return session_ended()
     if error.code == "reauth_required" and not is_script():
         return ask()

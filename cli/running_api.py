@@ -2,14 +2,17 @@
 
 from typing import TypeVar
 
+import httpx
+
 from cli.errors import CommandRefused
 from cli.ready import HostPort
 from cli.settings import LaunchSettings, secrets_of
 from client.call import Call
-from client.errors import BAD_ANSWER, ApiError
+from client.errors import ApiError
 from client.sign_in import with_key
 
-NOT_FOUND = 404
+OF_OTHERS = {404, 405, 501}
+"""Statuses of another program that has the port, or of an older api."""
 
 T = TypeVar("T")
 
@@ -25,10 +28,11 @@ def call_api(launch: LaunchSettings, call: Call[T]) -> T:
         with with_key(place.url, secrets_of(launch).operator_key) as api:
             return api.send(call)
     except ApiError as error:
-        # another program may have the port
-        if error.unsent or error.status == NOT_FOUND or error.code == BAD_ANSWER:
+        cause = error.__cause__
+        # one that hangs, or is broken, has the database all the same
+        if isinstance(cause, httpx.ConnectError) or error.status in OF_OTHERS:
             raise NoApiRuns from error
-        if error.unanswered:
+        if isinstance(cause, httpx.TransportError):
             raise CommandRefused(
                 f"The api at {place.url} does not answer. Try again, or stop it first."
             ) from error

@@ -21,19 +21,23 @@ UNAVAILABLE = 503
 
 
 class _Refusal(Out):
-    """A problem document of an API whose reasons this client does not know."""
+    """A problem document of another version of the API, without the reason."""
 
     code: str
     detail: str
+    charged_usd: Decimal | None = None
     retry_after: float | None = None
+    cost_usd: Decimal | None = None
+    draft_id: str | None = None
 
 
 class ApiError(Exception):
     """The API refused or could not be asked.
 
     `code`: the API's own, `api_unavailable`, `bad_answer` or `not_known`. `status` is 503 without
-    an answer of the API's. `problem` is all that the API has said. `request_id`: by this name the
-    API's log knows the request. `unsent`: the API has certainly not got it.
+    a refusal. `problem` is all that the API has said; its reason is `earlier` where that is one of
+    another version. `request_id`: by this name the API's log knows the request. `unsent`: the API
+    has certainly not got it.
     """
 
     def __init__(
@@ -94,7 +98,8 @@ class ApiError(Exception):
     @property
     def needs_person(self) -> bool:
         """Before anything else the person has to sign in, or to enter the password."""
-        return self.status == httpx.codes.UNAUTHORIZED or self.code == "reauth_required"
+        refused = self.status == httpx.codes.UNAUTHORIZED and not self.unanswered
+        return refused or self.code == "reauth_required"
 
 
 def unavailable(error: BaseException, *, unsent: bool = False) -> ApiError:
@@ -105,22 +110,30 @@ def unavailable(error: BaseException, *, unsent: bool = False) -> ApiError:
 def refused(response: httpx.Response) -> ApiError:
     """The error that an answer stands for; its body must have been read."""
     status, request_id = response.status_code, response.headers.get("x-request-id", "")
-    with suppress(ValidationError):
-        problem = Problem.model_validate_json(response.content)
+    problem = _problem(response)
+    if problem is not None:
         return ApiError(
             problem.code, problem.detail, status=status, problem=problem, request_id=request_id
         )
+    said = f"The api answered with {status}."
+    if status in GATEWAY:
+        return ApiError(API_UNAVAILABLE, said, request_id=request_id)
+    return ApiError(BAD_ANSWER, said, status=status, request_id=request_id)
+
+
+def _problem(response: httpx.Response) -> Problem | None:
     with suppress(ValidationError):
-        newer = _Refusal.model_validate_json(response.content)
-        return ApiError(
-            newer.code,
-            newer.detail,
-            status=status,
-            retry_after=newer.retry_after,
-            request_id=request_id,
+        return Problem.model_validate_json(response.content)
+    with suppress(ValidationError):
+        other = _Refusal.model_validate_json(response.content)
+        return Problem(
+            title="",
+            status=response.status_code,
+            reason="earlier",
+            params={"said": other.detail},
+            **other.model_dump(),
         )
-    code = API_UNAVAILABLE if status in GATEWAY else BAD_ANSWER
-    return ApiError(code, f"HTTP {status} without a problem document", request_id=request_id)
+    return None
 
 
 def broken_off(error: ErrorOut, retry_after: float | None) -> ApiError:

@@ -70,7 +70,7 @@ def shared(token: str) -> ResponseReturnValue:
     try:
         found = anonymous().send(calls.shared(token))
     except ApiError as error:
-        if error.status != 404:
+        if error.status != 404 or error.unanswered:
             raise
         return make_response(render_template("shared.html", found=None), 404)
     response = make_response(render_template("shared.html", found=found))
@@ -85,7 +85,7 @@ def media(media_id: str) -> ResponseReturnValue:
     try:
         return passed_on(anonymous().open(calls.media(media_id, *wanted())))
     except ApiError as error:
-        if error.status != UNAUTHORIZED:
+        if error.status != UNAUTHORIZED or error.unanswered:
             raise
         # the page was open for too long: opened again it has fresh addresses
         abort(404)

@@ -188,7 +188,7 @@ class SessionAccess:
                     raise
                 return self._api.send(calls.refresh(refresh_token))
         except ApiError as error:
-            if error.status in {400, 401, 403, 422}:
+            if error.status in {400, 401, 403, 422} and not error.unanswered:
                 raise SessionEnded from error
             raise
 

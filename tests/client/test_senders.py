@@ -3,6 +3,7 @@ the API."""
 
 import asyncio
 import zipfile
+from decimal import Decimal
 from io import BytesIO
 from typing import Any, get_args
 
@@ -67,10 +68,11 @@ async def test_a_refusal_is_all_that_the_api_has_said(place: Place, which: Which
 
 @BOTH
 @pytest.mark.parametrize(
-    ("status", "code"), [(200, "bad_answer"), (413, "bad_answer"), (502, "api_unavailable")]
+    ("status", "code", "kept"),
+    [(200, "bad_answer", 503), (413, "bad_answer", 413), (502, "api_unavailable", 503)],
 )
 async def test_an_answer_of_something_else_is_no_answer(
-    which: Which, status: int, code: str
+    which: Which, status: int, code: str, kept: int
 ) -> None:
     async def proxy(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": status, "headers": []})
@@ -83,13 +85,16 @@ async def test_an_answer_of_something_else_is_no_answer(
         with pytest.raises(ApiError, match=code) as error:
             await api.send(calls.me())
     assert error.value.unanswered
-    assert (error.value.status, error.value.unsent) == (503, False)
+    assert (error.value.status, error.value.unsent) == (kept, False)
 
 
 @BOTH
 async def test_a_refusal_of_a_newer_api_is_a_refusal(which: Which) -> None:
     async def newer(scope: Any, receive: Any, send: Any) -> None:
-        said = b'{"code": "tired", "detail": "No.", "reason": "new", "retry_after": 2}'
+        said = (
+            b'{"code": "tired", "detail": "No.", "reason": "new", "retry_after": 2, '
+            b'"cost_usd": "0.5", "draft_id": "d"}'
+        )
         await send({"type": "http.response.start", "status": 429, "headers": []})
         await send({"type": "http.response.body", "body": said})
 
@@ -97,6 +102,7 @@ async def test_a_refusal_of_a_newer_api_is_a_refusal(which: Which) -> None:
         with pytest.raises(ApiError, match="tired") as error:
             await api.send(calls.me())
     assert (error.value.status, error.value.retry_after) == (429, 2)
+    assert (error.value.cost, error.value.draft_id) == (Decimal("0.5"), "d")
     assert not error.value.unanswered
 
 
