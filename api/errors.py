@@ -84,6 +84,7 @@ class InvalidRequest(
     """A value that is well-formed but cannot be used; `field` names it."""
 
     code, status, title = "invalid_request", 422, "The request is not valid"
+    field: str | None = None
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class OptionUnsupported(InvalidRequest):
     name."""
 
     code, title = "option_unsupported", "The model does not take this option"
+    allowed: Sequence[str] | Between = ()
 
     def __init__(
         self,
@@ -122,6 +124,7 @@ class ModelUnavailable(Because[reasons.ModelUnavailableReason | Making]):
     """`model` is what was asked for, `allowed` are ids to choose from."""
 
     code, status, title = "model_unavailable", 422, "This model is not available"
+    allowed: Sequence[str] = ()
 
     def __init__(
         self,
@@ -231,6 +234,16 @@ class TimedOut(Because[Making]):
     code, status, title = "timed_out", 504, "It took too long"
 
 
+def kept_error(code: str | None, reason: Reason, params: Mapping[str, Param]) -> DomainError:
+    """A stored failure as an error again, without what its class is else told."""
+    kind = BY_CODE.get(code or "", ProviderUnavailable)
+    if issubclass(kind, ConfirmCost):
+        kind = ProviderUnavailable
+    error = kind.__new__(kind)
+    DomainError.__init__(error, reason, **cast(dict[str, Any], params))
+    return error
+
+
 BY_CODE: dict[str, type[DomainError]] = {}
 """Each concrete error by its code: how a failed job's stored code becomes an error again."""
 
@@ -266,8 +279,10 @@ def sentence(
     facts = {
         name: _dollars(value) if name.endswith("_usd") else value for name, value in params.items()
     }
+    if reason == "earlier":
+        return str(facts.get("said") or reasons.NO_REASON)
     template = reasons.SENTENCES[reason]
-    said = template % facts
+    said = template % reasons.Facts(facts)
     if facts.get("said") and "%(said)s" not in template:
         said = f"{said.removesuffix('.')}: {facts['said']}"
     if isinstance(allowed, Between):

@@ -11,6 +11,14 @@ from typing import Literal, get_args
 
 Param = str | int | Decimal
 
+
+class Facts(dict[str, object]):
+    """The params of a reason as they stand in its sentence; a missing one is a dash."""
+
+    def __missing__(self, name: str) -> str:
+        return "–"
+
+
 NotAuthenticatedReason = Literal[
     "account_unusable",
     "bot_credential_wrong",
@@ -244,6 +252,8 @@ _OTHER_WORDS = "Several words that do not belong together are good."
 
 NOT_REPEATED = "Whether the AI provider did the work is not known, so it is not repeated."
 """Said after the reason of an `outcome_unknown`."""
+NO_REASON = "The reason is not known any more."
+"""Said of `earlier` without words."""
 
 SENTENCES: dict[Reason, str] = {
     "account_unusable": "This account cannot be used.",
@@ -359,7 +369,9 @@ SENTENCES: dict[Reason, str] = {
     "price_not_known": (
         "The price of %(model)s is not known, so it cannot be used before an admin sets one."
     ),
-    "cost_above_wish": "This can cost up to %(cost_usd)s. Confirm it to go on.",
+    "cost_above_wish": (
+        "This can cost up to %(cost_usd)s, more than you want to spend without being asked."
+    ),
     "codes_too_many": "That were many codes. Please wait before you make another.",
     "codes_wrong_too_often": "That were many wrong codes. Please wait before you try another.",
     "reported_already": "The admins know it already.",
@@ -432,7 +444,7 @@ SENTENCES: dict[Reason, str] = {
         "This is not an image that can be read. PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP and TIFF "
         "are taken."
     ),
-    "database_away": "The database cannot be used right now. Please try again in a moment.",
+    "database_away": "The database cannot be used right now.",
     "method_unknown": "This address does not take this method.",
     "range_unknown": "The file does not reach that far.",
     "request_too_slow": "The request did not come to its end in time.",

@@ -10,7 +10,8 @@ from api import ids
 from api.db import Row, Sql
 from api.generations.schemas import GenerationStatus, Mode
 from api.generations.states import Phase
-from api.schemas import MediaKind, Reason
+from api.reasons import SENTENCES, Reason
+from api.schemas import MediaKind
 
 Options = dict[str, str | int | bool]
 
@@ -75,10 +76,12 @@ class Listed:
 
     @property
     def error_params(self) -> dict[str, str | int]:
-        """One that failed before reasons were kept has its sentence of that time."""
+        """One that failed before params were kept has its message of that time, where its reason
+        quotes one."""
         if self.error_params_json is not None:
             return cast(dict[str, str | int], json.loads(self.error_params_json))
-        return {"said": self.error_message or ""}
+        is_quoted = "%(said)s" in SENTENCES[self.error_reason or "earlier"]
+        return {"said": self.error_message} if is_quoted and self.error_message else {}
 
     @property
     def charged_micro(self) -> int | None:

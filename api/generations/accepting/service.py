@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from api.budget.service import BudgetService, group_of
 from api.callers import Caller
@@ -12,7 +11,6 @@ from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
 from api.errors import (
-    BY_CODE,
     AlreadyFinished,
     ConfirmCost,
     Conflict,
@@ -21,8 +19,8 @@ from api.errors import (
     NotAllowed,
     NotFound,
     PriceUnknown,
-    ProviderUnavailable,
     TooManyJobs,
+    kept_error,
 )
 from api.fault_points import fault_point
 from api.generations import store, transitions
@@ -390,8 +388,6 @@ class GenerationService:
 
 def failure_of(row: Generation) -> DomainError:
     """Return a failed generation as the error that a program waiting for it gets."""
-    kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
-    params: dict[str, Any] = dict(row.error_params)
-    error = kind(row.error_reason or "earlier", **params)
+    error = kept_error(row.error_code, row.error_reason or "earlier", row.error_params)
     error.charged_micro = row.charged_micro
     return error
