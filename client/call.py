@@ -110,10 +110,14 @@ def paid(
 def path(template: str, *segments: str) -> str:
     """A path with each segment quoted: an id that somebody has typed leads nowhere else. Raises
     `ApiError` `not_found` for what can be no segment: a server reads a quoted slash as a slash."""
+    nothing = ApiError("not_found", "There is nothing here.", status=404)
     if not all(segments) or any("/" in one for one in segments):
-        raise ApiError("not_found", "There is nothing here.", status=404)
-    # dots too: a segment of two of them would lead upwards
-    return template.format(*(quote(one, safe="").replace(".", "%2E") for one in segments))
+        raise nothing
+    try:
+        # dots too: a segment of two of them would lead upwards
+        return template.format(*(quote(one, safe="").replace(".", "%2E") for one in segments))
+    except UnicodeEncodeError as error:
+        raise nothing from error
 
 
 def query(**values: str | bool | float | datetime | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from client.schemas.generations import (
 
 
 def estimate(ask: EstimateIn) -> Call[EstimateOut]:
-    return Call("POST", "/generate/estimate", EstimateOut, body=ask, harmless=True)
+    return Call("POST", "/generate/estimate", EstimateOut, body=ask)
 
 
 def image(ask: ImageIn, key: str | None = None, *, wait: bool = False) -> Call[GenerationOut]:
