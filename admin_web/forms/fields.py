@@ -8,7 +8,7 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from admin_web.words.errors import FormError, not_right, reason_words
+from admin_web.words.errors import FormError, reason_words
 from admin_web.words.language import _, chosen
 from client.schemas.catalog import ModelOut
 
@@ -43,7 +43,6 @@ def read(schema: type[M], values: Mapping[str, object]) -> M:
         problems = [problem for problem in error.errors() if problem["loc"]]
         fields = {
             str(problem["loc"][0]): reason_words(problem["type"], problem.get("ctx", {}))
-            or not_right()
             for problem in problems
         }
         raise Invalid(

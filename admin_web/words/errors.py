@@ -30,20 +30,6 @@ NOTICES = {
     "chat_unlinked": N_("%(name)s in %(platform)s was unlinked from your account."),
     "link_refused": N_("%(name)s in %(platform)s refused to be linked."),
 }
-_REASONS = {
-    "missing": N_("Please fill this in."),
-    "string_too_short": N_("Please fill this in."),
-    "string_too_long": N_("This is too long: %(max_length)s characters at most."),
-    "int_parsing": N_("This has to be a whole number."),
-    "int_from_float": N_("This has to be a whole number."),
-    "greater_than_equal": N_("This has to be %(ge)s or more."),
-    "less_than_equal": N_("This has to be %(le)s or less."),
-    "decimal_parsing": N_("This has to be an amount, such as 10 or 2.50."),
-    "decimal_max_places": N_("Six digits after the point at most."),
-    "too_long": N_("Too many: %(max_length)s at most."),
-}
-"""What is wrong with a field, by the kind of pydantic's error."""
-_FACTS = {"max_length": "", "ge": "", "le": ""}
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 
 
@@ -84,7 +70,7 @@ def in_words(error: ApiError) -> FormError:
     if error.code == "not_found" and problem is None:
         return FormError(words.of_reason(voice(), "address_unknown", {}), code=error.code)
     if not error.unanswered and problem is None:
-        return FormError(error.detail, code=error.code)  # of a newer api, in its own words
+        return FormError(error.detail, code=error.code)
     if problem is None:
         nothing_lost = _("Nothing you typed is lost. Try again in a moment.")
         return FormError(_(API_DOWN), nothing_lost, API_UNAVAILABLE)
@@ -116,16 +102,11 @@ def field_words(field: FieldProblem, problem: Problem) -> str:
     """The problem's own reason is about its one field."""
     if field.reason == problem.reason:
         return words.sentence(voice(), problem)
-    return reason_words(field.reason, field.params or {}) or not_right()
+    return reason_words(field.reason, field.params or {})
 
 
-def reason_words(reason: str | None, facts: Mapping[str, object]) -> str:
-    """Empty for a kind that came later than these words."""
-    return _(_REASONS[reason], **{**_FACTS, **facts}) if reason in _REASONS else ""
-
-
-def not_right() -> str:
-    return _("This does not look right.")
+def reason_words(reason: str, facts: Mapping[str, object]) -> str:
+    return words.of_field(voice(), reason, facts) or _("This does not look right.")
 
 
 def waiting(seconds: float) -> str:

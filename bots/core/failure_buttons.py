@@ -81,6 +81,7 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
     """The button under the reason why a command did nothing. A button that was pressed can be
     pressed again: it gets no second one."""
     reason = None if error.problem is None else error.problem.reason
+    told = error.code if reason is None or reason == "earlier" else reason
     remedy = _remedy(error.code, reason)
     match remedy:
         case "again" if inbound.pressed is None:
@@ -92,13 +93,7 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
             )
             return ((Button(texts.other_model_button(), action, value),),)
         case "tell_admin":
-            return (
-                (
-                    Button(
-                        texts.tell_admin_button(), "tell", error.code if reason is None else reason
-                    ),
-                ),
-            )
+            return ((Button(texts.tell_admin_button(), "tell", told),),)
     return ()
 
 

@@ -14,7 +14,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from api.reasons import NOT_REPEATED, SENTENCES
+from api.reasons import NO_REASON, NOT_REPEATED, SENTENCES
 from client.words.language import DEFAULT, LANGUAGES
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ Sentence = str | tuple[str, ...]
 def sentences() -> dict[str, dict[Sentence, None]]:
     """By set, in the order of the files."""
     found: dict[str, dict[Sentence, None]] = {name: {} for name in FILES}
-    found["client"] |= dict.fromkeys([*SENTENCES.values(), NOT_REPEATED])
+    found["client"] |= dict.fromkeys([*SENTENCES.values(), NOT_REPEATED, NO_REASON])
     for folder in FOLDERS.values():
         for path in sorted([*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.html")]):
             for sentence in _of(path):

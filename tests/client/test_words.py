@@ -7,8 +7,12 @@ from typing import get_args
 import pytest
 
 from api.errors import BY_CODE
-from api.reasons import SENTENCES, Making, Reason
+from api.errors import sentence as api_sentence
+from api.reasons import NOT_REPEATED, SENTENCES, Making, Reason
+from client import calls
+from client.errors import ApiError
 from client.schemas import Problem
+from client.schemas.generations import ErrorOut, EstimateIn
 from client.words import catalogue
 from client.words.errors import HINTS, IN_CHATS, Voice, hint, of_reason, sentence
 
@@ -73,3 +77,63 @@ def test_facts_are_said_in_the_voices_way() -> None:
     )
     assert "$0.60" in sentence(_voice("de"), short)
     assert "aller Gäste" in sentence(_voice("de"), short)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_sentence_without_its_params_has_dashes(language: str) -> None:
+    for reason in get_args(Reason):
+        for said in (of_reason(_voice(language), reason, {}), api_sentence(reason, {})):
+            assert len(said) > 5, reason
+            assert "%(" not in said, reason
+    strange = {"kind": "smell", "model": "Veo"}
+    assert "smell" in of_reason(_voice(language), "model_unknown", strange)
+
+
+def test_words_of_another_version_are_said_in_english_only() -> None:
+    def earlier(code: str, **params: str | int) -> ErrorOut:
+        return ErrorOut(code=code, message="", reason="earlier", params=params)
+
+    lost = earlier("outcome_unknown", said="It was not repeated")
+    assert sentence(_voice(), lost) == "It was not repeated."
+    assert sentence(_voice("de"), lost) == _voice("de").say(NOT_REPEATED) != NOT_REPEATED
+    assert "Inhalts" in sentence(_voice("de"), earlier("content_refused", said="Blocked."))
+    assert sentence(_voice("de"), earlier("brand_new", said="No.")) == "No."
+    assert sentence(_voice(), earlier("brand_new")) == "The reason is not known any more."
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("not_found", "code_not_valid"),
+        ("not_found", "draft_gone"),
+        ("not_found", "invitation_not_valid"),
+        ("not_allowed", "account_disabled"),
+        ("not_allowed", "setup_link_wrong"),
+        ("rate_limited", "reported_already"),
+        ("too_large", "memory_short"),
+    ],
+)
+def test_a_hint_of_the_code_is_left_out_where_the_reason_says_it_all(
+    code: str, reason: Reason
+) -> None:
+    assert hint(_voice(), _problem(code, reason)) == ""
+
+
+def test_a_wait_takes_the_place_of_the_part_of_a_hint_about_time() -> None:
+    def told(code: str, reason: Reason) -> str:
+        return hint(_voice(in_chat=True), _problem(code, reason, 5))
+
+    wait = "Please try again in 5 s."
+    assert told("too_many_jobs", "jobs_too_many") == f"{wait} /cancel stops one."
+    assert told("provider_unavailable", "overloaded") == f"{wait} Or choose another model."
+    assert told("database_unavailable", "database_away") == wait
+    assert "again" not in SENTENCES["database_away"]
+
+
+def test_no_address_is_made_of_an_id_that_is_no_text() -> None:
+    with pytest.raises(ApiError, match="not_found"):
+        calls.generation("\ud800")
+
+
+def test_an_estimate_is_not_asked_for_all_day() -> None:
+    assert not calls.estimate(EstimateIn(kind="image")).harmless

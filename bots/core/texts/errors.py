@@ -67,8 +67,21 @@ def error(code: str, problem: Problem | None = None) -> str:
 
 def cause(problem: Problem | ErrorOut) -> str:
     """What happened, and what helps."""
-    said = words.sentence(voice(), problem), words.hint(voice(), problem)
+    said = words.sentence(voice(), problem), *_fields(problem), words.hint(voice(), problem)
     return " ".join(filter(None, said))
+
+
+def _fields(problem: Problem | ErrorOut) -> list[str]:
+    """The fields that are wrong, where the reason says nothing about them."""
+    if not isinstance(problem, Problem) or problem.reason != "fields_wrong":
+        return []
+    return [
+        bad_field(
+            _option(one.field.rpartition(".")[2]),
+            words.of_field(voice(), one.reason, one.params or {}) or one.message,
+        )
+        for one in (problem.fields or [])[:5]
+    ]
 
 
 def charged(usd: Decimal | None) -> str:
@@ -190,7 +203,7 @@ def prompt_too_long(length: int, most: int) -> str:
 
 
 def bad_field(field: str, reason: str) -> str:
-    return f"{field.replace('_', ' ').capitalize()}: {reason[:1].lower()}{reason[1:]}."
+    return f"{field.replace('_', ' ').capitalize()}: {reason[:1].lower()}{reason[1:].rstrip('.')}."
 
 
 def no_image_attached() -> str:

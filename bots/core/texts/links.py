@@ -2,7 +2,7 @@
 
 from bots.core.language import _
 from bots.core.texts.errors import voice
-from client.words.errors import known, of_reason
+from client.words.errors import OF_CODE, known, of_reason
 from client.words.language import N_
 
 
@@ -226,8 +226,11 @@ def notice(code: str, facts: dict[str, str]) -> str:
 
 
 def _of_reason(reason: str) -> str:
+    """A report may name any reason, or an error's code."""
     found = known(reason)
-    return reason if found is None else of_reason(voice(), found, {"said": "…"})
+    if found is None:
+        return voice().say(OF_CODE.get(reason, reason))
+    return of_reason(voice(), found, {} if found == "earlier" else {"said": "…"})
 
 
 def _about(short_id: str) -> str:

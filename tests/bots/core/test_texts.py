@@ -1,6 +1,7 @@
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from bots.core.commands import COMMANDS
 from bots.core.commands.image_video import OPTIONS
 from bots.core.language import chosen, speaking
 from client.errors import refused
-from client.schemas import Problem
+from client.schemas import Problem, Reason
 from tests.bots.core.samples import AT, generation, told
 
 
@@ -93,6 +94,33 @@ def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
     assert texts.error("rate_limited", wait).endswith("Please try again in 20 seconds.")
     assert told("rate_limited", "tries_too_many").endswith("Wait a moment, then try again.")
     assert texts.error("brand_new") == texts.ERRORS["bad_answer"]
+    newer = refused(httpx.Response(409, json={"code": "tired", "detail": "I sleep", "reason": "x"}))
+    assert texts.error(newer.code, newer.problem) == "I sleep."
+
+
+def test_fields_that_are_wrong_are_named() -> None:
+    long = {"reason": "string_too_long", "params": {"max_length": 80}}
+    fields = [
+        {"field": "prompt", "message": "String should have at most 80 characters", **long},
+        {"field": "changes.aspect_ratio", "message": "Odd thing", "reason": "newer"},
+    ]
+    facts = {"code": "invalid_request", "reason": "fields_wrong", "title": "", "detail": ""}
+    error = refused(httpx.Response(422, json={**facts, "status": 422, "fields": fields}))
+    assert texts.error(error.code, error.problem) == (
+        "Some fields of the request are not valid. "
+        "Prompt: this is too long: 80 characters at most. --ar: odd thing."
+    )
+
+
+def test_a_report_may_name_any_reason_or_code() -> None:
+    def told(reason: str) -> str:
+        return texts.notice("report", {"name": "Al", "reason": reason, "short_id": "k7m2"})
+
+    for reason in get_args(Reason):
+        assert "%(" not in told(reason)
+    assert "The AI provider could not do it." in told("provider_unavailable")
+    assert "The reason is not known any more." in told("earlier")
+    assert "any_words" in told("any_words")
 
 
 @pytest.mark.parametrize(
