@@ -15,9 +15,8 @@ from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
 from admin_web.settings import WebSettings
 from admin_web.words import admin_jobs, formats
-from admin_web.words.deliveries import why
 from admin_web.words.devices import program
-from admin_web.words.errors import ENDINGS, charged, failure, notice_words
+from admin_web.words.errors import ENDINGS, charged, failure, not_taken, notice_words
 from admin_web.words.options import label
 from client import calls
 from client.errors import ApiError
@@ -57,7 +56,7 @@ def prepare(app: Flask) -> None:
         is_sandbox=is_sandbox,
         words=admin_jobs,
         url_for=_url_for,
-        why=why,
+        not_taken=not_taken,
     )
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = (

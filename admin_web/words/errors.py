@@ -9,8 +9,10 @@ from admin_web.words.language import _, chosen, ngettext
 from admin_web.words.options import label
 from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas import FieldProblem, Problem
+from client.schemas.deliveries import DeliveryReason
 from client.schemas.generations import ErrorOut
 from client.schemas.text import Finish
+from client.words import deliveries
 from client.words import errors as words
 from client.words.errors import Voice
 from client.words.language import N_
@@ -88,6 +90,11 @@ def failure(error: ErrorOut) -> str:
 def charged(usd: Decimal | None) -> str:
     """The amount that was booked for something that failed; empty when the api does not say it."""
     return words.charged(voice(), usd)
+
+
+def not_taken(reason: DeliveryReason, said: str) -> tuple[str, str]:
+    """Why a chat did not take something: our sentence, and the chat's own words beside it."""
+    return deliveries.why(voice(), reason, said)
 
 
 def notice_words(code: str, facts: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ class DeliveryAdmin:
     async def retry(self, admin: Caller, delivery_id: str) -> DeliveryRowOut:
         """Try it again at once, at the first address. Raises `NotFound`, `Conflict`."""
         row = await self._movable(delivery_id)
-        noted = fallback.tried(row, "retry", "an operator had it tried again", now())
+        noted = fallback.tried(row, "retry", "retried_by_operator", now())
         await self._act(admin, "delivery_retry", row, fallback.to_first_address(noted, now()))
         return await self.one(row.id)
 
@@ -57,7 +57,7 @@ class DeliveryAdmin:
         )
         if not found:
             raise Conflict("owner_without_chat")
-        noted = fallback.tried(row, "to_dm", "an operator had it sent to the private chat", now())
+        noted = fallback.tried(row, "to_dm", "moved_by_operator", now())
         await self._act(
             admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now())
         )
@@ -126,6 +126,7 @@ def _out(row: Delivery, about: About | None, user: str | None) -> DeliveryRowOut
         leased=row.leased(now()),
         maybe_shown=row.doubts > 0,
         reason=row.reason,
+        said=row.said,
         trail=[TryOut.model_validate(one) for one in row.trail],
         due_at=row.due_at,
         created_at=row.created_at,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from api.deliveries.owners import Owner
-from api.deliveries.schemas import FailIn
+from api.deliveries.schemas import DeliveryReason, FailIn
 from api.deliveries.store import Delivery, DeliveryTarget, Try
 from api.links.service import PrivateChat
 
@@ -25,7 +25,9 @@ done."""
 EXPIRES = timedelta(days=2)
 
 
-def tried(row: Delivery, outcome: str, reason: str, at: datetime) -> Delivery:
+def tried(
+    row: Delivery, outcome: str, reason: DeliveryReason, at: datetime, said: str = ""
+) -> Delivery:
     """Return the row with one more entry in its trail; the same outcome again only counts up."""
     here = Try(
         at.isoformat(),
@@ -33,14 +35,14 @@ def tried(row: Delivery, outcome: str, reason: str, at: datetime) -> Delivery:
         row.target.chat_id,
         row.target.private,
         outcome,
-        reason[:500],
+        reason,
+        said,
     )
     last = row.trail[-1] if row.trail else None
     if last is not None and replace(last, at=here.at, times=1) == here:
-        return replace(
-            row, reason=reason, trail=(*row.trail[:-1], replace(here, times=last.times + 1))
-        )
-    return replace(row, reason=reason, trail=(*row.trail, here))
+        here = replace(here, times=last.times + 1)
+        return replace(row, reason=reason, said=said, trail=(*row.trail[:-1], here))
+    return replace(row, reason=reason, said=said, trail=(*row.trail, here))
 
 
 def outcome_of(fail: FailIn) -> str:

@@ -32,6 +32,7 @@ class Inbox:
                 event=event_of(row, about.get(row.generation_id or "")),
                 platform=row.target.platform,
                 reason=row.reason,
+                said=row.said,
                 maybe_shown=row.doubts > 0,
                 read=row.read_at is not None,
                 created_at=row.created_at,

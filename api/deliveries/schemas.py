@@ -1,8 +1,8 @@
 """Addresses of results, and the outbox as the bots see it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.generations.schemas import GenerationOut
 from api.schemas import In, Out, Page, Platform, Time
@@ -12,6 +12,44 @@ State = Literal["pending", "done", "dead", "inbox"]
 """`inbox`: no chat took it, it waits on the web for its owner. `dead`: nobody can be told; an
 operator sees it."""
 FileKind = Literal["photo", "video", "document"]
+DeliveryReason = Literal[
+    "account_gone",
+    "answered_elsewhere",
+    "api_refused",
+    "blocked_by_user",
+    "bot_broke",
+    "bot_removed",
+    "bot_stopped",
+    "channel_gone",
+    "channel_hidden",
+    "chat_gone",
+    "chat_not_started",
+    "direct_messages_closed",
+    "earlier",
+    "file_refused",
+    "flood",
+    "generation_deleted",
+    "interaction_over",
+    "message_gone",
+    "moderated",
+    "moved_by_operator",
+    "no_permission",
+    "no_shared_server",
+    "not_sent_in_time",
+    "platform_failed",
+    "platform_unreachable",
+    "request_refused",
+    "retried_by_operator",
+    "token_refused",
+    "too_large",
+    "topic_closed",
+    "topic_gone",
+    "unclear",
+]
+"""Why a chat did not take something, or what came between. `client/words` has the sentences.
+`earlier`: from before reasons were kept, in words only."""
+REASONS: frozenset[str] = frozenset(get_args(DeliveryReason))
+SAID_MAX = 500
 
 
 class GenerationCompleted(Out):
@@ -116,15 +154,23 @@ class AckIn(In):
 class FailIn(In):
     """`final`: the chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds
     the platform asked to wait. `broke`: a defect of the bot's, no word of the platform. `untried`:
-    nothing was tried, it goes back as it was."""
+    nothing was tried, it goes back as it was; everything else has a reason. `said` has the
+    platform's own words, for the operator."""
 
     lease: str = Field(max_length=64)
-    reason: str = Field(max_length=500)
+    reason: DeliveryReason | None = None
+    said: str = Field(default="", max_length=SAID_MAX)
     retry_after: float | None = Field(default=None, ge=0, le=86_400)
     final: bool = False
     uncertain: bool = False
     broke: bool = False
     untried: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_reason(self) -> Self:
+        if self.reason is None and not self.untried:
+            raise ValueError("a failed try has a reason")
+        return self
 
 
 class TryOut(Out):
@@ -138,14 +184,15 @@ class TryOut(Out):
     chat_id: str
     private: bool
     outcome: Literal["failed", "final", "uncertain", "broke", "lost", "expired", "retry", "to_dm"]
-    reason: str
+    reason: DeliveryReason
+    said: str = ""
     times: int = 1
 
 
 class DeliveryRowOut(Out):
-    """An outbox row as an operator sees it. `leased`: a bot is showing it right now. `reason` is
-    the last one. `notice` is the code of a notice, None for results; `short_id` and `kind` are the
-    generation's."""
+    """An outbox row as an operator sees it. `leased`: a bot is showing it right now. `reason` and
+    `said`, the platform's own words, are the last ones. `notice` is the code of a notice, None for
+    results; `short_id` and `kind` are the generation's."""
 
     id: str
     state: State
@@ -164,7 +211,8 @@ class DeliveryRowOut(Out):
     attempt: int
     leased: bool
     maybe_shown: bool
-    reason: str | None
+    reason: DeliveryReason | None
+    said: str
     trail: list[TryOut]
     due_at: Time
     created_at: Time
@@ -195,13 +243,14 @@ class SentOut(Out):
 
 class InboxItemOut(Out):
     """A result or notice that no chat took. `event` is what the bots get, with fresh media links.
-    `reason` says in the platform's words why the last try failed; `maybe_shown`: it may stand in
-    the chat all the same."""
+    `reason` says why the last try failed, `said` in the platform's own words; `maybe_shown`: it may
+    stand in the chat all the same."""
 
     id: str
     event: Event
     platform: str
-    reason: str | None
+    reason: DeliveryReason | None
+    said: str
     maybe_shown: bool
     read: bool
     created_at: Time

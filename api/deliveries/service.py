@@ -117,9 +117,7 @@ class DeliveryService:
             if about is None and row.notice is None:
                 await self._move(
                     row,
-                    fallback.dead(
-                        fallback.tried(row, "final", "the generation was deleted", now()), now()
-                    ),
+                    fallback.dead(fallback.tried(row, "final", "generation_deleted", now()), now()),
                 )
                 continue
             user_id = about.user_id if about else row.target.user_id
@@ -131,9 +129,7 @@ class DeliveryService:
     async def _survives(self, row: Delivery) -> bool:
         """Note that a bot was lost with it. False when that makes it hopeless: then it goes
         elsewhere."""
-        noted = fallback.tried(
-            row, "lost", "the bot ended, or was cut off, while it had this", now()
-        )
+        noted = fallback.tried(row, "lost", "bot_stopped", now())
         if fallback.hopeless(noted):
             await self._give_up(row, noted)
             return False
@@ -182,7 +178,7 @@ class DeliveryService:
         """Take a failed try: the row is due later again, or elsewhere. Raises `Conflict` when the
         lease is over."""
         row = await self._leased(platform, delivery_id, body.lease)
-        if body.untried:
+        if body.untried or body.reason is None:
             await store.put_back(self._db, row.id, body.lease, now())
             self.outbox.ring(platform)
             return
@@ -193,8 +189,9 @@ class DeliveryService:
             attempt=row.attempt,
             outcome=outcome,
             reason=body.reason,
+            said=body.said,
         )
-        after = fallback.tried(row, outcome, body.reason, now())
+        after = fallback.tried(row, outcome, body.reason, now(), body.said)
         after = replace(
             after,
             doubts=row.doubts + (outcome == "uncertain"),
@@ -257,7 +254,7 @@ class DeliveryService:
     async def expire(self) -> float:
         """Move deliveries that no bot could show for days to their owners' inboxes."""
         for row in await store.overdue(self._db, now() - fallback.EXPIRES, now()):
-            after = fallback.tried(row, "expired", "it could not be shown for days", now())
+            after = fallback.tried(row, "expired", "not_sent_in_time", now())
             await self._give_up(row, after, here=False)
         return EXPIRE_EVERY
 

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from api.db import Row, Sql
+from api.deliveries.schemas import REASONS, DeliveryReason
 from api.ids import new_id
 
 TRAIL_MAX = 40
@@ -36,14 +37,15 @@ class Try:
     chat_id: str
     private: bool
     outcome: str
-    reason: str
+    reason: DeliveryReason
+    said: str = ""
     times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The columns are explained in migrations 0007 and 0017. `lost`: claimed just now, and a bot
-    was lost with it before."""
+    """The columns are explained in migrations 0007, 0017 and 0025. `lost`: claimed just now, and a
+    bot was lost with it before."""
 
     id: str
     dedupe_key: str
@@ -61,7 +63,8 @@ class Delivery:
     mishaps: int
     due_at: datetime
     since_at: datetime
-    reason: str | None
+    reason: DeliveryReason | None
+    said: str
     origin: DeliveryTarget | None
     trail: tuple[Try, ...]
     created_at: datetime
@@ -94,7 +97,6 @@ _PLAIN = [
     "mishaps",
     "due_at",
     "since_at",
-    "reason",
     "created_at",
     "done_at",
     "read_at",
@@ -105,7 +107,7 @@ COLUMNS = ", ".join(
         *_PLAIN,
         (
             "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, "
-            "notice_json, origin_json, trail_json"
+            "notice_json, origin_json, trail_json, reason, said"
         ),
     ]
 )
@@ -124,11 +126,21 @@ def row_of(row: Row) -> Delivery:
         ),
         notice=json.loads(row["notice_json"]) if row["notice_json"] else None,
         origin=DeliveryTarget(**json.loads(row["origin_json"])) if row["origin_json"] else None,
-        trail=tuple(Try(**one) for one in json.loads(row["trail_json"]))
+        trail=tuple(Try(**{**one, **_why(one)}) for one in json.loads(row["trail_json"]))
         if row["trail_json"]
         else (),
+        **_why(row),
         **{name: row[name] for name in _PLAIN},
     )
+
+
+def _why(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return reason and words. Rows and tries from before there were reasons hold only words, in
+    the reason's place."""
+    reason, said = held["reason"], held.get("said") or ""
+    if reason is None or reason in REASONS:
+        return {"reason": reason, "said": said}
+    return {"reason": "earlier", "said": reason}
 
 
 async def insert(
@@ -343,7 +355,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
             message_id = $8, chat_private = $9, user_id = $10, attempt = $11,
             lease = NULL, begun = false, doubts = $12, mishaps = $13,
             due_at = $14, since_at = $15, reason = $16, origin_json = $17,
-            trail_json = $18, done_at = $19, passable_at = $20, read_at = NULL
+            trail_json = $18, done_at = $19, passable_at = $20, said = $21, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """,
         before.id,
@@ -366,6 +378,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
         _trail(after.trail),
         after.done_at,
         after.passable_at,
+        after.said,
     )
     return row is not None
 

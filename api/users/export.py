@@ -68,7 +68,7 @@ LONG = {
     ),
     "deliveries": (
         "SELECT id, platform, chat_id, thread_id, user_name, event, generation_id, notice_json, "
-        "state, reason, created_at, done_at, read_at "
+        "state, reason, said, created_at, done_at, read_at "
         "FROM deliveries WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     ),
     "audit": (

@@ -165,12 +165,12 @@ class DeliveryClaims:
             pause = min(pause * 2, self._times.backoff_most)
         self._held.pop(delivery_id, None)
 
-    async def put_back(self, held: ClaimedDelivery, reason: str) -> None:
+    async def put_back(self, held: ClaimedDelivery) -> None:
         """Give a delivery back untried. Told once: if the API does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
         try:
             await self._api.send(
-                calls.fail(held.delivery.id, FailIn(lease=held.lease, reason=reason, untried=True))
+                calls.fail(held.delivery.id, FailIn(lease=held.lease, untried=True))
             )
         except ApiError as error:
             log.info("delivery_not_put_back", delivery=held.delivery.id, code=error.code)

@@ -17,7 +17,7 @@ from bots.core.rendering import RenderedDelivery, render
 from bots.core.types import Address, Messenger, Reply, SendFailed, ShownMessages
 from client.bot import BotApi
 from client.errors import ApiError
-from client.schemas.deliveries import AckIn, DeliveryOut, FailIn, FileRefIn
+from client.schemas.deliveries import SAID_MAX, AckIn, DeliveryOut, FailIn, FileRefIn
 
 log = structlog.get_logger()
 
@@ -102,8 +102,8 @@ class Pump:
                 on = await self._deliver(lane[0])
                 self._leave(lane)
                 if not on:
-                    await self._put_back(lane, "behind another one of its chat that has to wait")
-            await self._put_back(lane, "the bot stopped")
+                    await self._put_back(lane)
+            await self._put_back(lane)
         except Exception:
             # their leases end, and then they are claimed again
             log.exception("lane_broke", chat=key[0], left=len(lane))
@@ -116,17 +116,17 @@ class Pump:
         lane.popleft()
         self._room.set()
 
-    async def _put_back(self, lane: deque[ClaimedDelivery], reason: str) -> None:
+    async def _put_back(self, lane: deque[ClaimedDelivery]) -> None:
         """Give back the rest of a lane, in its order, which the API keeps."""
         while lane:
-            await self._claims.put_back(lane[0], reason)
+            await self._claims.put_back(lane[0])
             self._leave(lane)
 
     async def _deliver(self, held: ClaimedDelivery) -> bool:
         """Show one delivery and report it. False: it has to be tried again before anything else
         goes to this chat."""
         if self._times.clock() - held.at > self._times.fresh:
-            await self._claims.put_back(held, "waited too long for its turn")
+            await self._claims.put_back(held)
             return False
         report = await self._try(held)
         if report is None:
@@ -145,6 +145,7 @@ class Pump:
                 "delivery_not_shown",
                 delivery=delivery.id,
                 reason=failure.reason,
+                said=failure.said,
                 final=failure.final,
                 uncertain=failure.uncertain,
             )
@@ -155,14 +156,15 @@ class Pump:
             )
             return FailIn(
                 lease=held.lease,
-                reason=str(error)[:500],
+                reason="api_refused",
+                said=str(error)[:SAID_MAX],
                 retry_after=error.retry_after,
                 broke=_is_defect(error),
             )
         except Exception as error:
             log.exception("delivery_broke", delivery=delivery.id)
             return FailIn(
-                lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True
+                lease=held.lease, reason="bot_broke", said=type(error).__name__, broke=True
             )
 
     async def _show_all(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
@@ -193,7 +195,7 @@ class Pump:
         except SendFailed as failure:
             if not failure.final or not reply.files or rendered.without_files is None:
                 raise
-            log.warning("files_refused", chat=to.chat_id, reason=failure.reason)
+            log.warning("files_refused", chat=to.chat_id, reason=failure.reason, said=failure.said)
             media, shown = (), await self._chat.show(to, rendered.without_files)
         refs = [
             FileRefIn(media_id=media_id, kind=kind, ref=ref)
@@ -216,6 +218,7 @@ class Pump:
                 "card_not_closed",
                 delivery=held.delivery.id,
                 reason=failure.reason,
+                said=failure.said,
                 final=failure.final,
             )
             if not failure.final:
@@ -258,7 +261,8 @@ def _address(delivery: DeliveryOut) -> Address:
 def _failed(held: ClaimedDelivery, failure: SendFailed) -> FailIn:
     return FailIn(
         lease=held.lease,
-        reason=failure.reason[:500],
+        reason=failure.reason,
+        said=failure.said[:SAID_MAX],
         retry_after=None if failure.retry_after is None else min(failure.retry_after, RETRY_MOST),
         final=failure.final,
         uncertain=failure.uncertain,

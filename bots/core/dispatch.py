@@ -246,7 +246,7 @@ class AnswerMessages:
             if not reply.preview:
                 log.warning(
                     "reply_not_shown",
-                    reason=failure.reason,
+                    reason=str(failure),
                     final=failure.final,
                     uncertain=failure.uncertain,
                 )

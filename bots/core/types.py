@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from client.schemas.deliveries import DeliveryReason
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -209,19 +211,21 @@ class Messenger(Protocol):
 
 
 class SendFailed(Exception):
-    """`final`: this chat can never take it. `uncertain`: it may have arrived. `retry_after`:
-    seconds the platform asked for."""
+    """`said` has the platform's own words. `final`: this chat can never take it. `uncertain`: it
+    may have arrived. `retry_after`: seconds the platform asked for."""
 
     def __init__(
         self,
-        reason: str,
+        reason: DeliveryReason,
+        said: str = "",
         *,
         final: bool = False,
         uncertain: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {said}" if said else reason)
+        self.reason: DeliveryReason = reason
+        self.said = said
         self.final = final
         self.uncertain = uncertain
         self.retry_after = retry_after

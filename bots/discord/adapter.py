@@ -118,7 +118,7 @@ class DiscordBot(discord.AutoShardedClient):
                 log.info("commands_registered", count=len(wanted))
         except DiscordRefusal as refused:
             # The commands that Discord has from before still work.
-            log.error("commands_refused", reason=refused.reason)  # noqa: TRY400  (Discord's answer says it all)
+            log.error("commands_refused", reason=str(refused))  # noqa: TRY400  (Discord's answer says it all)
 
     async def find_gateway(self, url: str | None, *, loopback: bool) -> None:
         """Find the gateway to connect to: as it is set, or as Discord says where that is not the
@@ -240,7 +240,7 @@ class DiscordBot(discord.AutoShardedClient):
         try:
             await self.channel_chat.rest.suggest(interaction.id, interaction.token, choices)
         except SendFailed as failure:
-            log.info("not_suggested", reason=failure.reason)
+            log.info("not_suggested", reason=str(failure))
 
     async def _open_form(self, interaction: discord.Interaction, form_id: str) -> None:
         """Open the form of a question that was shown as a message with a button, because its form
@@ -250,7 +250,7 @@ class DiscordBot(discord.AutoShardedClient):
         try:
             await self.channel_chat.rest.open_form(interaction.id, interaction.token, form(ask))
         except SendFailed as failure:
-            log.warning("form_not_opened", interaction=interaction.id, reason=failure.reason)
+            log.warning("form_not_opened", interaction=interaction.id, reason=str(failure))
 
     async def _reply(
         self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool
@@ -302,7 +302,7 @@ class DiscordBot(discord.AutoShardedClient):
         try:
             dm = await self.channel_chat.rest.open_dm(str(interaction.user.id))
         except SendFailed as failure:
-            log.warning("no_direct_messages", reason=failure.reason)
+            log.warning("no_direct_messages", reason=str(failure))
             dm = str(interaction.channel_id)
         return Address(inbound.PLATFORM, dm, private=private)
 

@@ -64,7 +64,7 @@ class MessageChat(ABC):
         long as Discord asks to wait."""
         left = self._paused.get(to.chat_id, 0.0) - time.monotonic()
         if reply.preview and left > 0:
-            raise SendFailed("Discord has asked to wait", retry_after=left)
+            raise SendFailed("flood", retry_after=left)
         known = () if replacing is None else replacing.message_ids
         try:
             return await self._show(to, self._adapted(to, reply), known)
@@ -230,9 +230,7 @@ def _out_of_reach() -> Iterator[None]:
     try:
         yield
     except TokenDead as dead:
-        raise SendFailed(
-            "the interaction is over and the channel is closed to the bot", final=True
-        ) from dead
+        raise SendFailed("interaction_over", final=True) from dead
 
 
 def link_to(channel_id: str, message_id: str = "") -> str:

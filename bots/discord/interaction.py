@@ -49,7 +49,7 @@ class Taken(SendFailed):
     """Another process was first."""
 
     def __init__(self) -> None:
-        super().__init__("another process answers this interaction", final=True)
+        super().__init__("answered_elsewhere", final=True)
 
 
 class InteractionChat(MessageChat):
@@ -102,7 +102,7 @@ class InteractionChat(MessageChat):
                     self._facts.id, self._token, kind, ephemeral=hidden and not update
                 )
             except SendFailed as failure:
-                log.warning("not_acknowledged", interaction=self._facts.id, reason=failure.reason)
+                log.warning("not_acknowledged", interaction=self._facts.id, reason=str(failure))
                 if isinstance(failure, DiscordRefusal) and failure.code == ACKNOWLEDGED:
                     self._waiting = False
                     raise Taken from failure
@@ -139,7 +139,7 @@ class InteractionChat(MessageChat):
             try:
                 await self.rest.open_form(self._facts.id, self._token, form(ask))
             except SendFailed as failure:
-                log.warning("form_not_opened", interaction=self._facts.id, reason=failure.reason)
+                log.warning("form_not_opened", interaction=self._facts.id, reason=str(failure))
                 return False
             self._answered = True
             return True
@@ -152,7 +152,7 @@ class InteractionChat(MessageChat):
             try:
                 return await self._channel.send(to, reply, index, part)
             except DiscordRefusal as refused:
-                log.info("not_by_channel", reason=refused.reason)
+                log.info("not_by_channel", reason=str(refused))
         try:
             message_id = await self._by_token(part, hidden=hidden)
         except TokenDead:

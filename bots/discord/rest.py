@@ -18,6 +18,7 @@ from discord.http import HTTPClient, Route
 
 from bots.core.types import ReplyFile, SendFailed
 from bots.discord.render import file_name
+from client.schemas.deliveries import DeliveryReason
 
 TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
 """The whole of one call, with its wait for a rate limit and discord.py's own repeats after 5xx."""
@@ -44,20 +45,28 @@ MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 COMMANDS = "/applications/{application_id}/commands"
 
-REASONS = {
-    10003: "the channel was deleted",
-    10004: "the server was deleted, or the bot is no member any more",
-    10008: "the message was deleted",
-    10013: "the account was deleted",
-    40005: "the file is too large for this chat",
-    50001: "the bot can't see this channel: it was removed from the server, or lacks the "
-    "permission View Channel",
-    50007: "this person takes no direct messages from the bot",
-    50013: "the bot lacks a permission in this channel: Send Messages, Attach Files or Read "
-    "Message History",
-    50278: "this person shares no server with the bot, so it can't write to them",
+BY_CODE: dict[int, DeliveryReason] = {
+    10003: "channel_gone",
+    10004: "chat_gone",
+    10008: "message_gone",
+    10013: "account_gone",
+    20009: "moderated",
+    20016: "flood",
+    40005: "too_large",
+    50001: "channel_hidden",
+    50007: "direct_messages_closed",
+    50013: "no_permission",
+    50045: "too_large",
+    50046: "file_refused",
+    50083: "topic_closed",
+    50278: "no_shared_server",
+    160005: "topic_closed",
+    200000: "moderated",
+    200001: "moderated",
+    240000: "moderated",
 }
-"""Reasons for the operator, by Discord's own code."""
+BY_STATUS: dict[int, DeliveryReason] = {401: "token_refused", 413: "too_large", 429: "flood"}
+"""Where the code says nothing; 5xx is `platform_failed`, everything else `request_refused`."""
 
 Payload = dict[str, Any]
 
@@ -65,8 +74,8 @@ Payload = dict[str, Any]
 class DiscordRefusal(SendFailed):
     """Discord answered no. `code` is its own error code, 0 when it gave none."""
 
-    def __init__(self, reason: str, code: int, *, final: bool) -> None:
-        super().__init__(reason, final=final)
+    def __init__(self, reason: DeliveryReason, said: str, code: int, *, final: bool) -> None:
+        super().__init__(reason, said, final=final)
         self.code = code
 
 
@@ -130,7 +139,7 @@ class DiscordRest:
         except SendFailed as failure:
             if not failure.uncertain:
                 raise
-            raise SendFailed(failure.reason, retry_after=AGAIN_SECONDS) from failure
+            raise SendFailed(failure.reason, failure.said, retry_after=AGAIN_SECONDS) from failure
 
     async def newest(self, channel_id: str) -> list[Payload]:
         """The last 50 messages of a channel."""
@@ -223,7 +232,7 @@ class DiscordRest:
             ) as error:
                 if isinstance(error, TimeoutError):
                     self._free_others()
-                failure = _failure(error)
+                failure = failure_of(error)
                 if not failure.uncertain or not tries:
                     raise failure from error
 
@@ -249,25 +258,25 @@ def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any
     return form
 
 
-def _failure(error: Exception) -> SendFailed:
+def failure_of(error: Exception) -> SendFailed:
     """The meaning of an error for this chat. A 4xx never gets better by repeating, except by
     waiting or with another credential."""
     if isinstance(error, TimeoutError):
-        return SendFailed("Discord did not answer in time", uncertain=True)
+        return SendFailed("unclear", "Discord did not answer in time", uncertain=True)
     if isinstance(error, discord.RateLimited):
-        return SendFailed("Discord asks to wait", retry_after=error.retry_after)
+        return SendFailed("flood", retry_after=error.retry_after)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return SendFailed(f"Discord cannot be reached: {error}")
+        return SendFailed("platform_unreachable", str(error))
     if not isinstance(error, discord.HTTPException):
-        return SendFailed(f"the connection to Discord broke: {error!r}", uncertain=True)
-    said = f"Discord answered {error.status}: {error.text[:200]}"
-    known = REASONS.get(error.code)
-    reason = said if known is None else f"{known} (Discord's code {error.code})"
+        return SendFailed("unclear", repr(error), uncertain=True)
+    said = f"Discord {error.status}, code {error.code}: {error.text[:200]}"
     if isinstance(error, discord.DiscordServerError):
-        return SendFailed(reason, uncertain=True)
+        return SendFailed("platform_failed", said, uncertain=True)
+    reason = BY_CODE.get(error.code) or BY_STATUS.get(error.status, "request_refused")
     if error.status == 429:
-        return SendFailed(reason, retry_after=_seconds(error.response.headers.get("Retry-After")))
-    return DiscordRefusal(reason, error.code, final=error.status in (400, 403, 404, 413))
+        wait = _seconds(error.response.headers.get("Retry-After"))
+        return SendFailed("flood", said, retry_after=wait)
+    return DiscordRefusal(reason, said, error.code, final=error.status in (400, 403, 404, 413))
 
 
 def _seconds(header: str | None) -> float:
@@ -279,5 +288,5 @@ def _seconds(header: str | None) -> float:
 
 def _id(answer: Any) -> str:
     if not isinstance(answer, dict) or "id" not in answer:
-        raise SendFailed("Discord answered without a message", uncertain=True)
+        raise SendFailed("unclear", "Discord answered without a message", uncertain=True)
     return str(answer["id"])

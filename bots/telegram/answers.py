@@ -111,7 +111,7 @@ class PrivateAnswerChat(AnswerChat):
             try:
                 await self._chat.show(to, Reply(answered_in_private(), quiet=True))
             except SendFailed as failed:
-                log.info("not_pointed_at", reason=failed.reason)
+                log.info("not_pointed_at", reason=str(failed))
         return shown
 
 

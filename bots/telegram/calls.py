@@ -22,10 +22,12 @@ from telegram.error import (
     InvalidToken,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 
 from bots.core.recent import Recent
 from bots.core.types import SendFailed
+from client.schemas.deliveries import DeliveryReason
 
 log = structlog.get_logger()
 
@@ -41,6 +43,52 @@ UNSENT_PAUSES = (0.5, 2.0)
 BACKOFF_LEAST, BACKOFF_MOST = 0.5, 30.0
 ENTITIES_REFUSED = ("can't parse", "entities", "entity_", "entity beginning", "wrong http url")
 ENTITIES = ("entities", "caption_entities")
+FILE_UNKNOWN = (
+    "file identifier",
+    "type of file mismatch",
+    "file_reference",
+    "file reference",
+    "wrong type of the web page",
+    "file_id",
+)
+PHOTO_REFUSED = (
+    "image_process_failed",
+    "photo_invalid_dimensions",
+    "photo_save_file_invalid",
+    "too big for a photo",
+)
+NO_TOPIC = ("message thread not found", "topic_deleted", "topic_id_invalid")
+REFUSALS: dict[DeliveryReason, tuple[str, ...]] = {
+    "blocked_by_user": ("bot was blocked by the user", "user_is_blocked"),
+    "chat_not_started": ("can't initiate conversation",),
+    "account_gone": ("user is deactivated", "input_user_deactivated"),
+    "bot_removed": ("bot was kicked",),
+    "chat_gone": (
+        "bot is not a member",
+        "chat was deleted",
+        "chat not found",
+        "group chat was deactivated",
+        "peer_id_invalid",
+    ),
+    "no_permission": (
+        "not enough rights",
+        "have no rights to send",
+        "_forbidden",
+        "chat_restricted",
+        "need administrator rights",
+    ),
+    "topic_closed": ("topic_closed",),
+    "topic_gone": NO_TOPIC,
+    "message_gone": (
+        "message to be replied not found",
+        "replied message not found",
+        "message to edit not found",
+        "message_id_invalid",
+    ),
+    "too_large": ("entity too large", "file is too big"),
+    "file_refused": (*PHOTO_REFUSED, *FILE_UNKNOWN),
+}
+"""By what is in Telegram's description. Everything else is `request_refused`."""
 
 _UNSENT = (
     httpx.ConnectError,
@@ -96,10 +144,8 @@ class RateLimits:
         chat = self._chats.get(chat_id) or LeakyBucket(PRIVATE if chat_id > 0 else GROUP)
         self._chats[chat_id] = chat
         wait = max(quiet, self._everywhere.wait(now, cost), chat.wait(now, cost))
-        if quiet:
-            raise SendFailed("Telegram asked to slow down in this chat", retry_after=wait)
-        if wait > patience:
-            raise SendFailed("too much for this chat at once", retry_after=wait)
+        if quiet or wait > patience:
+            raise SendFailed("flood", retry_after=wait)
         # the common bucket counts the call now, not when its turn comes: a chat that waits long
         # must not take the turns of the others
         self._everywhere.take(now, cost)
@@ -117,15 +163,13 @@ class RateLimits:
 
 
 class TelegramRefusal(SendFailed):
-    """Telegram answered no. `reason` has its words."""
+    """Telegram answered no, in its own words: it has no codes."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, final=True)
+    def __init__(self, said: str) -> None:
+        super().__init__(_reason(said), said, final=True)
 
     def says(self, *signs: str) -> bool:
-        """Whether the reason contains one of the signs, which are in small letters: the library
-        changes the case of Telegram's words."""
-        return any(sign in self.reason.lower() for sign in signs)
+        return _says(self.said, *signs)
 
 
 class Calls:
@@ -161,7 +205,7 @@ class Calls:
             except RetryAfter as error:
                 seconds = seconds_of(error)
                 self.limits.slow_down(chat_id, seconds)
-                raise SendFailed("Telegram asked to slow down", retry_after=seconds) from None
+                raise SendFailed("flood", retry_after=seconds) from None
             except TelegramError as error:
                 if pause is None or not unsent(error):
                     failed = failure(error, repeatable)
@@ -198,14 +242,31 @@ def failure(error: TelegramError, repeatable: bool) -> SendFailed:
     if isinstance(error, BadRequest | Forbidden):
         return TelegramRefusal(error.message)
     if isinstance(error, InvalidToken):
-        return SendFailed("Telegram refuses the bot's token")
+        return SendFailed("token_refused")
     if unsent(error):
-        return SendFailed(f"Telegram can't be reached: {type(error.__cause__).__name__}")
+        return SendFailed("platform_unreachable", type(error.__cause__).__name__)
     if "Entity Too Large" in error.message:
         return TelegramRefusal("Request Entity Too Large")
-    return SendFailed(
-        f"no clear answer from Telegram: {error.message[:200]}", uncertain=not repeatable
+    answered = not isinstance(error, TimedOut) and (
+        error.__cause__ is None or isinstance(error.__cause__, TelegramError)
     )
+    return SendFailed(
+        "platform_failed" if answered else "unclear",
+        error.message[:200],
+        uncertain=not repeatable,
+    )
+
+
+def _reason(said: str) -> DeliveryReason:
+    return next(
+        (reason for reason, signs in REFUSALS.items() if _says(said, *signs)), "request_refused"
+    )
+
+
+def _says(said: str, *signs: str) -> bool:
+    """Whether it contains one of the signs, which are in small letters: the library changes the
+    case of Telegram's words."""
+    return any(sign in said.lower() for sign in signs)
 
 
 class TokenRefused(Exception):

@@ -34,7 +34,6 @@ SLOWER_UNITS = 2_000
 """So many units more, and previews in a group come half as often."""
 GENERAL_TOPIC = 1
 """Telegram refuses the general topic's own id: without an id a message goes there."""
-NO_TOPIC = ("message thread not found", "topic_deleted", "topic_id_invalid")
 
 
 class TelegramChat:
@@ -72,7 +71,7 @@ class TelegramChat:
             self._moved[target.chat_id] = moved.new_chat_id
             target, replacing = replace(target, chat_id=moved.new_chat_id, reply_to=None), None
         except TelegramRefusal as refused:
-            if target.thread_id is None or not refused.says(*NO_TOPIC):
+            if target.thread_id is None or refused.reason != "topic_gone":
                 raise
             target = replace(target, thread_id=None, reply_to=None)
         return await self._show(target, reply, replacing)
@@ -159,7 +158,7 @@ class TelegramChat:
         try:
             await self.messages.delete(chat_id, message_id)
         except SendFailed as failure:
-            log.info("message_left", reason=failure.reason)
+            log.info("message_left", reason=str(failure))
 
     def _target(self, to: Address, reply: Reply, album: tuple[int, ...] = ()) -> SendTarget:
         thread = None if to.thread_id is None else number(to.thread_id)

@@ -23,7 +23,13 @@ from telegram.error import InvalidToken
 from bots.core.recent import Recent
 from bots.core.splitting import utf16_units
 from bots.core.types import Button, ReplyFile, SendFailed
-from bots.telegram.calls import ENTITIES_REFUSED, Calls, TelegramRefusal
+from bots.telegram.calls import (
+    ENTITIES_REFUSED,
+    FILE_UNKNOWN,
+    PHOTO_REFUSED,
+    Calls,
+    TelegramRefusal,
+)
 from bots.telegram.markup import Marked
 from bots.telegram.render import (
     LIMITS,
@@ -41,20 +47,6 @@ from bots.telegram.render import (
 
 log = structlog.get_logger()
 
-PHOTO_REFUSED = (
-    "image_process_failed",
-    "photo_invalid_dimensions",
-    "photo_save_file_invalid",
-    "too big for a photo",
-)
-FILE_UNKNOWN = (
-    "file identifier",
-    "type of file mismatch",
-    "file_reference",
-    "file reference",
-    "wrong type of the web page",
-    "file_id",
-)
 NO_TEXT = "no text in the message"
 NOT_MODIFIED = "message is not modified"
 UNDELETABLE = ("can't be deleted", "message_delete_forbidden")
@@ -182,7 +174,7 @@ class TelegramMessages:
             if not refused and not isinstance(failed.__cause__, InvalidToken):
                 return Sent(())
             self.draftless[target.chat_id] = None
-            log.info("no_drafts_here", reason=failed.reason)
+            log.info("no_drafts_here", reason=str(failed))
             if not step.words.text:
                 return Sent(())
             return await self.take(target, TextStep(step.words, step.buttons), None)
@@ -327,7 +319,7 @@ class TelegramMessages:
             await self._edit_text(chat_id, message_id, step)
         except TelegramRefusal as refused:
             if not refused.says(NO_TEXT):
-                log.info("message_left", reason=refused.reason)
+                log.info("message_left", reason=str(refused))
                 return
             await self._calls.make(
                 self._bot.edit_message_media,

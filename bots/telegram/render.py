@@ -159,6 +159,7 @@ def as_sendable(file: ReplyFile) -> ReplyFile:
     size = len(file.data)
     if size > LIMITS.upload_bytes:
         raise SendFailed(
+            "too_large",
             f"{file.name} has {size / 1e6:.0f} MB, Telegram takes {LIMITS.upload_bytes / 1e6:.0f} "
             "MB from a bot",
             final=True,
@@ -203,7 +204,7 @@ def _key(button: Button) -> InlineKeyboardButton:
     data = f"{button.action}:{button.value}"
     if len(data.encode()) > DATA_BYTES:
         raise SendFailed(
-            f"the button {button.label!r} carries more than {DATA_BYTES} bytes", final=True
+            "bot_broke", f"the button {button.label!r} has over {DATA_BYTES} bytes", final=True
         )
     return InlineKeyboardButton(
         button.label, callback_data=data, style=None if button.style == "plain" else button.style
@@ -214,4 +215,4 @@ def number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SendFailed(f"{text[:40]!r} is no id of Telegram's", final=True) from None
+        raise SendFailed("bot_broke", f"{text[:40]!r} is no id of Telegram's", final=True) from None

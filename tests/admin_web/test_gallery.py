@@ -125,11 +125,13 @@ def test_a_result_goes_to_the_persons_own_chat(
         for one in claimed
         if one["event"]["type"] == "generation_completed"
     ] == [generation]
-    refused = {"lease": claimed[0]["lease"], "reason": "chat not found <b>", "final": True}
+    why = {"reason": "chat_gone", "said": "chat not found <b>"}
+    refused = {"lease": claimed[0]["lease"], **why, "final": True}
     bot.post(f"/bot/deliveries/{claimed[0]['id']}/fail", json=refused).raise_for_status()
     assert "1 message did not reach your chat." in browser.get("/").text
     inbox = browser.get("/inbox").text
     assert "For my chat" in inbox
+    assert "The chat does not exist any more, or the bot is not in it." in inbox
     assert "chat not found &lt;b&gt;" in inbox
     away = re.search(r'action="(/inbox/[^"]+/put-aside)"', inbox)
     assert away

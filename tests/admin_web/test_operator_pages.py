@@ -2,12 +2,10 @@
 token, and with members' texts escaped. The effects of the acts are tested in a browser
 (`tests/browser/test_admin_walk.py`)."""
 
-import ast
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import get_args
 
 import httpx
@@ -18,7 +16,7 @@ from pydantic import BaseModel
 from admin_web.forms.fields import typed
 from admin_web.words import admin_jobs, admin_warnings
 from admin_web.words.admin_jobs import size_words
-from admin_web.words.deliveries import DISCORD, why
+from admin_web.words.errors import not_taken
 from admin_web.words.formats import ago, amount, duration
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
@@ -27,7 +25,6 @@ from api.deliveries.schemas import DeliveryRowOut, TryOut
 from api.generations.schemas import GenerationOut
 from api.generations.states import Phase
 from api.provider.schemas import Capabilities
-from bots.discord.rest import REASONS
 from tests.admin_web.browser import Browser
 from tests.admin_web.conftest import signed_in
 from tests.admin_web.test_making import finished, make_image
@@ -100,33 +97,15 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
     assert set(Capabilities.model_fields) == admin_jobs.CAPABILITIES.keys()
 
 
-def test_the_reason_of_a_failed_delivery_is_in_the_admins_language(app: Flask) -> None:
-    """Reasons of ours and of Discord are translated; a text without a code is quoted."""
-    assert DISCORD.keys() == REASONS.keys()
-    said = []
-    for path in Path("bots").rglob("*.py"):
-        if path.name == "interaction.py":
-            continue  # answers to commands are no deliveries
-        for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "SendFailed"
-            ):
-                said += [
-                    one.value
-                    for one in node.args
-                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
-                ]
-    assert len(said) > 8
+def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: Flask) -> None:
+    """With the chat's own words beside it; those of before there were reasons stand alone."""
     with app.test_request_context(headers={"Accept-Language": "de"}):
-        assert [sentence for sentence in said if not why(sentence).words] == []
-        found = why("the channel was deleted (Discord's code 10003)").words
-        assert found == "Der Kanal wurde gelöscht."
-        seen = why("Forbidden: bot was kicked from the supergroup chat").words
-        assert seen == "Der Bot wurde aus der Gruppe entfernt."
-        unknown = why(f"Bad Request: {EVIL} (Discord's code 1)")
-    assert (unknown.words, unknown.quote) == ("", f"Bad Request: {EVIL} (Discord's code 1)")
+        assert not_taken("bot_removed", "Forbidden: bot was kicked") == (
+            "Der Bot wurde aus der Gruppe entfernt.",
+            "Forbidden: bot was kicked",
+        )
+        assert not_taken("request_refused", EVIL) == (f"Der Chat hat es abgelehnt: „{EVIL}“", "")
+        assert not_taken("earlier", EVIL) == (EVIL, "")
 
 
 def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:

@@ -97,7 +97,8 @@ class Maker:
                         self._bot,
                     )
                     continue
-                why = {"lease": row["lease"], "reason": f"Forbidden: {EVIL}", "final": True}
+                said = {"reason": "request_refused", "said": f"Forbidden: {EVIL}"}
+                why = {"lease": row["lease"], **said, "final": True}
                 self.ask("POST", f"/bot/deliveries/{row['id']}/fail", why, self._bot)
                 refused.append(row["id"])
         return job["id"], refused[0]

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from api.deliveries.schemas import REASONS
 from api.errors import BY_CODE
 from api.errors import sentence as api_sentence
 from api.reasons import NOT_REPEATED, SENTENCES, Making, Reason
@@ -13,7 +14,7 @@ from client import calls
 from client.errors import ApiError
 from client.schemas import Problem
 from client.schemas.generations import ErrorOut, EstimateIn
-from client.words import catalogue
+from client.words import catalogue, deliveries
 from client.words.errors import HINTS, IN_CHATS, Voice, hint, of_reason, sentence
 
 
@@ -49,6 +50,17 @@ def test_every_reason_of_the_api_has_a_sentence(language: str) -> None:
         assert said, reason
         assert "%(" not in said, reason
         assert language == "en" or reason == "earlier" or said != SENTENCES[reason], reason
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_each_reason_of_a_delivery_has_its_sentence(language: str) -> None:
+    assert deliveries.SENTENCES.keys() == REASONS
+    for reason, english in deliveries.SENTENCES.items():
+        words, quote = deliveries.why(_voice(language), reason, "Forbidden")
+        assert words, reason
+        assert "%(" not in words, reason
+        assert (quote == "") == ("Forbidden" in words), reason
+        assert language == "en" or reason == "earlier" or words != english, reason
 
 
 def test_a_hint_belongs_to_a_reason_or_a_code_and_promises_nothing_about_money() -> None:

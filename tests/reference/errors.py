@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from api.errors import BY_CODE, reasons_of
 from api.reasons import SENTENCES, Making, Reason, StatusReason
+from client.words import deliveries
 
 HEAD = """# Errors
 
@@ -19,7 +20,9 @@ More fields, where they apply: `retry_after` (seconds), `charged_usd` (the amoun
 all the same), `fields` (the refused fields, each with `reason` and `params`), `cost_usd` and
 `draft_id` (with `confirm_cost`).
 
-A generation that failed, and a text answer that broke, carry the same `code` and `reason`.
+A generation that failed, and a text answer that broke, carry the same `code` and `reason`. A
+delivery that a chat did not take has a `reason` of its own list, at the end, and in `said` the
+platform's own words.
 """
 
 REASONS = """The names in a sentence are those of `params`. Names that end in `_usd` are dollars
@@ -55,6 +58,8 @@ def page(schema: dict[str, Any]) -> str:
         if own := [reason for reason in reasons_of(error) if reason not in making]:
             lines += ["", f"### `{code}`", "", *_table(own)]
     lines += ["", "### Of the server itself", "", *_table(sorted(get_args(StatusReason)))]
+    lines += ["", "## Reasons of deliveries", "", "| reason | sentence |", "|---|---|"]
+    lines += [f"| `{one}` | {_shown(said)} |" for one, said in sorted(deliveries.SENTENCES.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -62,9 +67,9 @@ def _table(reasons: Iterable[Reason]) -> list[str]:
     return [
         "| reason | detail |",
         "|---|---|",
-        *(f"| `{one}` | {_shown(one)} |" for one in reasons),
+        *(f"| `{one}` | {_shown(SENTENCES[one])} |" for one in reasons),
     ]
 
 
-def _shown(reason: Reason) -> str:
-    return re.sub(r"%\((\w+)\)s", r"`\1`", SENTENCES[reason])
+def _shown(sentence: str) -> str:
+    return re.sub(r"%\((\w+)\)s", r"`\1`", sentence)

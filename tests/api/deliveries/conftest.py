@@ -73,9 +73,9 @@ class Office:
         assert answer.status_code == 204, answer.text
 
     async def refuse(
-        self, delivery: dict[str, Any], reason: str = "bot was kicked from the supergroup chat"
+        self, delivery: dict[str, Any], reason: str = "bot_removed", said: str = ""
     ) -> None:
-        await self.tell(delivery, "fail", reason=reason, final=True)
+        await self.tell(delivery, "fail", reason=reason, said=said, final=True)
 
     async def somebody_else(self) -> httpx.AsyncClient:
         return await self.api.user(f"ben-{new_id()[-8:]}")

@@ -1,6 +1,7 @@
 """A result that its chat does not take goes to the owner's private chat, then to the web, and the
 tries are listed."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -33,20 +34,21 @@ async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
     shown = (row["state"], row["user"], row["short_id"])
     assert shown == ("done", "ana@example.org", made["short_id"])
     listed = [(one["chat_id"], one["outcome"], one["reason"]) for one in row["trail"]]
-    assert listed == [(GROUP, "final", "bot was kicked from the supergroup chat")]
+    assert listed == [(GROUP, "final", "bot_removed")]
 
 
 async def test_a_private_chat_that_is_closed_leaves_it_to_the_web(office: Office) -> None:
     made = await office.asks(PRIVATE)
     delivery = await office.one()
-    await office.refuse(delivery, "bot was blocked by the user")
+    await office.refuse(delivery, "blocked_by_user", "Forbidden: bot was blocked by the user")
     assert await office.claim() == []
     inbox = (await office.ana.get("/inbox")).json()
     assert inbox["unread"] == 1
     (item,) = inbox["items"]
     assert item["event"]["generation"]["images"][0]["url"].startswith("/media/")
-    seen = (item["event"]["generation"]["id"], item["reason"], item["read"])
-    assert seen == (made["id"], "bot was blocked by the user", False)
+    seen = (item["event"]["generation"]["id"], item["reason"], item["said"], item["read"])
+    told = "Forbidden: bot was blocked by the user"
+    assert seen == (made["id"], "blocked_by_user", told, False)
     assert (await office.row(delivery["id"]))["state"] == "inbox"
 
 
@@ -84,11 +86,53 @@ async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_
 ) -> None:
     await office.asks()
     first = await office.one()
-    await office.refuse(first, "kicked")
-    await office.refuse(await office.one(), "blocked")
+    await office.refuse(first, "bot_removed")
+    await office.refuse(await office.one(), "blocked_by_user")
     row = await office.row(first["id"])
     seen = (row["state"], [(one["chat_id"], one["reason"]) for one in row["trail"]])
-    assert seen == ("inbox", [(GROUP, "kicked"), (PRIVATE, "blocked")])
+    assert seen == ("inbox", [(GROUP, "bot_removed"), (PRIVATE, "blocked_by_user")])
+
+
+async def test_words_from_before_there_were_reasons_are_kept(office: Office) -> None:
+    await office.asks(PRIVATE)
+    delivery = await office.one()
+    await office.refuse(delivery)
+    old = [
+        {
+            "at": now().isoformat(),
+            "platform": "telegram",
+            "chat_id": PRIVATE,
+            "private": True,
+            "outcome": "final",
+            "reason": "Forbidden: bot was kicked",
+            "times": 2,
+        }
+    ]
+    await office.api.services.db.execute(
+        "UPDATE deliveries SET reason = $1, said = NULL, trail_json = $2",
+        "Forbidden: bot was kicked",
+        json.dumps(old),
+    )
+    row = await office.row(delivery["id"])
+    (first,) = row["trail"]
+    (item,) = (await office.ana.get("/inbox")).json()["items"]
+    for one in (row, first, item):
+        assert (one["reason"], one["said"]) == ("earlier", "Forbidden: bot was kicked")
+    await office.admin.post(f"/admin/deliveries/{delivery['id']}/retry")
+    row = await office.row(delivery["id"])
+    assert (row["reason"], row["trail"][0]) == ("retried_by_operator", first)
+    assert (await office.row(delivery["id"]))["trail"][1]["said"] == ""
+
+
+async def test_a_failed_try_has_a_reason(office: Office) -> None:
+    await office.asks(PRIVATE)
+    delivery = await office.one()
+    for body in ({}, {"reason": "in prose"}, {"reason": "unclear", "said": "x" * 501}):
+        answer = await office.bot.post(
+            f"/bot/deliveries/{delivery['id']}/fail", json={"lease": delivery["lease"], **body}
+        )
+        assert answer.status_code == 422, body
+    await office.tell(delivery, "fail", untried=True)
 
 
 async def test_a_guests_result_stays_before_the_operator(office: Office) -> None:
@@ -111,7 +155,7 @@ async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(
     await office.asks()
     first = await office.one()
     await office.tell(first, "begin")
-    await office.tell(first, "fail", reason="read timeout", uncertain=True)
+    await office.tell(first, "fail", reason="unclear", uncertain=True)
     with time_machine.travel(now() + UNCERTAIN_WAIT - timedelta(seconds=5)):
         assert await office.claim() == []
     with time_machine.travel(now() + UNCERTAIN_WAIT + timedelta(seconds=1)):
@@ -119,11 +163,11 @@ async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(
         seen = (second["maybe_shown"], second["attempt"], second["address"]["chat_id"])
         assert seen == (True, 2, GROUP)
         await office.tell(second, "begin")
-        await office.tell(second, "fail", reason="read timeout", uncertain=True)
+        await office.tell(second, "fail", reason="unclear", uncertain=True)
     with time_machine.travel(now() + timedelta(hours=5)):
         assert await office.claim() == []
     (item,) = (await office.ana.get("/inbox")).json()["items"]
-    assert (item["maybe_shown"], item["reason"]) == (True, "read timeout")
+    assert (item["maybe_shown"], item["reason"]) == (True, "unclear")
     assert (await office.row(first["id"]))["trail"][0]["times"] == 2
 
 
@@ -137,7 +181,7 @@ async def test_a_platform_that_shows_each_message_once_is_tried_until_it_is_clea
         with time_machine.travel(at, tick=False):
             delivery = await office.one()
             await office.tell(delivery, "begin", repeatable=True)
-            await office.tell(delivery, "fail", reason="reset", uncertain=True)
+            await office.tell(delivery, "fail", reason="platform_failed", uncertain=True)
     assert (await office.row(delivery["id"]))["state"] == "pending"
 
 
@@ -175,7 +219,7 @@ async def test_a_delivery_that_breaks_the_bot_again_and_again_goes_to_the_privat
         with time_machine.travel(at, tick=False):
             delivery = await office.one()
             chats.append(delivery["address"]["chat_id"])
-            await office.tell(delivery, "fail", reason="the bot broke: KeyError", broke=True)
+            await office.tell(delivery, "fail", reason="bot_broke", said="KeyError", broke=True)
     assert chats == [GROUP] * MISHAPS_MAX + [PRIVATE]
 
 

@@ -44,7 +44,9 @@ def names(found: list[DeliveryOut]) -> list[str]:
 async def settle(deliveries: DeliveryService, one: DeliveryOut, **fail: object) -> None:
     if fail:
         await deliveries.fail(
-            "telegram", one.id, FailIn.model_validate({"lease": one.lease, "reason": "x", **fail})
+            "telegram",
+            one.id,
+            FailIn.model_validate({"lease": one.lease, "reason": "unclear", **fail}),
         )
     else:
         await deliveries.ack("telegram", one.id, AckIn(lease=one.lease))

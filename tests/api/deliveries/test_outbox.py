@@ -131,7 +131,7 @@ async def test_the_platforms_wait_is_obeyed(deliveries: DeliveryService, db: Db)
     (delivery,) = await claim(deliveries)
     at = now()
     await deliveries.fail(
-        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="429", retry_after=300)
+        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="flood", retry_after=300)
     )
     with time_machine.travel(at + timedelta(seconds=290)):
         assert await claim(deliveries) == []
@@ -146,17 +146,17 @@ async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(
     (first,) = await claim(deliveries)
     at = now()
     await deliveries.fail(
-        "telegram", first.id, FailIn(lease=first.lease, reason="read timeout", uncertain=True)
+        "telegram", first.id, FailIn(lease=first.lease, reason="unclear", uncertain=True)
     )
     with time_machine.travel(at + UNCERTAIN_WAIT + timedelta(seconds=2)):
         (second,) = await claim(deliveries)
         await deliveries.fail(
-            "telegram", second.id, FailIn(lease=second.lease, reason="read timeout", uncertain=True)
+            "telegram", second.id, FailIn(lease=second.lease, reason="unclear", uncertain=True)
         )
     with time_machine.travel(at + timedelta(days=1)):
         assert await claim(deliveries) == []
     row = await db.fetch_one("SELECT state, reason FROM deliveries")
-    assert row == {"state": "dead", "reason": "read timeout"}
+    assert row == {"state": "dead", "reason": "unclear"}
 
 
 async def test_a_delivery_that_a_chat_can_never_take_is_dead_with_its_reason(
@@ -165,10 +165,12 @@ async def test_a_delivery_that_a_chat_can_never_take_is_dead_with_its_reason(
     await tell(deliveries, db)
     (delivery,) = await claim(deliveries)
     await deliveries.fail(
-        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="bot was blocked", final=True)
+        "telegram",
+        delivery.id,
+        FailIn(lease=delivery.lease, reason="blocked_by_user", said="bot was blocked", final=True),
     )
-    found = await db.fetch_one("SELECT state, reason FROM deliveries")
-    assert found == {"state": "dead", "reason": "bot was blocked"}
+    found = await db.fetch_one("SELECT state, reason, said FROM deliveries")
+    assert found == {"state": "dead", "reason": "blocked_by_user", "said": "bot was blocked"}
 
 
 async def test_an_event_is_written_once_per_chat(deliveries: DeliveryService, db: Db) -> None:

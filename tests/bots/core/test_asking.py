@@ -108,8 +108,8 @@ async def test_a_reply_whose_fate_is_not_known_is_sent_twice_at_most(
 ) -> None:
     """`u`: it may have arrived, `c`: it certainly has not."""
     kinds = {
-        "u": SendFailed("no answer", uncertain=True, retry_after=0.0),
-        "c": SendFailed("busy", retry_after=0.0),
+        "u": SendFailed("unclear", uncertain=True, retry_after=0.0),
+        "c": SendFailed("platform_failed", retry_after=0.0),
     }
     left, tries = [kinds[one] for one in fates], []
 
@@ -125,7 +125,7 @@ async def test_a_reply_whose_fate_is_not_known_is_sent_twice_at_most(
 
 
 async def test_a_message_that_can_not_be_edited_any_more_is_said_anew(place: Place) -> None:
-    place.stage.trouble = trouble_once(SendFailed("message to edit not found", final=True))
+    place.stage.trouble = trouble_once(SendFailed("message_gone", final=True))
     (reply,) = await place.say("/balance", pressed="m1")
     assert reply.text.startswith("You have")
     assert place.stage.acts[-1].edited is None

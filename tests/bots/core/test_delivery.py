@@ -89,7 +89,7 @@ async def test_a_slow_chat_holds_up_nobody_else(place: Place) -> None:
 
 
 async def test_a_chat_that_is_gone_for_good_is_not_tried_again(place: Place) -> None:
-    place.stage.trouble = trouble_once(SendFailed("blocked by the user", final=True))
+    place.stage.trouble = trouble_once(SendFailed("blocked_by_user", final=True))
     await tell(place, "1", "a")
     async with pumping(place.stage, place.bot):
         await settled(place, "dead")
@@ -97,7 +97,7 @@ async def test_a_chat_that_is_gone_for_good_is_not_tried_again(place: Place) -> 
 
 
 async def test_a_message_that_may_have_arrived_is_marked_so(place: Place) -> None:
-    place.stage.trouble = trouble_once(SendFailed("timed out", uncertain=True))
+    place.stage.trouble = trouble_once(SendFailed("unclear", uncertain=True))
     await tell(place, "1", "a")
     async with pumping(place.stage, place.bot):
         await outbox(place, ("pending", 1, True))
@@ -140,7 +140,7 @@ async def test_what_breaks_a_lane_takes_no_place_with_it(
     async def trouble(to: Address, _reply: Reply) -> None:
         if to.chat_id not in broken and to.chat_id != "well":
             broken.add(to.chat_id)
-            raise SendFailed("no answer of the platform's", retry_after=-1.0)
+            raise SendFailed("unclear", retry_after=-1.0)
 
     place.stage.trouble = trouble
     for chat in range(AT_ONCE):
@@ -290,7 +290,7 @@ async def test_files_that_a_chat_refuses_for_good_become_words(place: Place) -> 
 
     async def no_files(_to: Address, reply: Reply) -> None:
         if reply.files:
-            raise SendFailed("PHOTO_INVALID_DIMENSIONS", final=True)
+            raise SendFailed("file_refused", final=True)
 
     place.stage.trouble = no_files
     async with pumping(place.stage, place.bot):
@@ -303,7 +303,7 @@ async def test_a_card_that_can_not_be_closed_is_no_failure(place: Place) -> None
 
     async def no_edits(_to: Address, reply: Reply) -> None:
         if reply.text.startswith("Done"):
-            raise SendFailed("message can't be edited", final=True)
+            raise SendFailed("message_gone", final=True)
 
     place.stage.trouble = no_edits
     async with pumping(place.stage, place.bot):

@@ -93,7 +93,7 @@ async def test_a_late_secret_goes_to_the_persons_direct_messages(
     async def play(chat: Messenger, inbound: Inbound) -> None:
         first = await chat.show(inbound.address, Reply("let me see", secret=True))
         await go.wait()
-        with pytest.raises(SendFailed, match="message was deleted") as failed:
+        with pytest.raises(SendFailed, match="message_gone") as failed:
             await chat.show(inbound.address, Reply("your balance", secret=True), replacing=first)
         assert failed.value.final
         await chat.show(inbound.address, Reply("your balance", secret=True))

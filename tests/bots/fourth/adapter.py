@@ -61,12 +61,12 @@ class Room:
     async def _send(self, chat_id: str, message: dict[str, Any]) -> None:
         writer = self._there.get(chat_id)
         if writer is None:
-            raise SendFailed("nobody is in this room", retry_after=0.05)
+            raise SendFailed("chat_gone", "nobody is in this room", retry_after=0.05)
         try:
             writer.write(json.dumps(message).encode() + b"\n")
             await writer.drain()
         except OSError as error:
-            raise SendFailed(str(error), uncertain=True) from error
+            raise SendFailed("unclear", str(error), uncertain=True) from error
 
     async def listen(
         self, api: BotApi, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

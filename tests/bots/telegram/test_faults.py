@@ -33,7 +33,7 @@ async def test_not_sent_for_long_is_told_as_such(
 ) -> None:
     monkeypatch.setattr(calls, "UNSENT_PAUSES", (0.01,))
     await asyncio.to_thread(fake.away)
-    with pytest.raises(SendFailed) as raised:
+    with pytest.raises(SendFailed, match="platform_unreachable") as raised:
         await chat.show(TO, Reply("hello"))
     assert (raised.value.final, raised.value.uncertain) == (False, False)
 
@@ -51,6 +51,7 @@ async def test_unclear_outcome_is_never_repeated(
     with pytest.raises(SendFailed) as raised:
         await chat.show(TO, reply)
     assert (raised.value.final, raised.value.uncertain) == (False, True)
+    assert raised.value.reason == ("platform_failed" if kind == "status" else "unclear")
     scene = fake.scene()
     assert (len(scene.calls_of(method)), len(scene.by_bot(CHAT))) == (1, arrived)
 
@@ -63,7 +64,7 @@ async def test_answer_that_never_comes_is_unclear(
     fake.fault("sendMessage", kind)
     with pytest.raises(SendFailed) as raised:
         await chat.show(TO, Reply("hello"))
-    assert raised.value.uncertain
+    assert (raised.value.reason, raised.value.uncertain) == ("unclear", True)
     assert len(fake.scene().calls_of("sendMessage")) == 1
 
 
@@ -71,16 +72,54 @@ async def test_blocked_chat_and_unknown_chat_are_final(
     chat: TelegramChat, fake: FakeTelegram
 ) -> None:
     fake.block(CHAT)
-    for chat_id, words in ((CHAT, "blocked"), (CHAT + 1, "Chat not found")):
+    for chat_id, words in (
+        (CHAT, "blocked_by_user: .*blocked"),
+        (CHAT + 1, "chat_gone: Chat not found"),
+    ):
         with pytest.raises(SendFailed, match=words) as raised:
             await chat.show(place(chat_id), Reply("hello"))
         assert raised.value.final
     assert len(fake.scene().calls_of("sendMessage")) == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "description", "reason"),
+    [
+        (403, "Forbidden: bot was blocked by the user", "blocked_by_user"),
+        (403, "Forbidden: bot can't initiate conversation with a user", "chat_not_started"),
+        (403, "Forbidden: user is deactivated", "account_gone"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", "bot_removed"),
+        (403, "Forbidden: bot is not a member of the channel chat", "chat_gone"),
+        (403, "Forbidden: the group chat was deleted", "chat_gone"),
+        (400, "Bad Request: chat not found", "chat_gone"),
+        (400, "Bad Request: PEER_ID_INVALID", "chat_gone"),
+        (400, "Bad Request: not enough rights to send photos to the chat", "no_permission"),
+        (400, "Bad Request: have no rights to send a message", "no_permission"),
+        (400, "Bad Request: CHAT_WRITE_FORBIDDEN", "no_permission"),
+        (400, "Bad Request: TOPIC_CLOSED", "topic_closed"),
+        (400, "Bad Request: message thread not found", "topic_gone"),
+        (400, "Bad Request: message to edit not found", "message_gone"),
+        (413, "Request Entity Too Large", "too_large"),
+        (400, "Bad Request: PHOTO_INVALID_DIMENSIONS", "file_refused"),
+        (400, "Bad Request: wrong file identifier/HTTP URL specified", "file_refused"),
+        (400, "Bad Request: something new", "request_refused"),
+        (401, "Unauthorized", "token_refused"),
+        (502, "Bad Gateway", "platform_failed"),
+    ],
+)
+async def test_what_telegram_answers_has_its_reason(
+    chat: TelegramChat, fake: FakeTelegram, status: int, description: str, reason: str
+) -> None:
+    fake.fault("sendMessage", "status", status=status, description=description)
+    with pytest.raises(SendFailed) as raised:
+        await chat.show(TO, Reply("hello"))
+    assert raised.value.reason == reason
+    assert raised.value.final == (status in (400, 403, 413))
+
+
 async def test_flood_answer_holds_the_chat_back(chat: TelegramChat, fake: FakeTelegram) -> None:
     fake.fault("sendMessage", "flood", retry_after=2)
-    with pytest.raises(SendFailed) as raised:
+    with pytest.raises(SendFailed, match="flood") as raised:
         await chat.show(TO, Reply("hello"))
     assert (raised.value.retry_after, raised.value.final, raised.value.uncertain) == (
         2.0,
@@ -126,7 +165,7 @@ async def test_long_answer_broken_in_its_middle_is_not_doubled(
 async def test_refused_reply_is_forgotten(chat: TelegramChat, fake: FakeTelegram) -> None:
     """The core then says something else under the same nonce."""
     fake.fault("sendPhoto", "status", status=400, description="Bad Request: not today")
-    with pytest.raises(SendFailed, match="Not today"):
+    with pytest.raises(SendFailed, match="request_refused: Not today"):
         await chat.show(TO, Reply("Foxes", files=(photo(),) * 11, nonce="d3"))
     await chat.show(TO, Reply("They are in the gallery", nonce="d3"))
     assert [one.kind for one in fake.scene().by_bot(CHAT)] == ["photo"] * 10 + ["text"]
