@@ -275,7 +275,7 @@ def sentence(
     code: str = "",
     allowed: Sequence[str] | Between = (),
 ) -> str:
-    """What a reason says in English, with what is allowed instead."""
+    """The English sentence of a reason, with the values that are allowed instead."""
     facts = {
         name: _dollars(value) if name.endswith("_usd") else value for name, value in params.items()
     }

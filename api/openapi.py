@@ -1,7 +1,6 @@
-"""What `/openapi.json` says about errors: each status that an operation may answer, and that it is
-a problem document.
+"""Errors in `/openapi.json`: each status that an operation may answer, as a problem document.
 
-What follows from an operation's shape is added to all; what else it may answer stands in `_MORE`.
+Statuses that follow from an operation's shape are added to all; the others stand in `_MORE`.
 The tests' harness refuses an answer whose status stands in neither.
 """
 

@@ -38,7 +38,7 @@ _PLAIN: dict[int, tuple[str, Reason]] = {
 }
 _OTHER: tuple[str, Reason] = ("invalid_request", "request_wrong")
 _LIMITS = {"ge", "le", "gt", "lt", "min_length", "max_length"}
-"""What of a validation's facts is told: never a value."""
+"""The facts of a validation error that are told: never the value."""
 
 
 class ProblemResponse(JSONResponse):
@@ -91,7 +91,7 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
 
 
 def plain_problem(status: HTTPStatus, title: str = "") -> Problem:
-    """Where there is no error of ours, only a status."""
+    """The problem of a bare status, without an error of ours."""
     code, reason = _PLAIN.get(status, _OTHER)
     return Problem(
         title=title or status.phrase,

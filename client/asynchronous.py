@@ -24,7 +24,7 @@ CLOSED = "Connection closed."
 
 
 class AsyncAccess(Protocol):
-    """Where tokens come from."""
+    """The source of access tokens."""
 
     async def token(self) -> str: ...
     async def renewed(self, stale: str) -> str | None:

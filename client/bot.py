@@ -123,5 +123,5 @@ class BotApi(AsyncApi):
         return new
 
     def forget(self, who: Who) -> None:
-        """What was known of this person has changed."""
+        """Forget this person's language and token, which have changed."""
         self._acts = {key: act for key, act in self._acts.items() if key[0] != who.platform_user_id}

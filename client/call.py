@@ -88,7 +88,7 @@ class Call(Generic[T]):
 
 
 class Paging(TypedDict, total=False):
-    """What all lists of the API can be asked; without `limit` a page is as long as the API's."""
+    """The parameters of every list of the API; without `limit` a page is as long as the API's."""
 
     cursor: str | None
     limit: int

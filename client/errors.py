@@ -77,7 +77,7 @@ class ApiError(Exception):
 
     @property
     def fields(self) -> list[FieldProblem]:
-        """What is wrong with which field."""
+        """The refused fields, each with its reason."""
         return (self.problem.fields if self.problem else None) or []
 
     @property

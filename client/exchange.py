@@ -110,5 +110,5 @@ def _form(call: Call[Any]) -> dict[str, tuple[str, bytes, str]] | None:
 
 
 def _sendable(value: str) -> str:
-    """What a browser sent may hold what no header of ours can."""
+    """Replace characters that no header can hold; a browser may have sent them."""
     return _NOT_SENDABLE.sub("?", value).strip()

@@ -32,7 +32,7 @@ class Patience:
 
 
 NONE = Patience(known=0.0, held=0.0)
-"""Where nobody waits for the answer."""
+"""No patience, for calls whose answer nobody waits for."""
 
 
 class Waiters:
@@ -125,8 +125,8 @@ class Waiting:
             await self.after(ApiError(API_UNAVAILABLE, "the api is away", unsent=True))
 
     async def until_known(self, ask: Callable[[], Awaitable[T]], *, harmless: bool = False) -> T:
-        """What `ask` returns, or its refusal; `ask` is called again until there is one. `harmless`:
-        nothing comes of it."""
+        """Return the answer of `ask`, or raise its refusal; `ask` is called until there is one.
+        `harmless`: it changes nothing, so it may be repeated for as long as it takes."""
         while True:
             await self.turn()
             try:

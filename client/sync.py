@@ -20,7 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
 
 class Access(Protocol):
-    """Where access tokens come from."""
+    """The source of access tokens."""
 
     def token(self) -> str: ...
     def renewed(self, stale: str) -> str | None:

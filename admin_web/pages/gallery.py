@@ -62,10 +62,9 @@ def delete() -> ResponseReturnValue:
     if ids:
         done = api().send(calls.delete_generations(ids))
         said = ngettext("%(n)s deleted.", "%(n)s deleted.", len(done.deleted))
-        flash(
-            said if not done.kept else f"{said} {_('What is still being made was kept.')}",
-            "success",
-        )
+        if done.kept:
+            said += " " + _("What is still being made was kept.")
+        flash(said, "success")
     there = url_for("gallery.show", **_kept().but())
     return jsonify(go=there) if is_script() else redirect(there)
 

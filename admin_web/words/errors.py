@@ -24,7 +24,7 @@ ENDINGS: dict[Finish, str] = {
     "stopped": N_("Stopped."),
     "broken": N_("The answer broke off here."),
 }
-"""How an answer ended that did not end by itself."""
+"""Endings of answers that did not end by themselves."""
 NOTICES = {
     "linked": N_("A chat was linked with your account."),
     "link_conflict": N_("A chat could not be linked: it belongs to another account."),
@@ -37,7 +37,7 @@ PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal
 
 @dataclass(frozen=True, slots=True)
 class FormError:
-    """What to show with a form: one sentence on top, a sentence per field that is wrong."""
+    """The errors of a form: one sentence on top, a sentence per field that is wrong."""
 
     message: str
     hint: str = ""

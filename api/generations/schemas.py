@@ -245,7 +245,7 @@ class FitIn(In):
 
 
 class AdminGenerationOut(GenerationOut):
-    """What an operator sees beside. `phase` is where the work stands: `submit submitting
+    """The facts for an operator. `phase` is the worker's own state: `submit submitting
     submit_unknown poll fetch needs_review done`. `user_name`: the account's e-mail, or a guest's
     name."""
 
@@ -321,7 +321,7 @@ class ShareOut(Out):
 
 
 class SharedOut(Out):
-    """What anybody with the link sees; `url`s of files as in `MediaOut`."""
+    """A generation as anybody with the link sees it; `url`s of files as in `MediaOut`."""
 
     kind: MediaKind
     model_name: str

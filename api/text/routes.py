@@ -38,7 +38,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 
 
 class _EventStream(StreamingResponse):
-    """However the response ends, the answer behind it ends too."""
+    """End the answer with its response, in whatever way that ends."""
 
     def __init__(self, text: TextService, running: Answer) -> None:
         super().__init__(

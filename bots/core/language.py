@@ -1,11 +1,11 @@
-"""Which language is spoken, and its sentences.
+"""The language of the person who is answered, and its sentences.
 
-English is what stands in the code. `locale/<language>.po` holds the others; they are read when the
+English stands in the code. `locale/<language>.po` holds the others; they are read when the
 process starts, so there is no compiled file that could be old. `python -m client.words.catalogue`
-brings them up to date with the code and names what is not translated yet.
+brings them up to date with the code and names the sentences that are not translated yet.
 
-Whoever makes a `Reply` does so `with speaking(language)`: `answer()` for what people ask, the pump
-for what is delivered.
+A `Reply` is made `with speaking(language)`: by `answer()` for questions, by the pump for
+deliveries.
 """
 
 from collections.abc import Iterator

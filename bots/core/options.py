@@ -17,7 +17,7 @@ MODELS_LISTED = 8
 
 
 class Mistake(Exception):
-    """What a person typed can't be used; the message is the sentence to answer with."""
+    """The typed text cannot be used; the message is the sentence to answer with."""
 
 
 @dataclass(frozen=True, slots=True)

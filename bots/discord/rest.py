@@ -66,7 +66,8 @@ BY_CODE: dict[int, DeliveryReason] = {
     240000: "moderated",
 }
 BY_STATUS: dict[int, DeliveryReason] = {401: "token_refused", 413: "too_large", 429: "flood"}
-"""Where the code says nothing; 5xx is `platform_failed`, everything else `request_refused`."""
+"""Reasons by status, for codes without an entry; 5xx is `platform_failed`, everything else
+`request_refused`."""
 
 Payload = dict[str, Any]
 

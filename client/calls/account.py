@@ -82,7 +82,7 @@ def me() -> Call[UserOut]:
 
 
 def update_me(change: ProfileIn) -> Call[UserOut]:
-    """What is not given stays."""
+    """Fields that are not given stay."""
     return Call("PUT", "/users/me", UserOut, body=change)
 
 
@@ -91,7 +91,7 @@ def preferences() -> Call[PreferencesOut]:
 
 
 def prefer(change: PreferencesIn) -> Call[PreferencesOut]:
-    """What is not given stays; null takes a choice back."""
+    """Fields that are not given stay; null takes a choice back."""
     return Call("PUT", "/users/me/preferences", PreferencesOut, body=change)
 
 

@@ -44,7 +44,7 @@ def again(generation_id: str, ask: AgainIn, key: str | None = None) -> Call[Gene
 
 
 def confirm(draft_id: str) -> Call[GenerationOut]:
-    """What was answered with `confirm_cost`."""
+    """Make a draft, which was answered with `confirm_cost`."""
     return Call("POST", path("/generations/drafts/{}/confirm", draft_id), GenerationOut)
 
 

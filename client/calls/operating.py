@@ -144,7 +144,7 @@ def set_shared_budget(scope: SharedScope, monthly_usd: Decimal | None) -> Call[B
 
 
 def plan_broadcast(text: str, platforms: list[Platform]) -> Call[BroadcastOut]:
-    """Whom it would reach; nothing is sent."""
+    """Count the chats that it would reach; nothing is sent."""
     body = BroadcastIn(text=text, platforms=platforms, dry_run=True)
     return Call("POST", "/admin/broadcast", BroadcastOut, body=body)
 

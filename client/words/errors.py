@@ -127,11 +127,11 @@ OF_FIELD: dict[str, str] = {
     "decimal_max_places": N_("Six digits after the point at most."),
     "too_long": N_("Too many: %(max_length)s at most."),
 }
-"""What is wrong with a field, by the kind of pydantic's error."""
+"""Faults of a field, by the kind of pydantic's error."""
 
 
 class Voice(NamedTuple):
-    """How one kind of client speaks: `option` is what people call an option there."""
+    """The manner of one kind of client: `option` is what people call an option there."""
 
     language: str
     money: Callable[[Decimal], str]
@@ -149,7 +149,7 @@ def known(reason: str) -> Reason | None:
 
 
 def sentence(voice: Voice, error: Problem | ErrorOut) -> str:
-    """What happened."""
+    """The sentence of an error."""
     allowed = error.allowed if isinstance(error, Problem) else None
     if error.reason == "earlier":
         said = str(error.params.get("said", ""))
@@ -168,12 +168,12 @@ def of_reason(voice: Voice, reason: Reason, params: Mapping[str, str | int]) -> 
 
 
 def of_field(voice: Voice, reason: str, params: Mapping[str, object]) -> str:
-    """What is wrong with a field; empty for a kind that came later than these words."""
+    """The fault of a field in words; empty for a kind that came later than these words."""
     return voice.say(OF_FIELD.get(reason, "")) % Facts(params)
 
 
 def hint(voice: Voice, error: Problem | ErrorOut) -> str:
-    """What to do about it; empty when the sentence says all."""
+    """The hint that helps; empty when the sentence says all."""
     wait = error.retry_after if isinstance(error, Problem) else None
     key = error.reason if error.reason in HINTS or error.reason in MAKING else error.code
     known = {**HINTS, **IN_CHATS} if voice.in_chat else HINTS

@@ -15,6 +15,7 @@ from tests.browser.operator import EVIL, MEMBER, Maker, Mess
 from tests.stack import Stack
 
 MODEL = "/admin/models/image/openai/gpt-image-2"
+USUAL = "/admin/models/image/black-forest-labs/flux.2-klein-4b"
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +181,9 @@ def test_tables_are_sorted_and_models_and_shared_budgets_ruled(page: Page) -> No
         price.fill(typed)
         page.get_by_role("button", name="Save").last.click()
         told(page, words)
+    page.goto(USUAL)
+    page.get_by_role("button", name="Make it the default").click()
+    told(page, "gets")
     page.goto("/admin/models/add")
     page.get_by_label("Its id at the provider").fill("some-maker/new-model")
     page.get_by_role("button", name="Add it").click()

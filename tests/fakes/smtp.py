@@ -65,7 +65,7 @@ def make_certificate(path: Path) -> Certificate:
 
 @dataclass
 class Mailbox:
-    """What arrived: `receivers` by envelope, `mails` as sent, `logins` as (user, password),
+    """Arrived mails: `receivers` by envelope, `mails` as sent, `logins` as (user, password),
     `readable` what came without TLS."""
 
     port: int = 0

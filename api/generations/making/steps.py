@@ -71,8 +71,8 @@ POLL_QUICK_FOR = 180.0
 POLL_SLOWEST = 10.0
 POLL_BEHIND_WEBHOOKS = 30.0
 LOOK_AGAIN_MOST = 300.0
-"""However long the provider wants to be left alone: a longer wait would be taken for a clock that
-was set back."""
+"""The longest wait that the provider may ask for: a longer one would be taken for a clock that was
+set back."""
 
 
 class Steps:

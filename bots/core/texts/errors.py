@@ -1,4 +1,4 @@
-"""What went wrong, and what to do about it."""
+"""Errors, and what to do about them."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -66,7 +66,7 @@ def error(code: str, problem: Problem | None = None) -> str:
 
 
 def cause(problem: Problem | ErrorOut) -> str:
-    """What happened, and what helps."""
+    """The sentence of an error, and the hint that helps."""
     said = words.sentence(voice(), problem), *_fields(problem), words.hint(voice(), problem)
     return " ".join(filter(None, said))
 

@@ -53,6 +53,6 @@ def delivery(event: Event, **changes: Any) -> DeliveryOut:
 
 
 def told(code: str, reason: Reason, **params: str | int) -> str:
-    """What a chat says of an error of the api."""
+    """The sentence that a chat shows for an error of the api."""
     problem = Problem(title="", status=400, detail="", code=code, reason=reason, params=params)
     return texts.error(code, problem)
