@@ -2,12 +2,14 @@
 two bots, and ends only for good reasons."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
 import time_machine
 
 from api.db import Db, Duplicate
+from api.deliveries import store
 from api.deliveries.fallback import UNCERTAIN_WAIT
 from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, Notice
 from api.deliveries.service import LEASE, DeliveryService
@@ -171,6 +173,30 @@ async def test_a_delivery_that_a_chat_can_never_take_is_dead_with_its_reason(
     )
     found = await db.fetch_one("SELECT state, reason, said FROM deliveries")
     assert found == {"state": "dead", "reason": "blocked_by_user", "said": "bot was blocked"}
+
+
+async def test_a_row_from_before_there_were_reasons_keeps_its_words(
+    deliveries: DeliveryService, db: Db
+) -> None:
+    await tell(deliveries, db)
+    (delivery,) = await claim(deliveries)
+    tried = {"at": now().isoformat(), "platform": "telegram", "chat_id": "c1", "private": False}
+    await db.execute(
+        "UPDATE deliveries SET reason = $1, trail_json = $2",
+        "bot was kicked",
+        json.dumps([{**tried, "outcome": "failed", "reason": "flood of words", "times": 3}]),
+    )
+    row = await store.get(db, delivery.id)
+    assert row is not None
+    (first,) = row.trail
+    assert (row.reason, row.said) == ("earlier", "bot was kicked")
+    assert (first.reason, first.said, first.times) == ("earlier", "flood of words", 3)
+    await deliveries.fail(
+        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="topic_gone", said="No topic")
+    )
+    row = await store.get(db, delivery.id)
+    assert row is not None
+    assert (row.reason, row.said, row.trail[0]) == ("topic_gone", "No topic", first)
 
 
 async def test_an_event_is_written_once_per_chat(deliveries: DeliveryService, db: Db) -> None:
