@@ -4,6 +4,7 @@ import base64
 import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from admin_web.settings import AGENT, WebSettings
 from api.auth.schemas import TokensOut
 from client import calls
 from client.connections import open_http
+from client.errors import ApiError
 from client.sync import Api
 from tests.admin_web.browser import Browser
 from tests.stack import Stack
@@ -172,6 +174,29 @@ def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser
     assert browser.get("/gallery").location == "/login?next=/gallery"
     assert store.load(cookie) is None
     assert "You have been signed out" in browser.get("/login").text
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_proxys_refusal_does_not_end_the_session(
+    store: SessionStore, account: TokensOut, status: int
+) -> None:
+    _expired_session(store, account)
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_error(status)
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.serve_forever)
+        try:
+            with open_http(f"http://127.0.0.1:{server.server_port}") as http:
+                access = SessionAccess(store, "sid", Api(http))
+                with pytest.raises(ApiError, match="bad_answer") as error:
+                    access.token()
+        finally:
+            server.shutdown()
+    assert not error.value.needs_person
 
 
 def test_without_a_row_there_is_no_token(store: SessionStore) -> None:

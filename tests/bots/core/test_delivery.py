@@ -13,11 +13,13 @@ from api.generations.schemas import MediaOut
 from api.media import smaller_copies
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import AT_ONCE, pump
-from bots.core.rendering import kind_of
+from bots.core.rendering import kind_of, render
 from bots.core.types import Address, Reply, SendFailed
 from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
+from client.schemas.deliveries import GenerationCompleted
+from tests.bots.core.samples import delivery, generation, media
 from tests.bots.core.stage import LIMITS, PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -336,3 +338,16 @@ async def test_media_needs_its_signature_and_respects_the_bound(place: Place) ->
         await place.bot.download(calls.file(media.url), media.size - 1)
     with pytest.raises(ApiError, match="not_authenticated"):
         await place.bot.download(calls.file(media.url + "x"), media.size)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_file_that_a_proxy_does_not_find_becomes_words(status: int) -> None:
+    async def proxy(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"<html>"})
+
+    done = delivery(GenerationCompleted(generation=generation(images=[media()])))
+    async with served(proxy) as port, BotApi(f"http://127.0.0.1:{port}", "key") as api:
+        rendered = await render(done, api, LIMITS)
+    assert rendered.reply is not None
+    assert rendered.reply.files == ()

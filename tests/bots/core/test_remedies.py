@@ -2,14 +2,18 @@
 
 from typing import get_args
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from api.schemas import Reason
 from bots.core import texts
-from bots.core.failure_buttons import BY_REASON
-from bots.core.types import Reply
+from bots.core.failure_buttons import BY_REASON, of_error, of_failed
+from bots.core.types import Address, Inbound, Reply, Sender
+from client.errors import refused
+from client.schemas.generations import ErrorOut
 from sandbox.faults import Fault
+from tests.bots.core.samples import generation
 from tests.bots.core.stage import Place, pumping
 from tests.bots.core.test_results import press
 from tests.sandbox_server import Sandbox
@@ -34,6 +38,32 @@ def labels(reply: Reply) -> list[str]:
 
 async def test_each_reason_has_its_remedy() -> None:
     assert set(BY_REASON) <= set(get_args(Reason))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "buttons"),
+    [
+        ("outcome_unknown", "charged_and_lost", ["again"]),
+        ("outcome_unknown", "outcome_lost", ["again"]),
+        ("provider_unavailable", "lists_empty", ["again"]),
+        ("storage_unavailable", "storage_silent", ["tell"]),
+        ("content_refused", "earlier", ["other"]),
+        ("model_unavailable", "model_off", ["other"]),
+        ("conflict", "earlier", []),
+    ],
+)
+async def test_a_newer_reason_has_the_remedy_of_its_situation(
+    code: str, reason: Reason, buttons: list[str]
+) -> None:
+    made = generation(status="failed", error=ErrorOut(code=code, message="", reason=reason))
+    assert [one.action for row in of_failed(made) for one in row] == buttons
+
+
+async def test_an_admin_is_told_the_code_where_no_reason_is_known() -> None:
+    old = {"code": "storage_full", "detail": "Full."}
+    asked = Inbound(Address("terminal", "c"), Sender("u", "Al"), "1", "image")
+    ((button,),) = of_error(refused(httpx.Response(507, json=old)), asked)
+    assert (button.action, button.value) == ("tell", "storage_full")
 
 
 @pytest.mark.parametrize(
