@@ -136,7 +136,7 @@ def _waiting() -> Response:
     """Keep the typed text in the page, with its nonce: sending it again cannot make a second
     job."""
     return make_response(
-        render_template("waiting.html", kept=kept_fields(), viewer=g.get("me")), 503
+        render_template("api_away.html", kept=kept_fields(), viewer=g.get("me")), 503
     )
 
 

@@ -14,7 +14,7 @@ from admin_web.forms.options import grouped, shape
 from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
 from admin_web.settings import WebSettings
-from admin_web.words import admin_jobs, formats
+from admin_web.words import admin_states, formats
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, not_taken, notice_words
 from admin_web.words.options import label
@@ -54,7 +54,7 @@ def prepare(app: Flask) -> None:
         notice_words=notice_words,
         endings=ENDINGS,
         is_sandbox=is_sandbox,
-        words=admin_jobs,
+        words=admin_states,
         url_for=_url_for,
         not_taken=not_taken,
     )

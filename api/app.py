@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import command_line, health
+from api import health, internal_routes
 from api import metrics as metrics_routes
 from api.admin import routes as admin_routes
 from api.auth import routes as auth_routes
@@ -57,7 +57,7 @@ ROUTES = (
     webhook_routes,
     health,
     metrics_routes,
-    command_line,
+    internal_routes,
 )
 
 

@@ -25,7 +25,6 @@ from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.callers import CallerLookup
 from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
-from api.command_line import Shell
 from api.database import open_database
 from api.db import Db
 from api.deliveries.admin import DeliveryAdmin
@@ -46,12 +45,13 @@ from api.generations.making.worker import Worker, WorkerTimes
 from api.generations.operating.service import GenerationAdmin
 from api.generations.operating.sweep import Sweeper
 from api.generations.reader import GenerationReader
+from api.internal_routes import Shell
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
+from api.media.files import MediaStore
 from api.media.service import MediaService
-from api.media.storage import MediaStore
 from api.metrics import Metrics
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider

@@ -6,9 +6,9 @@ import asyncio
 from pydantic import ValidationError
 
 from api.budget.service import BudgetService
-from api.command_line import Shell
 from api.database import open_database
 from api.errors import DomainError
+from api.internal_routes import Shell
 from api.start_errors import CannotStart
 from api.users.passwords import Passwords
 from api.users.service import UserService

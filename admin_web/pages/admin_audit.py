@@ -11,7 +11,7 @@ from admin_web.words import audit_log
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
 from client import calls
-from client.calls.accounts import AuditWanted
+from client.calls.admin_accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.admin import AuditOut
 

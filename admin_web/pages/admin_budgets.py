@@ -9,7 +9,7 @@ from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
-from admin_web.words.admin_jobs import SCOPES
+from admin_web.words.admin_states import SCOPES
 from admin_web.words.errors import FormError
 from admin_web.words.formats import money
 from admin_web.words.language import _

@@ -22,7 +22,7 @@ from admin_web.render import fragment
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api, safe_next, soon
 from admin_web.words import audit_log
-from admin_web.words.admin_jobs import STATUSES
+from admin_web.words.admin_states import STATUSES
 from admin_web.words.errors import FormError
 from admin_web.words.formats import money
 from admin_web.words.language import _, ngettext, zone

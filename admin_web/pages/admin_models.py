@@ -12,7 +12,7 @@ from admin_web.forms.fields import Invalid, given, read, typed
 from admin_web.forms.filters import cursor, filters
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
-from admin_web.words.admin_jobs import KINDS
+from admin_web.words.admin_states import KINDS
 from admin_web.words.errors import FormError
 from admin_web.words.formats import price_words
 from admin_web.words.language import _, ngettext

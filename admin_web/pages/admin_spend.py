@@ -7,7 +7,7 @@ from admin_web.downloads import passed_on
 from admin_web.forms.filters import Filters, account_id, day_of, filters
 from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api, soon
-from admin_web.words.admin_jobs import KINDS
+from admin_web.words.admin_states import KINDS
 from client import calls
 
 pages = Blueprint("admin_spend", __name__, url_prefix="/admin/spend")

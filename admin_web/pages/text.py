@@ -233,7 +233,7 @@ def _done(done: DoneEvent, person: UserOut) -> str:
     answer = done.answer
     note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
     ending = render_template(
-        "generate/_ending.html", answer=answer, is_last=True, nonce=new_nonce()
+        "generate/_answer_end.html", answer=answer, is_last=True, nonce=new_nonce()
     ).strip()
     return _event(
         "done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person))

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import url_for
 
-from admin_web.words.admin_jobs import SCOPES
+from admin_web.words.admin_states import SCOPES
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.formats import lasting, money
 from admin_web.words.language import _, ngettext

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from admin_web.words.admin_jobs import (
+from admin_web.words.admin_states import (
     DELIVERY_STATES,
     KINDS,
     PHASES,

@@ -18,7 +18,7 @@ from structlog import get_logger
 from api import ids
 from api.db import Db
 from api.media import referenced_keys, store
-from api.media.storage import MediaStore
+from api.media.files import MediaStore
 
 log = get_logger("media")
 

@@ -23,11 +23,11 @@ from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, pictures, store, transcode, videos
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
+from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
 from api.media.signed_links import SignedLinks
 from api.media.smaller_copies import SmallerCopies
 from api.media.spool import Received, read_file
-from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow, Role
 from api.provider.types import ImageInput
 from api.text import idempotency

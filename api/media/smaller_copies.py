@@ -15,8 +15,8 @@ from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound, TooLarge
 from api.media import store, transcode
+from api.media.files import MediaStore, key_of
 from api.media.spool import read_file
-from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow
 
 log = structlog.get_logger("media")

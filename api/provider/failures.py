@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from api.provider.http import NO_BYTES_SENT
+from api.provider.http_client import NO_BYTES_SENT
 from api.provider.types import Outcome, ProviderError
 from api.reasons import Making
 from api.unicode import storable

@@ -23,7 +23,7 @@ from api.provider.breaker import Breaker
 from api.provider.busy_models import BusyModels
 from api.provider.downloads import Moved, file_of
 from api.provider.failures import Paid, of_network, of_response
-from api.provider.http import http_client
+from api.provider.http_client import http_client
 from api.provider.pictures import Drawn
 from api.provider.stream import text_parts
 from api.provider.types import (

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from api.provider.chat_message import text_of_message
 from api.provider.failures import Details, refuses_at_end, tidy
-from api.provider.message import text_of_message
 from api.provider.types import ImageData, ProviderError
 from api.provider.wire import Unreadable, choice_of, cost_micro, mapping
 from api.reasons import Making

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import structlog
 
+from api.provider.chat_message import citations_of, text_of_message, thinking_of
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
-from api.provider.message import citations_of, text_of_message, thinking_of
 from api.provider.pictures import of_message
 from api.provider.thinking import ThinkingSplitter
 from api.provider.types import (

@@ -19,12 +19,12 @@ from bots.core.commands import resolve
 from bots.core.recent import Recent
 from bots.core.types import Address, Inbound, Messenger
 from bots.telegram.albums import Albums
-from bots.telegram.answers import AnswerChat, PressChat, PrivateAnswerChat
+from bots.telegram.answer_chat import AnswerChat, PressChat, PrivateAnswerChat
 from bots.telegram.calls import Retrying
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
+from bots.telegram.kept_updates import KeptUpdate, UpdateFiles
 from bots.telegram.registration import register
-from bots.telegram.update_files import KeptUpdate, UpdateFiles
 from bots.telegram.webhook import Webhook
 from client.proxies import proxy_of
 

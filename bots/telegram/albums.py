@@ -7,7 +7,7 @@ from typing import Any
 
 from telegram import Message
 
-from bots.telegram.update_files import KeptUpdate
+from bots.telegram.kept_updates import KeptUpdate
 
 QUIET_SECONDS = 0.6
 """Silence after which an album is whole. Its messages come in one answer, or right behind each

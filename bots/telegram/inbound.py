@@ -9,9 +9,9 @@ from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from bots.core.types import Address, Button, Inbound, QuotedMessage, Sender
-from bots.telegram.files import attachments, attachments_elsewhere
 from bots.telegram.hidden_links import asked
 from bots.telegram.markup import clean
+from bots.telegram.received_files import attachments, attachments_elsewhere
 
 PLATFORM = "telegram"
 ASK = "ask"

@@ -26,7 +26,7 @@ def client(tmp_path: Path) -> FlaskClient:
 
 
 @pytest.mark.parametrize(
-    "name", ["css/base.css", "js/frame.js", "icons.svg", "css/../css/base.css"]
+    "name", ["css/base.css", "js/every_page.js", "icons.svg", "css/../css/base.css"]
 )
 def test_text_is_compressed_for_who_takes_it(client: FlaskClient, name: str) -> None:
     whole = (STATIC / name).read_bytes()

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from admin_web.markdown import as_html
-from tests.admin_web.corpus import ATTACKS
+from tests.admin_web.hostile_texts import ATTACKS
 
 
 class _Seen(HTMLParser):

@@ -14,8 +14,8 @@ from flask import Flask
 from pydantic import BaseModel
 
 from admin_web.forms.fields import typed
-from admin_web.words import admin_jobs, admin_warnings
-from admin_web.words.admin_jobs import size_words
+from admin_web.words import admin_states, admin_warnings
+from admin_web.words.admin_states import size_words
 from admin_web.words.errors import not_taken
 from admin_web.words.formats import ago, amount, duration
 from api.admin.schemas import WarningOut
@@ -88,13 +88,13 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
 
     assert choices(WarningOut, "code") == admin_warnings.WORDS.keys()
     assert choices(WarningOut, "target") == admin_warnings.PLACES.keys()
-    assert set(get_args(Phase)) == admin_jobs.PHASES.keys()
-    assert choices(GenerationOut, "mode") == admin_jobs.MODES.keys()
-    assert choices(GenerationOut, "status") <= admin_jobs.STATUSES.keys()
-    assert choices(TryOut, "outcome") == admin_jobs.TRIES.keys()
-    assert choices(DeliveryRowOut, "state") <= admin_jobs.DELIVERY_STATES.keys()
-    assert set(get_args(SharedScope)) == admin_jobs.SCOPES.keys()
-    assert set(Capabilities.model_fields) == admin_jobs.CAPABILITIES.keys()
+    assert set(get_args(Phase)) == admin_states.PHASES.keys()
+    assert choices(GenerationOut, "mode") == admin_states.MODES.keys()
+    assert choices(GenerationOut, "status") <= admin_states.STATUSES.keys()
+    assert choices(TryOut, "outcome") == admin_states.TRIES.keys()
+    assert choices(DeliveryRowOut, "state") <= admin_states.DELIVERY_STATES.keys()
+    assert set(get_args(SharedScope)) == admin_states.SCOPES.keys()
+    assert set(Capabilities.model_fields) == admin_states.CAPABILITIES.keys()
 
 
 def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: Flask) -> None:

@@ -53,7 +53,9 @@ def test_no_script_is_loaded_twice() -> None:
         return imports[name] | {deeper for one in imports[name] for deeper in all_imports(one)}
 
     for template in TEMPLATES:
-        loaded = set(re.findall(r"asset\('js/(\w+\.js)'\)", template.read_text())) | {"frame.js"}
+        loaded = set(re.findall(r"asset\('js/(\w+\.js)'\)", template.read_text())) | {
+            "every_page.js"
+        }
         assert not loaded & {one for name in loaded for one in all_imports(name)}, template.name
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.auth.world import world
+from tests.api.auth.account_services import world
 from tests.sandbox_server import Sandbox, sandbox_server
 
 __all__ = ["world"]

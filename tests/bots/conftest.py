@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.api.harness import Api, running_api
-from tests.bots.core.stage import Place, entered, served
+from tests.bots.core.recording_chat import Place, entered, served
 from tests.sandbox_server import Sandbox, sandbox_server
 
 

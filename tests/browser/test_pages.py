@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.admin_web.corpus import ATTACKS
+from tests.admin_web.hostile_texts import ATTACKS
 from tests.browser.chromium import watched
 from tests.browser.conftest import Opened
 from tests.browser.look import look, too_wide

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from api.secrets import ensure_secrets
-from tests.cli.typed import typed
+from tests.cli.run_command import typed
 from tests.stack import INHERITED, ROOT, Stack, free_ports, running_stack
 
 PASSWORD = "correct horse battery staple"

@@ -12,7 +12,7 @@ from cli.errors import CommandRefused
 from cli.running_api import NoApiRuns, call_api
 from cli.settings import LaunchSettings
 from client.call import Call
-from tests.bots.core.stage import served
+from tests.bots.core.recording_chat import served
 
 PROBLEM = b'{"code": "method_not_allowed", "detail": "Not like that."}'
 

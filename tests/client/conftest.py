@@ -20,7 +20,7 @@ from client.exchange import TextEvent
 from client.sync import Api
 from tests.api.harness import PASSWORD, running_api
 from tests.api.harness import Api as Studio
-from tests.bots.core.stage import served
+from tests.bots.core.recording_chat import served
 from tests.faults.deliveries.api_faults import ApiFaults
 from tests.sandbox_server import Sandbox, sandbox_server
 

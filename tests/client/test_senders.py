@@ -16,7 +16,7 @@ from client.schemas.generations import ImageIn
 from client.schemas.text import DeltaEvent, DoneEvent, StartEvent, TextIn
 from client.sign_in import sign_in
 from tests.api.harness import PASSWORD
-from tests.bots.core.stage import served
+from tests.bots.core.recording_chat import served
 from tests.client.conftest import Place, Tokens, Which, sender
 from tests.faults.deliveries.api_faults import Kind
 

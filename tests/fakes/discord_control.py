@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.controlling import Action, FakeControl, decoded
+from tests.fakes.control_base import Action, FakeControl, decoded
 from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_people import People

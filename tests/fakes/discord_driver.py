@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.driving import Driver, encoded, picked
+from tests.fakes.driver_base import Driver, encoded, picked
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.fakes.controlling import ConnectionReset, cut, json_answer, struck
+from tests.fakes.control_base import ConnectionReset, cut, json_answer, struck
 from tests.fakes.discord_world import World
 
 Kind = Literal[

@@ -4,7 +4,7 @@ interaction."""
 import secrets
 from typing import Any
 
-from tests.fakes.controlling import decoded
+from tests.fakes.control_base import decoded
 from tests.fakes.discord_gateway import Gateway, channel_json, member_json
 from tests.fakes.discord_interactions import COMMAND, COMPONENT, SUBMIT, TYPING
 from tests.fakes.discord_world import (

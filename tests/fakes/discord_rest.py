@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.fakes.controlling import json_answer
+from tests.fakes.control_base import json_answer
 from tests.fakes.discord_checks import REQUEST_BYTES, check_commands, check_message
 from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway, member_json

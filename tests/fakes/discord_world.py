@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.fakes.controlling import ChangingWorld
+from tests.fakes.control_base import ChangingWorld
 
 EPOCH_MS = 1_420_070_400_000
 APPLICATION_ID = "900000000000000001"

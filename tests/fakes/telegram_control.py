@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.controlling import Action, FakeControl, decoded
+from tests.fakes.control_base import Action, FakeControl, decoded
 from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_server import BotApiServer
 from tests.fakes.telegram_world import (

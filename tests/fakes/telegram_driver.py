@@ -5,7 +5,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from tests.fakes.driving import Driver, encoded, picked
+from tests.fakes.driver_base import Driver, encoded, picked
 
 
 @dataclass(frozen=True)

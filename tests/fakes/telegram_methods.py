@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.fakes.telegram_about import About
+from tests.fakes.telegram_bot_methods import About
 from tests.fakes.telegram_checks import TEXT_UNITS, Params, check_entities, check_photo, units
 from tests.fakes.telegram_world import Chat, Draft, Message, Refused
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_request import FileField
 
-from tests.fakes.controlling import ConnectionReset, cut, json_answer, struck
+from tests.fakes.control_base import ConnectionReset, cut, json_answer, struck
 from tests.fakes.telegram_checks import UPLOAD_BYTES, Params
 from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_methods import Methods

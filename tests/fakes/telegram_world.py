@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.fakes.controlling import ChangingWorld
+from tests.fakes.control_base import ChangingWorld
 
 BOT_ID = 424242
 

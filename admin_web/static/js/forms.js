@@ -1,7 +1,7 @@
 // Forms that make images and videos: options of the chosen model, the price while choosing, pictures dropped or pasted,
 // and the result on the same page.
 
-import { askCost } from "./ask.js";
+import { askCost } from "./confirm_dialog.js";
 import { follow } from "./live.js";
 import { newNonce } from "./nonce.js";
 

@@ -1,7 +1,7 @@
 // The gallery: more results while scrolling, a viewer with keys, and several results chosen at once.
 
-import { send } from "./acts.js";
-import { ask } from "./ask.js";
+import { send } from "./background_forms.js";
+import { ask } from "./confirm_dialog.js";
 
 const SWIPE = 60;
 const wall = document.getElementById("wall");

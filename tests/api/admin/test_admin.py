@@ -10,7 +10,7 @@ from api import ids
 from api.admin import audit_csv
 from api.links.schemas import CodeIn
 from api.users import audit as log
-from tests.api.auth.world import KEYS, ROUNDS, World, one_engine, race
+from tests.api.auth.account_services import KEYS, ROUNDS, World, one_engine, race
 
 BOT_ROUTE = ("PUT", "/bot/profile", {"name": "Studio"})
 

@@ -18,7 +18,7 @@ from api.budget.anonymiser import Anonymiser
 from api.generations.making import provider_waits
 from api.provider.wire import key_state
 from sandbox.faults import Fault
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, forget_days, running_api
 from tests.sandbox_server import Sandbox

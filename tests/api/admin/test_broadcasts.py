@@ -11,7 +11,7 @@ import pytest
 
 from api.admin import broadcasts as module
 from api.ids import new_id, now
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox

@@ -4,7 +4,7 @@ call."""
 import pytest
 
 from api.users.schemas import ProfileIn
-from tests.api.auth.world import KEYS, World, one_engine
+from tests.api.auth.account_services import KEYS, World, one_engine
 
 pytestmark = one_engine
 

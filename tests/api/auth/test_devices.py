@@ -9,7 +9,7 @@ from api import ids
 from api.auth.schemas import LoginIn
 from api.errors import NotAuthenticated
 from api.users.schemas import ProfileIn
-from tests.api.auth.world import HERE, World, one_engine
+from tests.api.auth.account_services import HERE, World, one_engine
 
 GOOD = "a good password"
 

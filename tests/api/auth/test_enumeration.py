@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
 
-from tests.api.auth.world import World, one_engine
+from tests.api.auth.account_services import World, one_engine
 
 WRONG = "not the right password"
 

@@ -9,7 +9,16 @@ from api import ids
 from api.auth.schemas import SetupIn, TokensOut
 from api.db import Db
 from api.errors import SetupDone
-from tests.api.auth.world import ADMIN, HERE, KEYS, SETUP_TOKEN, World, build, one_engine, race
+from tests.api.auth.account_services import (
+    ADMIN,
+    HERE,
+    KEYS,
+    SETUP_TOKEN,
+    World,
+    build,
+    one_engine,
+    race,
+)
 
 GOOD = "a good password"
 

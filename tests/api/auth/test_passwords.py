@@ -10,7 +10,7 @@ from api.auth.schemas import LoginIn
 from api.db import Db
 from api.errors import InvalidRequest
 from api.users.passwords import AT_ONCE, Cost, Passwords, check
-from tests.api.auth.world import HERE, build
+from tests.api.auth.account_services import HERE, build
 
 
 async def test_the_usual_cost_is_argon2id_with_46_mib() -> None:

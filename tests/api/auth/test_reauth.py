@@ -3,7 +3,7 @@ chats."""
 
 import pytest
 
-from tests.api.auth.world import World, one_engine
+from tests.api.auth.account_services import World, one_engine
 
 pytestmark = one_engine
 

@@ -9,7 +9,7 @@ from api import ids
 from api.auth.schemas import RegisterIn, ResetIn, TokensOut
 from api.db import Db
 from api.errors import NotFound
-from tests.api.auth.world import HERE, ROUNDS, World, build, one_engine, race
+from tests.api.auth.account_services import HERE, ROUNDS, World, build, one_engine, race
 
 NEW = "a brand new secret"
 OTHER = "quite another secret"

@@ -8,7 +8,7 @@ import time_machine
 
 from api import ids
 from api.auth.schemas import TokensOut
-from tests.api.auth.world import ROUNDS, World, one_engine, race
+from tests.api.auth.account_services import ROUNDS, World, one_engine, race
 
 
 async def refresh(world: World, token: str) -> Any:

@@ -248,5 +248,5 @@ async def test_counters_always_add_up(db: Db, seed: int) -> None:
 
 def test_dollars_are_readable() -> None:
     amounts = (0, 3_100, 10_000, 12_345_678)
-    said = [str(ConfirmCost(estimate_micro=micro)).split()[5] for micro in amounts]
-    assert said == ["$0.00.", "$0.0031.", "$0.01.", "$12.35."]
+    said = [str(ConfirmCost(estimate_micro=micro)).split()[5].rstrip(",") for micro in amounts]
+    assert said == ["$0.00", "$0.0031", "$0.01", "$12.35"]

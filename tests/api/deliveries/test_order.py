@@ -14,7 +14,7 @@ from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
 from api.deliveries.service import PER_LANE, DeliveryService
 from api.ids import now
 from api.wake import Wake
-from tests.api.auth.world import deliveries_of
+from tests.api.auth.account_services import deliveries_of
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from api.deliveries.store import DeliveryTarget
 from api.errors import Conflict
 from api.ids import now
 from api.wake import Wake
-from tests.api.auth.world import deliveries_of
+from tests.api.auth.account_services import deliveries_of
 
 
 async def here() -> bool:

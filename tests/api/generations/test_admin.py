@@ -13,8 +13,8 @@ import pytest
 from api.generations import store
 from api.ids import new_id, now
 from sandbox.faults import Fault
+from tests.api.generations.test_announcer import ADDRESS, claim, linked
 from tests.api.generations.test_jobs import SEEDREAM, finished, money, until
-from tests.api.generations.test_push import ADDRESS, claim, linked
 from tests.api.harness import Api
 from tests.sandbox_server import Sandbox
 

@@ -17,7 +17,7 @@ from api.generations.making import provider_waits, steps
 from api.ids import now
 from api.provider.types import ProviderError
 from sandbox.faults import Fault
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.conftest import WEBHOOK_SECRET
 from tests.api.generations.conftest import QUICK, settings_of
 from tests.api.generations.test_jobs import SEEDREAM, finished, money, until

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from api.ids import now
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.harness import Api
 
 

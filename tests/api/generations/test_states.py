@@ -17,7 +17,7 @@ from api.generations.schemas import GenerationStatus
 from api.generations.states import MOVES, Phase, State
 from api.generations.store import Generation
 from api.ids import new_id, now, short_id, token
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.rules.source import ROOT
 
 ENDS = [state for state, targets in MOVES.items() if not targets]

@@ -12,7 +12,7 @@ import pytest
 from api.generations import store
 from api.generations.operating.sweep import Sweeper
 from api.ids import now
-from api.media.storage import key_of
+from api.media.files import key_of
 from cli.restore import restore
 from tests.api.generations.test_jobs import SEEDREAM, money
 from tests.api.harness import Api, running_api

@@ -14,7 +14,7 @@ from api.links import store
 from api.links.schemas import CodeStateOut, RedeemIn, RedeemOut
 from api.links.service import CODE_LIFE, masked
 from api.links.store import Code
-from tests.api.auth.world import KEYS, ROUNDS, World, build, one_engine, race
+from tests.api.auth.account_services import KEYS, ROUNDS, World, build, one_engine, race
 
 """Each round writes 16 codes, 16 notices and a link, and claims the notices: more would be the
 longest test of all."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.db import Db
-from tests.api.auth.world import KEYS, World, build, one_engine
+from tests.api.auth.account_services import KEYS, World, build, one_engine
 
 
 async def code_of(world: World, token: str) -> Any:

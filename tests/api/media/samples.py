@@ -12,8 +12,8 @@ from PIL import Image
 from api.db import Db
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
+from api.media.files import MediaStore
 from api.media.service import MediaService
-from api.media.storage import MediaStore
 
 CASES = Path(__file__).parents[2] / "cases"
 

@@ -17,8 +17,8 @@ from api import ids
 from api.admin.backup_copy import MANIFEST
 from api.db import Db
 from api.media import store
+from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
-from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow
 from tests.api.media.samples import store_in
 from tests.api.media.test_storage import files_in, in_the_way, kept_in

@@ -11,7 +11,7 @@ import pytest
 from api.errors import StorageUnavailable
 from api.ids import now
 from api.media.bucket import Bucket
-from api.media.storage import key_of
+from api.media.files import key_of
 from api.start_errors import CannotStart
 from tests.api.generations.test_jobs import SEEDREAM, finished
 from tests.api.harness import running_api

@@ -14,7 +14,7 @@ from api.errors import StorageFull, StorageUnavailable, TooLarge
 from api.ids import now
 from api.media import bucket
 from api.media.file_types import HEAD
-from api.media.storage import MediaStore, StoreState, key_of
+from api.media.files import MediaStore, StoreState, key_of
 from tests.api.media.fake_s3 import FakeS3, running_s3
 from tests.api.media.samples import in_chunks, store_in
 

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from api.provider.http import NO_BYTES_SENT, http_client
+from api.provider.http_client import NO_BYTES_SENT, http_client
 from tests.api.provider.raw_server import http, raw_server
 
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.provider import http
-from api.provider.http import NO_BYTES_SENT, http_client
+from api.provider import http_client as http_clients
+from api.provider.http_client import NO_BYTES_SENT, http_client
 from api.provider.openrouter import OpenRouter
 from api.provider.types import ProviderError
 from api.proxies import proxy_of
@@ -21,7 +21,7 @@ URL = "https://provider.test/api/v1"
 
 @pytest.fixture(autouse=True)
 def fresh_trust() -> None:
-    http._tls.cache_clear()
+    http_clients._tls.cache_clear()
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def test_only_who_trusts_the_private_ca_goes_on_and_only_under_its_name(
 
 
 async def error_of(url: str = URL) -> httpx.HTTPError:
-    http._tls.cache_clear()
+    http_clients._tls.cache_clear()
     client = http_client(outside=True)
     try:
         with pytest.raises(httpx.HTTPError) as caught:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from api.errors import LastAdmin
-from tests.api.auth.world import World, one_engine, race
+from tests.api.auth.account_services import World, one_engine, race
 
 
 async def test_users_are_found_and_paged(world: World) -> None:

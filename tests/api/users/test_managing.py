@@ -8,7 +8,7 @@ import pytest
 
 from api import ids
 from api.errors import LastAdmin
-from tests.api.auth.world import ROUNDS, World, one_engine, race
+from tests.api.auth.account_services import ROUNDS, World, one_engine, race
 
 
 async def put(world: World, token: str, path: str, **body: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox

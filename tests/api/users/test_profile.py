@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.auth.world import World, one_engine
+from tests.api.auth.account_services import World, one_engine
 
 GOOD = "a good password"
 

@@ -12,8 +12,8 @@ from bots.core.types import Reply
 from tests.api.media.samples import picture
 from tests.api.provider.test_answers import events, said
 from tests.api.text.test_endings import replay, with_picture
+from tests.bots.core.recording_chat import Place
 from tests.bots.core.samples import told
-from tests.bots.core.stage import Place
 from tests.cases import case
 from tests.sandbox_server import Sandbox
 

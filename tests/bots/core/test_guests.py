@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from bots.core import texts
 from tests.api.harness import Api, running_api
+from tests.bots.core.recording_chat import Place, served
 from tests.bots.core.samples import told
-from tests.bots.core.stage import Place, served
 from tests.bots.core.test_results import press
 from tests.sandbox_server import Sandbox
 

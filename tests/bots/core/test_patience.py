@@ -17,8 +17,8 @@ from client.bot import BotApi
 from client.call import ACTING
 from client.patience import Patience
 from sandbox.faults import Fault
-from tests.bots.core.stage import Place, attachment, served
-from tests.bots.core.test_making import png
+from tests.bots.core.recording_chat import Place, attachment, served
+from tests.bots.core.test_image_video import png
 from tests.faults.deliveries.api_faults import ApiFaults, Kind
 from tests.sandbox_server import Sandbox
 

@@ -8,9 +8,9 @@ import pytest_asyncio
 
 from bots.core import texts
 from bots.core.types import Button, QuotedMessage, Reply
+from tests.bots.core.recording_chat import LIMITS, Place, attachment, pumping
 from tests.bots.core.samples import told
-from tests.bots.core.stage import LIMITS, Place, attachment, pumping
-from tests.bots.core.test_making import hold_videos, png
+from tests.bots.core.test_image_video import hold_videos, png
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

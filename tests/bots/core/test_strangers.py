@@ -8,8 +8,8 @@ import pytest
 from bots.core import texts
 from bots.core.activity import Activity
 from bots.core.dispatch import answer
+from tests.bots.core.recording_chat import LIMITS, Place, Stage
 from tests.bots.core.samples import told
-from tests.bots.core.stage import LIMITS, Place, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 GROUP: dict[str, Any] = {"chat": "-5", "private": False}

@@ -16,7 +16,7 @@ from bots.discord.__main__ import log_in, run
 from bots.discord.adapter import DiscordBot
 from bots.settings import BotSettings
 from client.bot import BotApi
-from tests.bots.core.stage import served, there_only
+from tests.bots.core.recording_chat import served, there_only
 from tests.bots.discord.conftest import Connect, Script, no_models
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, TOKEN, FakeDiscord
 

@@ -15,7 +15,7 @@ from bots.discord.__main__ import run
 from bots.settings import BotSettings
 from client.bot import BotApi
 from tests.api.media.samples import case
-from tests.bots.core.stage import Place
+from tests.bots.core.recording_chat import Place
 from tests.fakes.discord import (
     APPLICATION_ID,
     GUILD_CHANNEL_ID,

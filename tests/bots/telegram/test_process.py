@@ -18,8 +18,8 @@ from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter, calls
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
+from tests.bots.core.recording_chat import served, there_only
 from tests.bots.core.samples import told
-from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 from tests.plain_http import PLAIN

@@ -14,7 +14,7 @@ from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
 from bots.telegram.adapter import Answer, TelegramBot, make_bot
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
 from client.bot import BotApi
-from tests.bots.core.stage import served, there_only
+from tests.bots.core.recording_chat import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 from tests.plain_http import PLAIN

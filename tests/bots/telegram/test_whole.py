@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from bots.settings import BotSettings
 from bots.telegram.__main__ import run
 from tests.api.media.samples import case
-from tests.bots.core.stage import Place
+from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT
 from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
 from tests.sandbox_server import Sandbox

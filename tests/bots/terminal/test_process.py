@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.secrets import ensure_secrets
-from tests.bots.core.stage import Place
+from tests.bots.core.recording_chat import Place
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.faults.deliveries.desk import Desk, running_desk
+from tests.faults.deliveries.waiting_results import Desk, running_desk
 from tests.sandbox_server import sandbox_server
 
 

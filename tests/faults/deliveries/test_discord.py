@@ -15,8 +15,8 @@ from bots.discord.adapter import DiscordBot, point_at
 from bots.discord.chat import ChannelChat
 from tests.bots.discord.conftest import Script, no_models
 from tests.fakes.discord import FakeDiscord, SeenMessage, running_discord
-from tests.faults.deliveries.desk import Desk, Waiting
 from tests.faults.deliveries.test_telegram import CALLS
+from tests.faults.deliveries.waiting_results import Desk, Waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

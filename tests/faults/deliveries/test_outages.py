@@ -26,9 +26,9 @@ from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
 from client.bot import BotApi
 from tests.api.harness import Api, running_api
-from tests.bots.core.stage import PLATFORM, Stage, pumping, served
+from tests.bots.core.recording_chat import PLATFORM, Stage, pumping, served
 from tests.fakes.telegram import FakeTelegram, running_telegram
-from tests.faults.deliveries.desk import QUICK
+from tests.faults.deliveries.waiting_results import QUICK
 from tests.sandbox_server import Sandbox, sandbox_server
 
 RESULTS, CHATS = 500, 25

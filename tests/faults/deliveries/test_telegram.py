@@ -13,7 +13,7 @@ from bots.telegram.adapter import make_bot
 from bots.telegram.chat import TelegramChat
 from tests.fakes.telegram import FakeTelegram, SeenMessage, running_telegram
 from tests.faults.deliveries.api_faults import Kind
-from tests.faults.deliveries.desk import Desk, Waiting
+from tests.faults.deliveries.waiting_results import Desk, Waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

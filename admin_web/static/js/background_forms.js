@@ -1,7 +1,7 @@
 // Buttons that act at once: the form is sent in the background and the page follows the answer. Without scripts the same form
 // works as a page. `data-sure`: what to ask before; `data-yes`: what stands on the button then.
 
-import { ask, askCost, toast } from "./ask.js";
+import { ask, askCost, toast } from "./confirm_dialog.js";
 
 const token = document.querySelector("meta[name=csrf-token]").content;
 

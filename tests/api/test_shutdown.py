@@ -13,7 +13,7 @@ from api.__main__ import STOP_SECONDS
 from api.generations import store
 from api.shutdown import Stop
 from sandbox.faults import Fault
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import QUICK, settings_of
 from tests.api.generations.test_jobs import SEEDREAM, until
 from tests.api.harness import Api, running_api

@@ -13,8 +13,8 @@ from bots.core.types import Address, Inbound, Reply, Sender
 from client.errors import refused
 from client.schemas.generations import ErrorOut
 from sandbox.faults import Fault
+from tests.bots.core.recording_chat import Place, pumping
 from tests.bots.core.samples import generation
-from tests.bots.core.stage import Place, pumping
 from tests.bots.core.test_results import press
 from tests.sandbox_server import Sandbox
 

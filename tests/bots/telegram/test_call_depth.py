@@ -14,7 +14,7 @@ import pytest
 import bots
 from bots.core.dispatch import answer
 from bots.core.types import Inbound, Messenger
-from tests.bots.core.stage import Place
+from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT, polling
 from tests.fakes.telegram import FakeTelegram
 

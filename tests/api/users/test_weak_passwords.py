@@ -7,7 +7,7 @@ import pytest
 
 from api.users import weak_passwords
 from api.users.weak_passwords import LIST, common, reason
-from tests.api.auth.world import World, one_engine
+from tests.api.auth.account_services import World, one_engine
 
 WORDS = ("alice", "allucanget", "studio.example.org", "studio")
 

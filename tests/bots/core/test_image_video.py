@@ -11,8 +11,8 @@ from bots.core.types import Attachment, QuotedMessage, Reply
 from client import calls
 from sandbox.faults import Fault
 from tests.api.media.samples import case
+from tests.bots.core.recording_chat import PATIENCE, Place, attachment, pumping
 from tests.bots.core.samples import told
-from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,6 +1,6 @@
 // Behaviour of every page: menus that close, light and dark, messages that go away, copying, and the focus after a mistake.
 
-import { toast } from "./ask.js";
+import { toast } from "./confirm_dialog.js";
 
 const menus = () => document.querySelectorAll("details[data-menu][open]");
 

@@ -19,8 +19,16 @@ from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.deliveries import GenerationCompleted
+from tests.bots.core.recording_chat import (
+    LIMITS,
+    PLATFORM,
+    PUBLIC_URL,
+    Place,
+    pumping,
+    served,
+    trouble_once,
+)
 from tests.bots.core.samples import delivery, generation, media
-from tests.bots.core.stage import LIMITS, PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bots.core import texts
+from tests.bots.core.recording_chat import PLATFORM, PUBLIC_URL, Place, pumping
 from tests.bots.core.samples import told
-from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

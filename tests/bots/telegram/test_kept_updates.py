@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter
-from bots.telegram.update_files import KEPT_SECONDS, KILLS_MOST, UpdateFiles
+from bots.telegram.kept_updates import KEPT_SECONDS, KILLS_MOST, UpdateFiles
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.bots.telegram.test_webhook import listening
 from tests.fakes.telegram import FakeTelegram

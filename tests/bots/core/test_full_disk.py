@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.api.harness import Api, running_api
-from tests.bots.core.stage import Place, served
+from tests.bots.core.recording_chat import Place, served
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -2,7 +2,7 @@ import pytest
 
 from bots.core.model_suggestions import Suggestions
 from client.bot import BotApi, Who
-from tests.bots.core.stage import Place
+from tests.bots.core.recording_chat import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WHO = Who("77", "Person 77", "77", "telegram:1")

@@ -14,8 +14,8 @@ from bots.core.texts.introduction import answered_in_private
 from bots.core.types import Address, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from bots.telegram.hidden_links import above
+from bots.telegram.kept_updates import KeptUpdate
 from bots.telegram.markup import clean
-from bots.telegram.update_files import KeptUpdate
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.version import VERSION
-from tests.api.auth.world import one_engine
+from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox

@@ -8,7 +8,7 @@ import pytest_asyncio
 from bots.core import texts
 from bots.core.language import speaking
 from bots.core.types import Reply
-from tests.bots.core.stage import Place, pumping
+from tests.bots.core.recording_chat import Place, pumping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

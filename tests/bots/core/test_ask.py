@@ -14,9 +14,9 @@ from bots.core.commands.quotes import with_quoted
 from bots.core.types import Address, Attachment, QuotedMessage, Reply, SendFailed
 from client.bot import BotApi
 from sandbox.faults import Fault
+from tests.bots.core.recording_chat import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.samples import told
-from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
-from tests.bots.core.test_making import png
+from tests.bots.core.test_image_video import png
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

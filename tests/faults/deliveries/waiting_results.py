@@ -21,7 +21,7 @@ from bots.core.types import Address, Messenger, Reply
 from client.bot import BotApi
 from sandbox.faults import Fault
 from tests.api.harness import Api, running_api
-from tests.bots.core.stage import served
+from tests.bots.core.recording_chat import served
 from tests.faults.deliveries.api_faults import ApiFaults
 from tests.sandbox_server import Sandbox
 

@@ -15,8 +15,8 @@ import pytest
 from api.secrets import ensure_secrets
 from bots.core.types import Address, Messenger
 from client.bot import BotApi
-from tests.bots.core.stage import Place
-from tests.bots.fourth.adapter import PLATFORM, Room, running_room
+from tests.bots.core.recording_chat import Place
+from tests.bots.made_up_platform.adapter import PLATFORM, Room, running_room
 
 
 @dataclass
