@@ -378,7 +378,7 @@ DELIVERIES = [
         "/bot/deliveries/{delivery_id}/fail",
         BOT,
         made="delivery",
-        json={"lease": "{lease}", "reason": "no", "final": True},
+        json={"lease": "{lease}", "reason": "bot_broke", "final": True},
         passes=204,
         foreign=(409, "conflict"),
         spends=True,

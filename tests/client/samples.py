@@ -16,14 +16,14 @@ from pydantic import BaseModel
 from client.call import Call
 
 MODULES = (
-    "account",
-    "accounts",
+    "own_account",
+    "admin_accounts",
     "deliveries",
     "gallery",
     "links",
     "making",
     "models",
-    "operating",
+    "admin_studio",
     "text",
 )
 """All areas but the shell's, whose paths are for this machine only."""

@@ -47,7 +47,8 @@ class Trace:
         code = frame.f_code
         if event != "call":
             return
-        if code.co_filename.startswith(BOTS) and not code.co_name.startswith("<"):
+        beside = code.co_name.startswith("<") or code.co_filename.endswith("registration.py")
+        if code.co_filename.startswith(BOTS) and not beside:
             self.functions.add(code)
         if code.co_name == "send_message" and code.co_filename.endswith("telegram/_bot.py"):
             self.stack = list(_adapter_calls(frame))
