@@ -30,6 +30,15 @@ from tests.browser.program import need_chromium
 
 T = TypeVar("T")
 
+_configure = structlog.configure
+
+
+def _configure_uncached(**settings: Any) -> None:
+    """Set up the log; a logger that is cached with one set-up would not see a later test's."""
+    _configure(**{**settings, "cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_uncached  # type: ignore[assignment]
 # as the processes write them: its own default draws each with all variables in a box, which takes a
 # second
 structlog.configure(

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-import structlog
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from api import mail
 from api.mail import Mailer
 from api.settings import MailServer, Settings
 from tests.fakes.smtp import Certificate, make_certificate, smtp_server
@@ -121,10 +119,8 @@ async def test_a_server_that_offers_no_tls_gets_no_password() -> None:
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT", "DATA", "AUTH"])
 async def test_a_refusal_is_answered_and_logged(
-    command: str, monkeypatch: pytest.MonkeyPatch
+    command: str,
 ) -> None:
-    # a logger of its own: one that was used before may have been kept with another set-up
-    monkeypatch.setattr(mail, "log", structlog.get_logger())
     async with smtp_server(refuse=command) as box:
         mailer = Mailer(MailServer("127.0.0.1", box.port, SENDER, "off", "studio", "secret"))
         with capture_logs() as logs:
