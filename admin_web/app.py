@@ -1,40 +1,14 @@
 """The web's app factory."""
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pkgutil import iter_modules
+
 import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import assets, errors, render
-from admin_web.pages import (
-    admin_audit,
-    admin_backups,
-    admin_board,
-    admin_bots,
-    admin_broadcast,
-    admin_budgets,
-    admin_deliveries,
-    admin_jobs,
-    admin_models,
-    admin_settings,
-    admin_spend,
-    admin_users,
-    auth,
-    chat_links,
-    dashboard,
-    gallery,
-    generations,
-    health,
-    inbox,
-    making,
-    media,
-    own_data,
-    profile,
-    sessions,
-    sharing,
-    sign_up,
-    spend,
-    text,
-)
+from admin_web import assets, errors, pages, render
 from admin_web.security import admins, csrf, headers, reauth
 from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
@@ -45,36 +19,6 @@ from client.connections import open_http
 MAX_BODY = 40 * 1024 * 1024
 QUICK = httpx.Timeout(10, connect=3)
 """For calls of the API, which a page waits for."""
-PAGES = (
-    admin_audit,
-    admin_backups,
-    admin_board,
-    admin_bots,
-    admin_broadcast,
-    admin_budgets,
-    admin_deliveries,
-    admin_jobs,
-    admin_models,
-    admin_settings,
-    admin_spend,
-    admin_users,
-    auth,
-    dashboard,
-    gallery,
-    generations,
-    inbox,
-    sign_up,
-    chat_links,
-    health,
-    making,
-    media,
-    own_data,
-    profile,
-    sessions,
-    sharing,
-    spend,
-    text,
-)
 
 
 def create_app(settings: WebSettings) -> Flask:
@@ -90,11 +34,11 @@ def create_app(settings: WebSettings) -> Flask:
     app.session_interface = StoredSessions(open_store(settings), settings)
     app.extensions["api_http"] = open_http(settings.api_url, AGENT, QUICK)
     app.extensions["settings"] = settings
+    app.extensions["asking"] = ThreadPoolExecutor(caller.AT_ONCE, "asking")
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it
         # names
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
-    caller.prepare(app)
     errors.prepare(app)
     csrf.prepare(app, settings)
     headers.prepare(app, settings)
@@ -104,6 +48,6 @@ def create_app(settings: WebSettings) -> Flask:
     language.prepare(app)
     render.prepare(app)
     assets.prepare(app)
-    for page in PAGES:
-        app.register_blueprint(page.pages)
+    for page in iter_modules(pages.__path__):
+        app.register_blueprint(import_module(f"{pages.__name__}.{page.name}").pages)
     return app

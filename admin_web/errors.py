@@ -4,11 +4,11 @@ import secrets
 from contextlib import suppress
 from typing import cast
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from admin_web.render import is_sandbox
+from admin_web.render import fragment, is_sandbox
 from admin_web.security.reauth import ask, kept_fields
 from admin_web.sessions.caller import PUBLIC, is_script, me, session_ended, to_login, web_session
 from admin_web.sessions.flask_session import SessionEnded
@@ -18,37 +18,27 @@ from client.errors import ApiError
 from client.schemas.users import UserOut
 from client.words.language import N_
 
-_PAGES = {
-    400: (
-        N_("That did not work"),
-        N_(
-            "The form was too old or came from another place. Go back, reload the page and send "
-            "it again."
-        ),
+_TITLES = {
+    400: N_("That did not work"),
+    403: N_("This is not for your account"),
+    404: N_("There is nothing here"),
+    405: N_("That did not work"),
+    413: N_("That is too large"),
+    500: N_("Something broke on our side"),
+    503: N_("The studio is waking up"),
+}
+_TEXTS = {
+    400: N_(
+        "The form was too old or came from another place. Go back, reload the page and send it "
+        "again."
     ),
-    403: (
-        N_("This is not for your account"),
-        N_("Your account may not see this page. An admin can change that."),
-    ),
-    404: (
-        N_("There is nothing here"),
-        N_("The address is wrong, or what was here has been deleted."),
-    ),
-    405: (N_("That did not work"), N_("This address cannot be opened in this way.")),
-    413: (
-        N_("That is too large"),
-        N_("The files of one form may have 40 MB together. Go back and choose smaller ones."),
-    ),
-    500: (
-        N_("Something broke on our side"),
-        N_("It has been written down. Nothing you own is lost; try again in a moment."),
-    ),
-    503: (
-        N_("The studio is waking up"),
-        N_(
-            "Its engine does not answer right now. Running jobs go on; this page tries again by "
-            "itself."
-        ),
+    403: N_("Your account may not see this page. An admin can change that."),
+    404: N_("The address is wrong, or what was here has been deleted."),
+    405: N_("This address cannot be opened in this way."),
+    413: N_("The files of one form may have 40 MB together. Go back and choose smaller ones."),
+    500: N_("It has been written down. Nothing you own is lost; try again in a moment."),
+    503: N_(
+        "Its engine does not answer right now. Running jobs go on; this page tries again by itself."
     ),
 }
 UNAUTHORIZED = 401
@@ -77,9 +67,8 @@ def _tell_name(response: Response) -> Response:
 
 
 def error_page(status: int, error: FormError | None = None) -> Response:
-    title, text = (
-        _(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400])
-    )
+    known = status if status in _TITLES else INTERNAL if status >= INTERNAL else 400
+    title, text = _(_TITLES[known]), _(_TEXTS[known])
     if is_script():
         said = error or FormError(title, text)
         # a question about the cost is no failure: the browser would write one into its console
@@ -87,17 +76,10 @@ def error_page(status: int, error: FormError | None = None) -> Response:
     # the api's name for a missing thing helps nobody
     said_too = None if status == NOT_FOUND else error
     viewer = _viewer(status)
-    shown = {
-        "status": status,
-        "title": title,
-        "text": text,
-        "error": said_too,
-        "request_id": g.get("request_id", ""),
-    }
+    shown = {"status": status, "title": title, "text": text, "request_id": g.get("request_id", "")}
     sandbox = viewer is not None and status in ANSWERED and is_sandbox()
-    return make_response(
-        render_template("error.html", **shown, viewer=viewer, sandbox=sandbox), status
-    )
+    html = fragment("error.html", **shown, error=said_too, viewer=viewer, sandbox=sandbox)
+    return make_response(html, status)
 
 
 def _viewer(status: int) -> UserOut | None:
@@ -123,21 +105,18 @@ def _api_error(error: ApiError) -> Response:
         return ask()
     # the api's log has the failure under the api's own name for the request
     g.request_id = error.request_id or g.request_id
-    if error.unanswered:
-        return (
-            _waiting()
-            if request.method == "POST" and not is_script()
-            else error_page(503, in_words(error) if is_script() else None)
-        )
-    return error_page(error.status, in_words(error))
+    if not error.unanswered:
+        return error_page(error.status, in_words(error))
+    if is_script():
+        return error_page(503, in_words(error))
+    return _waiting() if request.method == "POST" else error_page(503)
 
 
 def _waiting() -> Response:
     """Keep the typed text in the page, with its nonce: sending it again cannot make a second
     job."""
-    return make_response(
-        render_template("api_away.html", kept=kept_fields(), viewer=g.get("me")), 503
-    )
+    html = fragment("api_away.html", kept=kept_fields(), viewer=g.get("me"))
+    return make_response(html, 503)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -13,7 +13,6 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from admin_web.forms.options import grouped, shape
 from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
-from admin_web.settings import WebSettings
 from admin_web.words import admin_states, formats
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, not_taken, notice_words
@@ -58,10 +57,8 @@ def prepare(app: Flask) -> None:
         url_for=_url_for,
         not_taken=not_taken,
     )
-    settings: WebSettings = app.extensions["settings"]
-    app.jinja_env.globals["api_docs"] = (
-        f"{settings.public_api_url}/docs" if settings.public_api_url else ""
-    )
+    api_url = app.extensions["settings"].public_api_url
+    app.jinja_env.globals["api_docs"] = f"{api_url}/docs" if api_url else ""
     app.jinja_env.filters.update(
         money=formats.money,
         left=left,
@@ -99,9 +96,12 @@ def host(url: str) -> str:
 
 def page(template: str, status: int = 200, /, **values: object) -> Response:
     """Render a full page, with header and balance; for these the profile is asked for."""
-    return make_response(
-        render_template(template, viewer=me(), sandbox=is_sandbox(), **values), status
-    )
+    return public_page(template, status, viewer=me(), **values)
+
+
+def public_page(template: str, status: int = 200, /, **values: object) -> Response:
+    """Render a page for visitors, who have no profile."""
+    return make_response(render_template(template, sandbox=is_sandbox(), **values), status)
 
 
 def fragment(template: str, **values: object) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import httpx
 from pydantic import ValidationError
 
-from client.schemas import FieldProblem, Out, Problem
+from client.schemas import Out, Problem
 from client.schemas.generations import ErrorOut
 
 API_UNAVAILABLE = "api_unavailable"
@@ -37,7 +37,9 @@ class ApiError(Exception):
     `code`: the API's own, `api_unavailable`, `bad_answer` or `not_known`. `status` is 503 without
     a refusal. `problem` is all that the API has said; its reason is `earlier` where that is one of
     another version. `request_id`: by this name the API's log knows the request. `unsent`: the API
-    has certainly not got it.
+    has certainly not got it. `fields`: the refused fields, each with its reason. With
+    `confirm_cost`, `cost` is the most that it may cost in dollars, and `draft_id` what can be
+    confirmed. `charged`: the dollars that were booked all the same.
     """
 
     def __init__(
@@ -59,6 +61,10 @@ class ApiError(Exception):
         self.retry_after = problem.retry_after if problem else retry_after
         self.request_id = request_id
         self.unsent = unsent
+        self.fields = (problem.fields if problem else None) or []
+        self.cost = problem.cost_usd if problem else None
+        self.charged = problem.charged_usd if problem else None
+        self.draft_id = problem.draft_id if problem else None
 
     @property
     def unanswered(self) -> bool:
@@ -74,26 +80,6 @@ class ApiError(Exception):
     def busy(self) -> bool:
         """The API is answering the same request already."""
         return self.code == "conflict" and self.retry_after is not None
-
-    @property
-    def fields(self) -> list[FieldProblem]:
-        """The refused fields, each with its reason."""
-        return (self.problem.fields if self.problem else None) or []
-
-    @property
-    def cost(self) -> Decimal | None:
-        """With `confirm_cost`, in dollars: what it may cost at most."""
-        return self.problem.cost_usd if self.problem else None
-
-    @property
-    def charged(self) -> Decimal | None:
-        """In dollars: what was booked all the same."""
-        return self.problem.charged_usd if self.problem else None
-
-    @property
-    def draft_id(self) -> str | None:
-        """With `confirm_cost`: what can be confirmed."""
-        return self.problem.draft_id if self.problem else None
 
     @property
     def needs_person(self) -> bool:

@@ -4,11 +4,11 @@ to."""
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import flash, redirect, request
+from flask import flash, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.fields import Invalid
-from admin_web.sessions.caller import api
+from admin_web.sessions.caller import api, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
 from client.call import Call
@@ -58,8 +58,17 @@ def act(call: Call[T], done: Callable[[T], str], back: str, then: str = "") -> R
         if error.needs_person or error.status == FORBIDDEN:
             raise
         said = _(OF_OTHERS[error.code]) if error.code in OF_OTHERS else in_words(error).sentence
-        flash(said, "error")
-        return redirect(back)
-    if said := done(result):
-        flash(said, "success")
-    return redirect(then or back)
+        return say_and_go(said, back, "error")
+    return say_and_go(done(result), then or back)
+
+
+def say_and_go(said: str, address: str, tone: str = "success") -> ResponseReturnValue:
+    """Lead to a page that shows the message, unless it is empty."""
+    if said:
+        flash(said, tone)
+    return redirect(address)
+
+
+def go(address: str) -> ResponseReturnValue:
+    """Lead to a page; our own scripts follow the address by themselves."""
+    return jsonify(go=address) if is_script() else redirect(address)

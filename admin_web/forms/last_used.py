@@ -7,7 +7,7 @@ from contextlib import suppress
 from flask import request
 
 from admin_web.forms.options import option_values
-from admin_web.sessions.caller import api, web_session
+from admin_web.sessions.caller import answer_or, api, web_session
 from client import calls
 from client.errors import ApiError
 from client.schemas import Kind, MediaKind
@@ -38,12 +38,7 @@ def use_model(kind: Kind, model: str) -> None:
 
 def preferences() -> PreferencesOut:
     """They only make a form more pleasant: without an answer it starts empty."""
-    try:
-        return api().send(calls.preferences())
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return PreferencesOut()
+    return answer_or(lambda: api().send(calls.preferences()), PreferencesOut())
 
 
 def remember(kind: MediaKind, model: ModelOut) -> None:

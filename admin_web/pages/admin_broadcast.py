@@ -21,11 +21,6 @@ from client.schemas.admin import BroadcastIn, BroadcastOut
 pages = Blueprint("admin_broadcast", __name__, url_prefix="/admin/broadcast")
 
 
-@pages.get("")
-def show() -> ResponseReturnValue:
-    return _show()
-
-
 @pages.get("/sent")
 def sent() -> ResponseReturnValue:
     return fragment("admin/_broadcasts.html", **_sent())
@@ -38,8 +33,8 @@ def preview() -> ResponseReturnValue:
         body = _asked()
         planned = api().send(calls.plan_broadcast(body.text, _platforms()))
     except (Invalid, ApiError) as error:
-        return _show(*refusal(error))
-    return _show(planned=planned)
+        return show(*refusal(error))
+    return show(planned=planned)
 
 
 @pages.post("/send")
@@ -47,7 +42,7 @@ def send() -> ResponseReturnValue:
     try:
         body = _asked()
     except Invalid as invalid:
-        return _show(invalid.error, 422)
+        return show(invalid.error, 422)
 
     def words(made: BroadcastOut) -> str:
         return ngettext(
@@ -72,12 +67,8 @@ def stop(broadcast_id: str) -> ResponseReturnValue:
 def _asked() -> BroadcastIn:
     text = request.form.get("text", "").replace("\r\n", "\n").strip()
     if not _platforms():
-        raise Invalid(
-            FormError(
-                _("Choose at least one kind of chat."),
-                fields={"platforms": _("Choose at least one kind of chat.")},
-            )
-        )
+        missing = _("Choose at least one kind of chat.")
+        raise Invalid(FormError(missing, fields={"platforms": missing}))
     return read(BroadcastIn, {"text": text, "platforms": _platforms()})
 
 
@@ -86,21 +77,18 @@ def _platforms() -> list[Platform]:
     return [cast("Platform", platform) for platform in PLATFORMS if platform in chosen]
 
 
-def _show(
+@pages.get("")
+def show(
     error: FormError | None = None, status: int = 200, planned: BroadcastOut | None = None
 ) -> ResponseReturnValue:
-    chosen = _platforms() if request.method == "POST" else list(PLATFORMS)
-    typed = request.form.get("text", "")
-    nonce = request.form.get("nonce") or new_nonce()
     shown = {
-        "error": error,
-        "planned": planned,
-        "chosen": chosen,
-        "typed": typed,
-        "nonce": nonce,
+        "chosen": _platforms() if request.method == "POST" else list(PLATFORMS),
+        "typed": request.form.get("text", ""),
+        "nonce": request.form.get("nonce") or new_nonce(),
         "platforms": PLATFORMS,
+        **_sent(),
     }
-    return admin_page("admin/broadcast.html", status, **shown, **_sent())
+    return admin_page("admin/broadcast.html", status, error=error, planned=planned, **shown)
 
 
 def _sent() -> dict[str, object]:

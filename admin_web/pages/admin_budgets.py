@@ -20,8 +20,10 @@ pages = Blueprint("admin_budgets", __name__, url_prefix="/admin/budgets")
 
 
 @pages.get("")
-def show() -> ResponseReturnValue:
-    return _show()
+def show(wrong: str = "", error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    budgets, typed = api().send(calls.budgets()), request.form.get("monthly_usd", "")
+    shown = {"budgets": budgets, "wrong": wrong, "error": error, "typed": typed}
+    return admin_page("admin/budgets.html", status, **shown)
 
 
 @pages.post("/<scope>")
@@ -32,33 +34,13 @@ def save(scope: str) -> ResponseReturnValue:
     try:
         body = read(BudgetIn, {"scope": scope, "monthly_usd": None, **given("monthly_usd")})
     except Invalid as invalid:
-        return _show(scope, invalid.error, 422)
+        return show(scope, invalid.error, 422)
 
     def words(_budgets: BudgetsOut) -> str:
         if body.monthly_usd is None:
             return _("%(who)s: no limit any more.", who=_(SCOPES[scope]))
-        return _(
-            "%(who)s: %(sum)s a month, from the next request on.",
-            who=_(SCOPES[scope]),
-            sum=money(body.monthly_usd),
-        )
+        who, limit = _(SCOPES[scope]), money(body.monthly_usd)
+        return _("%(who)s: %(sum)s a month, from the next request on.", who=who, sum=limit)
 
-    return act(
-        calls.set_shared_budget(cast("SharedScope", scope), body.monthly_usd),
-        words,
-        url_for("admin_budgets.show"),
-    )
-
-
-def _show(
-    wrong: str = "", error: FormError | None = None, status: int = 200
-) -> ResponseReturnValue:
-    typed = request.form.get("monthly_usd", "")
-    return admin_page(
-        "admin/budgets.html",
-        status,
-        budgets=api().send(calls.budgets()),
-        wrong=wrong,
-        error=error,
-        typed=typed,
-    )
+    call = calls.set_shared_budget(cast("SharedScope", scope), body.monthly_usd)
+    return act(call, words, url_for("admin_budgets.show"))

@@ -41,10 +41,8 @@ def one(delivery_id: str) -> ResponseReturnValue:
 @pages.post("/<delivery_id>/retry")
 def retry(delivery_id: str) -> ResponseReturnValue:
     def words(row: DeliveryRowOut) -> str:
-        return _(
-            "It is sent to %(platform)s again, now.",
-            platform=PLATFORMS.get(row.platform, row.platform),
-        )
+        platform = PLATFORMS.get(row.platform, row.platform)
+        return _("It is sent to %(platform)s again, now.", platform=platform)
 
     return act(calls.retry_delivery(delivery_id), words, _page(delivery_id))
 
@@ -52,12 +50,9 @@ def retry(delivery_id: str) -> ResponseReturnValue:
 @pages.post("/<delivery_id>/to-dm")
 def to_dm(delivery_id: str) -> ResponseReturnValue:
     def words(row: DeliveryRowOut) -> str:
-        name = row.user or _("its owner")
-        return _(
-            "It goes to the private chat of %(name)s on %(platform)s.",
-            name=name,
-            platform=PLATFORMS.get(row.platform, row.platform),
-        )
+        facts = {"name": row.user or _("its owner")}
+        facts["platform"] = PLATFORMS.get(row.platform, row.platform)
+        return _("It goes to the private chat of %(name)s on %(platform)s.", **facts)
 
     return act(calls.deliver_to_dm(delivery_id), words, _page(delivery_id))
 

@@ -30,6 +30,7 @@ from client import calls
 from client.schemas import Page
 from client.schemas.catalog import AdminModelOut
 from client.schemas.generations import AdminGenerationOut, CountOut, PurgeIn, ResolveIn
+from client.words.language import N_
 
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 
@@ -93,8 +94,8 @@ def end_late() -> ResponseReturnValue:
 
 
 @pages.get("/<job_id>")
-def one(job_id: str) -> ResponseReturnValue:
-    return _one(job_id)
+def one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return admin_page("admin/job.html", status, error=error, values=request.form, **_facts(job_id))
 
 
 @pages.get("/<job_id>/live")
@@ -119,11 +120,8 @@ def cancel(job_id: str) -> ResponseReturnValue:
 @pages.post("/<job_id>/retry")
 def retry(job_id: str) -> ResponseReturnValue:
     def words(job: AdminGenerationOut) -> str:
-        return _(
-            "It is made again as %(id)s; the cost counts for %(name)s.",
-            id=job.short_id,
-            name=job.user_name,
-        )
+        said = N_("It is made again as %(id)s; the cost counts for %(name)s.")
+        return _(said, id=job.short_id, name=job.user_name)
 
     return act(calls.retry_job(job_id), words, _back(job_id))
 
@@ -135,11 +133,11 @@ def resolve(job_id: str) -> ResponseReturnValue:
     wants_id = request.form["outcome"] == "provider_id"
     if wants_id and not request.form.get("provider_id", "").strip():
         missing = _("Please enter the provider's id.")
-        return _one(job_id, FormError(missing, fields={"provider_id": missing}), 422)
+        return one(job_id, FormError(missing, fields={"provider_id": missing}), 422)
     try:
         body = read(ResolveIn, given("outcome", "provider_id") if wants_id else given("outcome"))
     except Invalid as invalid:
-        return _one(job_id, invalid.error, 422)
+        return one(job_id, invalid.error, 422)
 
     def words(job: AdminGenerationOut) -> str:
         if wants_id:
@@ -156,11 +154,8 @@ def refund(job_id: str) -> ResponseReturnValue:
     def words(job: AdminGenerationOut) -> str:
         return _("%(sum)s is given back to %(name)s.", sum=money(job.cost_usd), name=job.user_name)
 
-    return act(
-        calls.refund_job(job_id, request.form.get("reason", "").strip()[:500]),
-        words,
-        _back(job_id),
-    )
+    reason = request.form.get("reason", "").strip()[:500]
+    return act(calls.refund_job(job_id, reason), words, _back(job_id))
 
 
 @pages.post("/<job_id>/delete")
@@ -173,10 +168,6 @@ def delete(job_id: str) -> ResponseReturnValue:
     return act(calls.delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show"))
 
 
-def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    return admin_page("admin/job.html", status, error=error, values=request.form, **_facts(job_id))
-
-
 def _facts(job_id: str) -> dict[str, Any]:
     job = api().send(calls.job(job_id))
     trail = soon(calls.audit(subject=job.id, limit=20))
@@ -186,9 +177,8 @@ def _facts(job_id: str) -> dict[str, Any]:
 
 def _models(kind: str) -> Callable[[], list[AdminModelOut]]:
     """Return the models to filter by, up to a minute old: nobody filters by a newer one yet."""
-    kept: dict[str, tuple[float, list[AdminModelOut]]] = current_app.extensions.setdefault(
-        "models_to_filter_by", {}
-    )
+    held = current_app.extensions.setdefault("models_to_filter_by", {})
+    kept: dict[str, tuple[float, list[AdminModelOut]]] = held
     if kind in kept and time.monotonic() - kept[kind][0] < MODELS_KEPT_SECONDS:
         return lambda: kept[kind][1]
     coming = soon(calls.all_models(kind=kind))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import act, refusal
+from admin_web.forms.acts import act, refusal, say_and_go
 from admin_web.forms.fields import Invalid, given, read, typed
 from admin_web.forms.filters import cursor, filters
 from admin_web.security.admins import admin_page
@@ -48,25 +48,26 @@ def refresh() -> ResponseReturnValue:
 
 
 @pages.get("/add")
-def ask_add() -> ResponseReturnValue:
-    return _ask_add()
+def ask_add(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return admin_page("admin/add_model.html", status, error=error, values=request.form)
 
 
 @pages.post("/add")
 def add() -> ResponseReturnValue:
     try:
-        made = api().send(
-            calls.add_model(read(NewModelIn, given("id", "kind", "price_override_usd")))
-        )
+        model = read(NewModelIn, given("id", "kind", "price_override_usd"))
+        made = api().send(calls.add_model(model))
     except (Invalid, ApiError) as error:
-        return _ask_add(*refusal(error))
-    flash(_("%(name)s is added.", name=made.name), "success")
-    return redirect(_page(made.kind, made.id))
+        return ask_add(*refusal(error))
+    return say_and_go(_("%(name)s is added.", name=made.name), _page(made.kind, made.id))
 
 
 @pages.get("/<kind>/<path:model_id>")
-def one(kind: str, model_id: str) -> ResponseReturnValue:
-    return _one(_kind(kind), model_id)
+def one(
+    kind: str, model_id: str, error: FormError | None = None, status: int = 200
+) -> ResponseReturnValue:
+    model = api().send(calls.any_model(model_id, _kind(kind)))
+    return admin_page("admin/model.html", status, model=model, error=error, values=request.form)
 
 
 @pages.post("/<kind>/<path:model_id>/offer")
@@ -112,9 +113,7 @@ def set_price(kind: str, model_id: str) -> ResponseReturnValue:
         price = read(ModelChangeIn, {"price_override_usd": Decimal(wanted) if wanted else None})
     except (Invalid, InvalidOperation):
         wrong = _("This has to be an amount, such as 10 or 2.50.")
-        return _one(
-            _kind(kind), model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422
-        )
+        return one(kind, model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422)
 
     def words(model: AdminModelOut) -> str:
         if model.price_override_usd is None:
@@ -131,23 +130,8 @@ def set_price(kind: str, model_id: str) -> ResponseReturnValue:
 def _change(
     kind: str, model_id: str, change: ModelChangeIn, words: Callable[[AdminModelOut], str]
 ) -> ResponseReturnValue:
-    return act(
-        calls.change_model(model_id, _kind(kind), change),
-        words,
-        _page(_kind(kind), model_id),
-    )
-
-
-def _one(
-    kind: Kind, model_id: str, error: FormError | None = None, status: int = 200
-) -> ResponseReturnValue:
-    return admin_page(
-        "admin/model.html",
-        status,
-        model=api().send(calls.any_model(model_id, kind)),
-        error=error,
-        values=request.form,
-    )
+    of_kind = _kind(kind)
+    return act(calls.change_model(model_id, of_kind, change), words, _page(of_kind, model_id))
 
 
 def _page(kind: Kind, model_id: str) -> str:
@@ -158,7 +142,3 @@ def _kind(kind: str) -> Kind:
     if kind not in KINDS:
         abort(404)
     return cast("Kind", kind)
-
-
-def _ask_add(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    return admin_page("admin/add_model.html", status, error=error, values=request.form)

@@ -35,8 +35,8 @@ def show() -> ResponseReturnValue:
 
 
 @pages.get("/invite")
-def ask_invite() -> ResponseReturnValue:
-    return _ask_invite()
+def ask_invite(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return admin_page("admin/invite.html", status, error=error, values=request.form)
 
 
 @pages.post("/invite")
@@ -44,14 +44,9 @@ def invite() -> ResponseReturnValue:
     try:
         invited = api().send(calls.invite(read(NewUserIn, given("email", "role", "monthly_usd"))))
     except (Invalid, ApiError) as error:
-        return _ask_invite(*refusal(error))
+        return ask_invite(*refusal(error))
     shown_once.keep(invited.user.id, SecretLinkOut(**invited.model_dump(exclude={"user"})))
     return redirect(url_for("admin_users.person", user_id=invited.user.id))
-
-
-@pages.get("/<user_id>")
-def person(user_id: str) -> ResponseReturnValue:
-    return _person(user_id)
 
 
 @pages.post("/<user_id>/role")
@@ -83,12 +78,9 @@ def set_budget(user_id: str) -> ResponseReturnValue:
     try:
         body = read(UserBudgetIn, given("monthly_usd"))
     except Invalid as invalid:
-        return _person(user_id, invalid.error, 422)
-    return _do(
-        user_id,
-        calls.set_budget(user_id, body.monthly_usd),
-        _("%(name)s has a new budget."),
-    )
+        return person(user_id, invalid.error, 422)
+    call = calls.set_budget(user_id, body.monthly_usd)
+    return _do(user_id, call, _("%(name)s has a new budget."))
 
 
 @pages.post("/<user_id>/link")
@@ -108,11 +100,8 @@ def end_sessions(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/sessions/<session_id>/end")
 def end_session(user_id: str, session_id: str) -> ResponseReturnValue:
-    return _do(
-        user_id,
-        calls.end_session_of(user_id, session_id),
-        _("That session of %(name)s is ended."),
-    )
+    call = calls.end_session_of(user_id, session_id)
+    return _do(user_id, call, _("That session of %(name)s is ended."))
 
 
 @pages.get("/<user_id>/delete")
@@ -122,12 +111,8 @@ def ask_delete(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/delete")
 def delete(user_id: str) -> ResponseReturnValue:
-    return _do(
-        user_id,
-        calls.delete_user(user_id),
-        _("%(name)s is deleted."),
-        then=url_for("admin_users.show"),
-    )
+    there = url_for("admin_users.show")
+    return _do(user_id, calls.delete_user(user_id), _("%(name)s is deleted."), then=there)
 
 
 def _do(user_id: str, call: Call[Any], done: str = "", then: str = "") -> ResponseReturnValue:
@@ -142,12 +127,11 @@ def _do(user_id: str, call: Call[Any], done: str = "", then: str = "") -> Respon
     return act(call, words, url_for("admin_users.person", user_id=user_id), then)
 
 
-def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+@pages.get("/<user_id>")
+def person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     sort = one_of(SESSION_SORTS, "sort")
-    sessions, spend = (
-        soon(calls.sessions_of(user_id, sort=sort, limit=20)),
-        soon(calls.spend_of(user_id)),
-    )
+    sessions = soon(calls.sessions_of(user_id, sort=sort, limit=20))
+    spend = soon(calls.spend_of(user_id))
     jobs = soon(calls.jobs(user_id=user_id, limit=5))
     found = api().send(calls.user(user_id))
     kept = shown_once.take(user_id)
@@ -174,7 +158,3 @@ def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
     if is_invite:
         return url_for("joining.register", invite=secret.token, _external=True)
     return url_for("joining.reset", token=secret.token, _external=True)
-
-
-def _ask_invite(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    return admin_page("admin/invite.html", status, error=error, values=request.form)

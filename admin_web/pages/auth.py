@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.render import is_sandbox, ready
+from admin_web.render import public_page, ready
 from admin_web.sessions.caller import anonymous, api, safe_next, sessions, web_session
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.sessions.sign_in import enter, known_device
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError, differing, in_words
 from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
@@ -28,19 +28,10 @@ def setup() -> ResponseReturnValue:
 def setup_submit() -> ResponseReturnValue:
     token, email, password = (request.form.get(name, "") for name in ("token", "email", "password"))
     if password != request.form.get("repeat", ""):
-        return _setup(
-            token,
-            FormError(
-                _("The two passwords differ."),
-                fields={"repeat": _("Type the same password again.")},
-            ),
-            422,
-        )
+        return _setup(token, differing(_("The two passwords differ.")), 422)
     try:
-        return enter(
-            anonymous().send(calls.setup(token, email.strip(), password)),
-            welcome=N_("Your studio is ready. Make something!"),
-        )
+        tokens = anonymous().send(calls.setup(token, email.strip(), password))
+        return enter(tokens, welcome=N_("Your studio is ready. Make something!"))
     except ApiError as error:
         return _setup(token, in_words(error), error.status)
 
@@ -82,33 +73,27 @@ def logout() -> ResponseReturnValue:
 
 def _login(error: FormError | None = None, status: int = 200) -> Response:
     answer = ready()
-    return make_response(
-        render_template(
-            "auth/login.html",
-            error=error,
-            email=request.form.get("email", ""),
-            next=request.values.get("next", ""),
-            setup_needed=answer is not None and answer.setup_needed,
-            signup=answer is not None and answer.web_signup == "open",
-            api_down=answer is None,
-            sandbox=is_sandbox(),
-        ),
+    return public_page(
+        "auth/login.html",
         status,
+        error=error,
+        email=request.form.get("email", ""),
+        next=request.values.get("next", ""),
+        setup_needed=answer is not None and answer.setup_needed,
+        signup=answer is not None and answer.web_signup == "open",
+        api_down=answer is None,
     )
 
 
 def _setup(token: str, error: FormError | None = None, status: int = 200) -> Response:
     answer = ready()
     done = answer is not None and not answer.setup_needed
-    return make_response(
-        render_template(
-            "auth/setup.html",
-            token=token,
-            error=error,
-            done=done or (error is not None and error.code == "setup_done"),
-            email=request.form.get("email", ""),
-            minimum=ADMIN_PASSWORD_MIN,
-            sandbox=is_sandbox(),
-        ),
+    return public_page(
+        "auth/setup.html",
         status,
+        token=token,
+        error=error,
+        done=done or (error is not None and error.code == "setup_done"),
+        email=request.form.get("email", ""),
+        minimum=ADMIN_PASSWORD_MIN,
     )

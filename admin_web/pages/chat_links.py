@@ -4,9 +4,10 @@ import io
 from typing import cast
 
 import segno
-from flask import Blueprint, Response, abort, flash, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import say_and_go
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import PLATFORMS, in_words
@@ -26,21 +27,17 @@ def start() -> ResponseReturnValue:
         abort(400)
     try:
         if platform != "terminal" and platform not in api().send(calls.connected_bots()).connected:
-            flash(
-                _(
-                    "The %(platform)s bot is not running, so no chat could take a code. Please "
-                    "tell the person who runs this site.",
-                    platform=PLATFORMS[platform],
-                ),
-                "error",
+            said = _(
+                "The %(platform)s bot is not running, so no chat could take a code. Please tell "
+                "the person who runs this site.",
+                platform=PLATFORMS[platform],
             )
-            return redirect(url_for("profile.show", _anchor="chats"))
+            return say_and_go(said, _chats(), "error")
         code = api().send(calls.new_link_code(cast("Platform", platform)))
     except ApiError as error:
         if error.needs_person:
             raise
-        flash(in_words(error).sentence, "error")
-        return redirect(url_for("profile.show", _anchor="chats"))
+        return say_and_go(in_words(error).sentence, _chats(), "error")
     # the api shows the code once; the session keeps it sealed for the five minutes in which the
     # page may be reloaded
     web_session()["link_code"] = code.model_dump(mode="json")
@@ -49,22 +46,12 @@ def start() -> ResponseReturnValue:
 
 @pages.get("/profile/links/<code_id>")
 def show(code_id: str) -> ResponseReturnValue:
-    return page(
-        "profile/link.html",
-        state=api().send(calls.link_code(code_id)),
-        code=_held(code_id),
-        platforms=PLATFORMS,
-    )
+    return page("profile/link.html", **_shown(code_id))
 
 
 @pages.get("/profile/links/<code_id>/state")
 def state(code_id: str) -> ResponseReturnValue:
-    return fragment(
-        "profile/_link_state.html",
-        state=api().send(calls.link_code(code_id)),
-        code=_held(code_id),
-        platforms=PLATFORMS,
-    )
+    return fragment("profile/_link_state.html", **_shown(code_id))
 
 
 @pages.get("/profile/links/<code_id>/qr.svg")
@@ -86,27 +73,30 @@ def confirm(code_id: str) -> ResponseReturnValue:
     except ApiError as error:
         if error.needs_person:
             raise
-        flash(in_words(error).sentence, "error")
-        return redirect(url_for("links.show", code_id=code_id))
+        there = url_for("links.show", code_id=code_id)
+        return say_and_go(in_words(error).sentence, there, "error")
     web_session().pop("link_code", None)
-    flash(
-        _("The chat is linked. What you make there and here is now in one gallery, on one budget."),
-        "success",
+    said = _(
+        "The chat is linked. What you make there and here is now in one gallery, on one budget."
     )
-    return redirect(url_for("profile.show", _anchor="chats"))
+    return say_and_go(said, _chats())
 
 
 @pages.post("/profile/links/<platform>/<platform_user_id>/unlink")
 def unlink(platform: str, platform_user_id: str) -> ResponseReturnValue:
     api().send(calls.unlink(platform, platform_user_id))
-    flash(
-        _(
-            "Unlinked from %(platform)s. It can no longer spend your budget.",
-            platform=PLATFORMS.get(platform, platform),
-        ),
-        "info",
-    )
-    return redirect(url_for("profile.show", _anchor="chats"))
+    name = PLATFORMS.get(platform, platform)
+    said = _("Unlinked from %(platform)s. It can no longer spend your budget.", platform=name)
+    return say_and_go(said, _chats(), "info")
+
+
+def _chats() -> str:
+    return url_for("profile.show", _anchor="chats")
+
+
+def _shown(code_id: str) -> dict[str, object]:
+    state = api().send(calls.link_code(code_id))
+    return {"state": state, "code": _held(code_id), "platforms": PLATFORMS}
 
 
 def _held(code_id: str) -> CodeOut | None:

@@ -10,11 +10,9 @@ from admin_web.forms.last_used import last_used
 from admin_web.forms.options import option_fields
 from admin_web.forms.prices import price
 from admin_web.render import RUNNING, fragment, page
-from admin_web.sessions.caller import all_soon, expect_me, soon
+from admin_web.sessions.caller import all_soon, answer_or, expect_me, soon
 from client import calls
-from client.errors import ApiError
 from client.schemas import Page
-from client.schemas.deliveries import InboxOut
 from client.schemas.generations import GenerationOut
 
 pages = Blueprint("dashboard", __name__)
@@ -25,11 +23,8 @@ def show() -> ResponseReturnValue:
     """The quick form makes an image as the form of images would: with the model and the options
     used last, at the price beside it."""
     expect_me()
-    inbox, newest, models = (
-        soon(calls.inbox(limit=1)),
-        _latest(),
-        all_soon(calls.models("image")),
-    )
+    inbox, newest = soon(calls.inbox(limit=1)), _latest()
+    models = all_soon(calls.models("image"))
     values = last_used("image")
     model = chosen_model(models(), values.get("model"))
     cost = price(model, values)
@@ -38,7 +33,7 @@ def show() -> ResponseReturnValue:
         "dashboard/show.html",
         jobs=_running(made),
         results=_finished(made),
-        waiting=_waiting(inbox),
+        waiting=answer_or(lambda: inbox().unread, 0),
         model=model,
         fields=option_fields(model, values) if model else [],
         price=cost,
@@ -54,16 +49,6 @@ def _latest() -> Callable[[], Page[GenerationOut]]:
 def jobs() -> ResponseReturnValue:
     newest = _latest()().items
     return fragment("dashboard/_now.html", jobs=_running(newest), results=_finished(newest))
-
-
-def _waiting(inbox: Callable[[], InboxOut]) -> int:
-    """Return the number of unread results in the inbox; 0 where that cannot be asked."""
-    try:
-        return inbox().unread
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return 0
 
 
 def _running(newest: list[GenerationOut]) -> list[GenerationOut]:

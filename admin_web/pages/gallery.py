@@ -1,31 +1,22 @@
 """The gallery: a person's results, newest first, with filters and acts on several at once."""
 
-from collections.abc import Callable
-
-from flask import Blueprint, flash, jsonify, redirect, request, url_for
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.downloads import passed_on
+from admin_web.forms.acts import go, say_and_go
 from admin_web.forms.filters import Filters, cursor, day_of, day_start, filters
 from admin_web.render import fragment, page
-from admin_web.sessions.caller import all_soon, api, expect_me, is_script
+from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, is_script
+from admin_web.words.errors import SOURCES
 from admin_web.words.language import _, ngettext
 from client import calls
-from client.errors import ApiError
 from client.schemas import Page
-from client.schemas.generations import GenerationOut, UsedModelOut
-from client.words.language import N_
+from client.schemas.generations import GenerationOut
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
 KINDS = {"image", "video"}
-SOURCES = {
-    "web": N_("Web"),
-    "api": N_("API"),
-    "telegram": "Telegram",
-    "discord": "Discord",
-    "terminal": "Terminal",
-}
 AT_ONCE = 100
 
 
@@ -43,7 +34,7 @@ def show() -> ResponseReturnValue:
         is_filtered=bool(kept.but(kind=None, show=None)),
         hidden_count=len(kept.but(kind=None, q=None, favourite=None)),
         cursor=cursor(),
-        models=_or_none(models),
+        models=answer_or(models, []),
         sources=SOURCES,
     )
 
@@ -65,16 +56,14 @@ def delete() -> ResponseReturnValue:
         if done.kept:
             said += " " + _("What is still being made was kept.")
         flash(said, "success")
-    there = url_for("gallery.show", **_kept().but())
-    return jsonify(go=there) if is_script() else redirect(there)
+    return go(url_for("gallery.show", **_kept().but()))
 
 
 @pages.post("/zip")
 def zip_files() -> ResponseReturnValue:
     ids = _ids()
     if not ids:
-        flash(_("Choose some results first."), "info")
-        return redirect(url_for("gallery.show"))
+        return say_and_go(_("Choose some results first."), url_for("gallery.show"), "info")
     return passed_on(api().open(calls.zip_files(ids)))
 
 
@@ -108,14 +97,3 @@ def _found(kept: Filters) -> Page[GenerationOut]:
             limit=30,
         )
     )
-
-
-def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:
-    """Return the models to filter by: those that the person has used. Without an answer there is no
-    such filter."""
-    try:
-        return models()
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        return []

@@ -5,6 +5,7 @@ import secrets
 from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import go, say_and_go
 from admin_web.forms.fields import idempotency_key, new_nonce
 from admin_web.pages.sharing import facts
 from admin_web.render import RUNNING, fragment, left, page
@@ -62,12 +63,8 @@ def cancel(generation_id: str) -> ResponseReturnValue:
         said = in_words(error).message
     if is_script():
         return jsonify(toast=said)
-    flash(said, "info")
-    return redirect(
-        safe_next(
-            request.form.get("next") or url_for("generations.show", generation_id=generation_id)
-        )
-    )
+    here = url_for("generations.show", generation_id=generation_id)
+    return say_and_go(said, safe_next(request.form.get("next") or here), "info")
 
 
 @pages.post("/generations/<generation_id>/again")
@@ -76,21 +73,14 @@ def again(generation_id: str) -> ResponseReturnValue:
     generation = api().send(calls.generation(generation_id))
     confirm = request.form.get("confirm") == "true"
     try:
-        made = (
-            _vary(generation, confirm)
-            if request.form.get("vary")
-            else _repeat(generation, Changes(), confirm)
-        )
+        vary = request.form.get("vary", "")
+        made = _vary(generation, confirm) if vary else _repeat(generation, Changes(), confirm)
     except ApiError as error:
         if error.code != "confirm_cost" or is_script():
             raise
-        words = in_words(error)
-        return _ask(
-            words.message,
-            _("Yes, make it"),
-            [("confirm", "true"), ("vary", request.form.get("vary", ""))],
-        )
-    return _go(url_for("generations.show", generation_id=made.id))
+        kept = [("confirm", "true"), ("vary", vary)]
+        return _ask(in_words(error).message, _("Yes, make it"), kept)
+    return go(url_for("generations.show", generation_id=made.id))
 
 
 @pages.post("/generations/<generation_id>/favourite")
@@ -108,7 +98,7 @@ def delete(generation_id: str) -> ResponseReturnValue:
         return _ask(_("It is deleted for good, with its files."), _("Delete"), [("sure", "yes")])
     api().send(calls.delete_generation(generation_id))
     flash(_("Deleted."), "success")
-    return _go(url_for("gallery.show"))
+    return go(url_for("gallery.show"))
 
 
 def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> GenerationOut:
@@ -119,44 +109,21 @@ def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> Gener
 def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
     """Start from the picture that `vary` names, where its model takes one; else use another
     seed."""
-    model = next(
-        (
-            model
-            for model in api().all(calls.models(generation.kind))
-            if model.id == generation.model
-        ),
-        None,
-    )
-    if (
-        generation.kind == "image"
-        and generation.images
-        and model is not None
-        and model.capabilities.max_input_images
-    ):
+    models = api().all(calls.models(generation.kind))
+    able = next((one.capabilities for one in models if one.id == generation.model), None)
+    images = generation.images if generation.kind == "image" else []
+    if images and able is not None and able.max_input_images:
+        named = next((image for image in images if image.id == request.form["vary"]), images[0])
         options = {
             name: value
             for name, value in generation.options.items()
             if name in ImageIn.model_fields and name != "seed"
         }
-        asked = {
-            **options,
-            "prompt": generation.prompt,
-            "model": generation.model,
-            "confirm": confirm,
-        }
-        picture = next(
-            (image for image in generation.images if image.id == request.form["vary"]),
-            generation.images[0],
-        )
-        ask = ImageIn.model_validate({**asked, "input_images": [picture.id]})
+        asked = {"prompt": generation.prompt, "model": generation.model, "confirm": confirm}
+        ask = ImageIn.model_validate({**options, **asked, "input_images": [named.id]})
         return api().send(calls.image(ask, idempotency_key(ask)))
-    most = OPTIONS["seed"].most
-    seed = secrets.randbelow(most) if model is not None and model.capabilities.seed else None
+    seed = secrets.randbelow(OPTIONS["seed"].most) if able is not None and able.seed else None
     return _repeat(generation, Changes() if seed is None else Changes(seed=seed), confirm)
-
-
-def _go(address: str) -> ResponseReturnValue:
-    return jsonify(go=address) if is_script() else redirect(address)
 
 
 def _ask(sentence: str, yes: str, fields: list[tuple[str, str]]) -> ResponseReturnValue:

@@ -1,8 +1,9 @@
 """The inbox: results and notices that no chat took."""
 
-from flask import Blueprint, flash, jsonify, redirect, url_for
+from flask import Blueprint, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import say_and_go
 from admin_web.forms.filters import cursor
 from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
@@ -26,7 +27,5 @@ def show() -> ResponseReturnValue:
 @pages.post("/<delivery_id>/put-aside")
 def put_aside(delivery_id: str) -> ResponseReturnValue:
     api().send(calls.put_aside(delivery_id))
-    if is_script():
-        return jsonify(html="", toast=_("Put aside. What was made stays in the gallery."))
-    flash(_("Put aside. What was made stays in the gallery."), "success")
-    return redirect(url_for("inbox.show"))
+    said = _("Put aside. What was made stays in the gallery.")
+    return jsonify(html="", toast=said) if is_script() else say_and_go(said, url_for("inbox.show"))

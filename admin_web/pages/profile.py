@@ -1,25 +1,23 @@
 """The person's own account: name, e-mail, password, language, preferences, linked chats."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import cast
 from zoneinfo import available_timezones
 
-from flask import Blueprint, abort, flash, redirect, request, session, url_for
+from flask import Blueprint, abort, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import refusal
+from admin_web.forms.acts import refusal, say_and_go
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.last_used import preferences
 from admin_web.render import page
 from admin_web.sessions.caller import all_soon, api, expect_me, me
-from admin_web.words.errors import FormError
+from admin_web.words.errors import FormError, differing
 from admin_web.words.formats import amount
 from admin_web.words.language import _, zone
 from client import calls
 from client.errors import ApiError
 from client.schemas import Kind
-from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, ProfileIn
 from client.words.language import LANGUAGES, N_
 
@@ -45,32 +43,19 @@ AREAS = (
 )
 
 
-@pages.get("/profile")
-def show() -> ResponseReturnValue:
-    expect_me()
-    return _page()
-
-
 @pages.post("/profile/<form>")
 def save(form: str) -> ResponseReturnValue:
     if form not in FORMS:
         abort(404)
     names, done = FORMS[form]
     try:
-        if form == "password" and request.form.get("new_password", "") != request.form.get(
-            "repeat", ""
-        ):
-            raise Invalid(
-                FormError(
-                    _("The two new passwords differ."),
-                    fields={"repeat": _("Type the same password again.")},
-                )
-            )
+        password, repeat = (request.form.get(name, "") for name in ("new_password", "repeat"))
+        if form == "password" and password != repeat:
+            raise Invalid(differing(_("The two new passwords differ.")))
         _save(form, names)
     except (Invalid, ApiError) as error:
-        return _page(request.form, form, *refusal(error))
-    flash(_(done), "success")
-    return redirect(url_for("profile.show", _anchor=form))
+        return show(request.form, form, *refusal(error))
+    return say_and_go(_(done), url_for("profile.show", _anchor=form))
 
 
 def _save(form: str, names: tuple[str, ...]) -> None:
@@ -79,12 +64,11 @@ def _save(form: str, names: tuple[str, ...]) -> None:
         # null takes it back, so it has to be sent
         change = read(ProfileIn, {"confirm_above_usd": limit or None})
         api().send(calls.update_me(change))
-        chosen = {f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS}
-        api().send(
-            calls.prefer(
-                read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"})
-            )
-        )
+        chosen: dict[str, object] = {
+            f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS
+        }
+        chosen["spoiler"] = request.form.get("spoiler") == "on"
+        api().send(calls.prefer(read(PreferencesIn, chosen)))
         for kind in MODELS:
             session.pop(f"{kind}_model", None)
         return
@@ -98,35 +82,30 @@ def _save(form: str, names: tuple[str, ...]) -> None:
 
 def _values(names: tuple[str, ...]) -> Mapping[str, object]:
     """Return the typed values. Passwords stay as they are: a space at the end belongs to them."""
-    passwords = {
-        name: request.form[name]
-        for name in names
-        if name.endswith("password") and request.form.get(name)
-    }
-    return {**given(*(name for name in names if not name.endswith("password"))), **passwords}
+    secret = {name for name in names if name.endswith("password")}
+    passwords = {name: request.form[name] for name in secret if request.form.get(name)}
+    return {**given(*(name for name in names if name not in secret)), **passwords}
 
 
-def _page(
+@pages.get("/profile")
+def show(
     values: Mapping[str, str] | None = None,
     form: str = "",
     error: FormError | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    links, listed = all_soon(calls.links()), {kind: _models(kind) for kind in MODELS}
+    expect_me()
+    links, listed = all_soon(calls.links()), {kind: all_soon(calls.models(kind)) for kind in MODELS}
     person, kept = me(), preferences()
+    limit = person.confirm_above_usd
     shown = {
         "display_name": person.display_name,
         "email": person.email or "",
         "language": person.language,
         "time_zone": kept.time_zone or "",
-        "confirm_above_usd": ""
-        if person.confirm_above_usd is None
-        else amount(person.confirm_above_usd),
+        "confirm_above_usd": "" if limit is None else amount(limit),
         "spoiler": "on" if kept.spoiler else "",
-        **{
-            f"{kind}_model": cast("str | None", getattr(kept, f"{kind}_model")) or ""
-            for kind in MODELS
-        },
+        **{f"{kind}_model": str(getattr(kept, f"{kind}_model") or "") for kind in MODELS},
     }
     if values is not None:
         shown |= {name: values.get(name, "") for name in shown if name in values}
@@ -142,10 +121,6 @@ def _page(
         browser_zone=str(zone()),
         models={kind: models() for kind, models in listed.items()},
     )
-
-
-def _models(kind: Kind) -> Callable[[], list[ModelOut]]:
-    return all_soon(calls.models(kind))
 
 
 @cache

@@ -1,20 +1,11 @@
 """A result for others to see: links that end, the public page behind them, and the person's own
 chats."""
 
-from flask import (
-    Blueprint,
-    abort,
-    flash,
-    jsonify,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, abort, jsonify, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.downloads import passed_on, wanted
+from admin_web.forms.acts import say_and_go
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.render import fragment
 from admin_web.sessions.caller import all_soon, anonymous, api, is_script
@@ -39,9 +30,8 @@ def share(generation_id: str) -> ResponseReturnValue:
     if hours not in HOURS:
         abort(400)
     api().send(calls.share(generation_id, hours))
-    return _back(
-        generation_id, _("The link is made. Whoever has it sees this result until it ends.")
-    )
+    said = _("The link is made. Whoever has it sees this result until it ends.")
+    return _back(generation_id, said)
 
 
 @pages.post("/generations/<generation_id>/shares/<share_id>/end")
@@ -72,8 +62,8 @@ def shared(token: str) -> ResponseReturnValue:
     except ApiError as error:
         if error.status != 404 or error.unanswered:
             raise
-        return make_response(render_template("shared.html", found=None), 404)
-    response = make_response(render_template("shared.html", found=found))
+        return make_response(fragment("shared.html", found=None), 404)
+    response = make_response(fragment("shared.html", found=found))
     # a link is for those it was given to, not for search engines
     response.headers["X-Robots-Tag"] = "noindex, nofollow"
     return response
@@ -108,14 +98,7 @@ def address_of(share: ShareOut) -> str:
 def _back(generation_id: str, said: str) -> ResponseReturnValue:
     if is_script():
         generation = api().send(calls.generation(generation_id))
-        return jsonify(
-            toast=said,
-            html=fragment(
-                "generations/_share.html",
-                generation=generation,
-                nonce=new_nonce(),
-                **facts(generation),
-            ),
-        )
-    flash(said, "success")
-    return redirect(url_for("generations.show", generation_id=generation_id, _anchor="share"))
+        shown = {"generation": generation, "nonce": new_nonce(), **facts(generation)}
+        return jsonify(toast=said, html=fragment("generations/_share.html", **shown))
+    there = url_for("generations.show", generation_id=generation_id, _anchor="share")
+    return say_and_go(said, there)

@@ -1,21 +1,13 @@
 """Invitations, password resets, and sign-up where it is open."""
 
-from flask import (
-    Blueprint,
-    Response,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.render import is_sandbox, ready
+from admin_web.forms.acts import say_and_go
+from admin_web.render import public_page, ready
 from admin_web.sessions.caller import anonymous, sessions, web_session
 from admin_web.sessions.sign_in import enter
-from admin_web.words.errors import FormError, in_words
+from admin_web.words.errors import FormError, differing, in_words
 from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
@@ -36,12 +28,10 @@ def register_submit() -> ResponseReturnValue:
         request.form.get(name, "") for name in ("invite", "email", "password")
     )
     if password != request.form.get("repeat", ""):
-        return _register(invite, _different(), 422)
+        return _register(invite, differing(_("The two passwords differ.")), 422)
     try:
-        return enter(
-            anonymous().send(calls.register(email.strip(), password, invite or None)),
-            welcome=N_("Welcome. Make something!"),
-        )
+        tokens = anonymous().send(calls.register(email.strip(), password, invite or None))
+        return enter(tokens, welcome=N_("Welcome. Make something!"))
     except ApiError as error:
         return _register(invite, in_words(error), error.status)
 
@@ -55,15 +45,15 @@ def reset() -> ResponseReturnValue:
 def reset_submit() -> ResponseReturnValue:
     token, password = request.form.get("token", ""), request.form.get("password", "")
     if password != request.form.get("repeat", ""):
-        return _reset(token, _different(), 422)
+        return _reset(token, differing(_("The two passwords differ.")), 422)
     try:
         anonymous().send(calls.reset(token, password))
     except ApiError as error:
         return _reset(token, in_words(error), error.status)
     # whoever was signed in here is not any more: the reset has ended every session of its account
     sessions().sign_out(web_session())
-    flash(_("Your password is changed. Sign in with the new one."), "success")
-    return redirect(url_for("auth.login"))
+    said = _("Your password is changed. Sign in with the new one.")
+    return say_and_go(said, url_for("auth.login"))
 
 
 def _register(invite: str, error: FormError | None = None, status: int = 200) -> Response:
@@ -76,18 +66,15 @@ def _register(invite: str, error: FormError | None = None, status: int = 200) ->
             closed, status = in_words(refused).message, refused.status
     elif not _is_open():
         closed = _("New accounts are made by invitation here. Ask an admin for one.")
-    return make_response(
-        render_template(
-            "auth/register.html",
-            invite=invite,
-            invitee=invitee,
-            closed=closed,
-            error=error,
-            email=invitee.email if invitee else request.form.get("email", ""),
-            minimum=invitee.password_min if invitee else PASSWORD_MIN,
-            sandbox=is_sandbox(),
-        ),
+    return public_page(
+        "auth/register.html",
         status,
+        invite=invite,
+        invitee=invitee,
+        closed=closed,
+        error=error,
+        email=invitee.email if invitee else request.form.get("email", ""),
+        minimum=invitee.password_min if invitee else PASSWORD_MIN,
     )
 
 
@@ -98,19 +85,5 @@ def _is_open() -> bool:
 
 def _reset(token: str, error: FormError | None = None, status: int = 200) -> Response:
     used = error is not None and error.code == "not_found"
-    page = render_template(
-        "auth/reset.html",
-        token=token,
-        error=error,
-        used=used,
-        minimum=PASSWORD_MIN,
-        admin_minimum=ADMIN_PASSWORD_MIN,
-        sandbox=is_sandbox(),
-    )
-    return make_response(page, status)
-
-
-def _different() -> FormError:
-    return FormError(
-        _("The two passwords differ."), fields={"repeat": _("Type the same password again.")}
-    )
+    minimum = {"minimum": PASSWORD_MIN, "admin_minimum": ADMIN_PASSWORD_MIN}
+    return public_page("auth/reset.html", status, token=token, error=error, used=used, **minimum)

@@ -4,7 +4,7 @@ with a page."""
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 
 from flask import (
     Blueprint,
@@ -12,21 +12,20 @@ from flask import (
     flash,
     jsonify,
     redirect,
-    render_template,
     request,
     stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.acts import refusal, same_nonce
+from admin_web.forms.acts import go, refusal, same_nonce
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.last_used import last_model, preferences, use_model
 from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
 from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
-from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
+from admin_web.sessions.caller import api, expect_me, soon, web_session
 from admin_web.words.errors import FormError, charged, failure
 from admin_web.words.formats import money
 from admin_web.words.language import _
@@ -35,16 +34,7 @@ from client.call import Call
 from client.errors import ApiError
 from client.exchange import TextEvent
 from client.schemas import Page
-from client.schemas.text import (
-    ConversationOut,
-    DeltaEvent,
-    DoneEvent,
-    ErrorEvent,
-    RenameIn,
-    StartEvent,
-    TextIn,
-    ThinkingEvent,
-)
+from client.schemas import text as schemas
 from client.schemas.users import PreferencesIn, UserOut
 
 pages = Blueprint("text", __name__)
@@ -67,21 +57,17 @@ def generate() -> ResponseReturnValue:
 def show() -> ResponseReturnValue:
     expect_me()
     kept = preferences()
-    values = {
-        **last_model("text", kept),
-        "system": kept.text_system or "",
-        **request.args.to_dict(),
-    }
-    return _page({**values, "conversation_id": request.args.get("conversation", "")})
+    values = {**last_model("text", kept), "system": kept.text_system or ""}
+    held = request.args.get("conversation", "")
+    return _page({**values, **request.args.to_dict(), "conversation_id": held})
 
 
 @pages.get("/generate/text/history")
 def history() -> ResponseReturnValue:
     """The list at the side alone, for a search and after a new conversation."""
     current = request.args.get("conversation", "")
-    return fragment(
-        "generate/_history.html", conversations=api().send(_asked_for()), current=current
-    )
+    found = api().send(_asked_for())
+    return fragment("generate/_history.html", conversations=found, current=current)
 
 
 @pages.post("/generate/text")
@@ -118,11 +104,8 @@ def stream() -> ResponseReturnValue:
             yield from _events(upstream)
 
     streamed = stream_with_context(body())
-    response = Response(
-        streamed,
-        content_type="text/event-stream; charset=utf-8",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    response = Response(streamed, content_type="text/event-stream; charset=utf-8")
+    response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(stack.close)
     return response
 
@@ -142,36 +125,30 @@ def stop(answer_id: str) -> ResponseReturnValue:
 @pages.post("/generate/text/<conversation_id>/rename")
 def rename(conversation_id: str) -> ResponseReturnValue:
     try:
-        title = read(RenameIn, {"title": request.form.get("title", "")}).title
+        title = read(schemas.RenameIn, {"title": request.form.get("title", "")}).title
+        api().send(calls.rename_conversation(conversation_id, title))
     except Invalid:
         flash(_("A conversation needs a name of up to 200 characters."), "error")
-        return redirect(url_for("text.show", conversation=conversation_id))
-    api().send(calls.rename_conversation(conversation_id, title))
     return redirect(url_for("text.show", conversation=conversation_id))
 
 
 @pages.post("/generate/text/<conversation_id>/delete")
 def delete(conversation_id: str) -> ResponseReturnValue:
     if request.form.get("sure") != "yes":
-        kept = [("sure", "yes")]
-        return page(
-            "confirm.html",
-            sentence=_("The whole conversation is deleted."),
-            yes=_("Delete"),
-            kept=kept,
-        )
+        said, kept = _("The whole conversation is deleted."), [("sure", "yes")]
+        return page("confirm.html", sentence=said, yes=_("Delete"), kept=kept)
     api().send(calls.delete_conversation(conversation_id))
     flash(_("Deleted."), "success")
-    there = url_for("text.show")
-    return jsonify(go=there) if is_script() else redirect(there)
+    return go(url_for("text.show"))
 
 
-def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
+def _ask(images: Sequence[Attached], *, stream: bool = False) -> schemas.TextIn:
     fields = given(*FIELDS)
     if "after" in fields:
         fields.pop("model", None)  # the model of the earlier answer goes on
     asked = read(
-        TextIn, {**fields, "images": [image.id for image in images] or None, "stream": stream}
+        schemas.TextIn,
+        {**fields, "images": [image.id for image in images] or None, "stream": stream},
     )
     if asked.model:
         use_model("text", asked.model)
@@ -182,22 +159,24 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
     return asked
 
 
-def _begun(ask: TextIn, stack: ExitStack) -> Iterator[TextEvent]:
+def _begun(ask: schemas.TextIn, stack: ExitStack) -> Iterator[TextEvent]:
     """Begin the answer. The form's `unsure` means that a first answer was stopped, whose
     conversation is stored a moment later; if it never is, the question begins a new
     conversation."""
     if request.form.get("unsure"):
         for wait in UNSURE_WAITS:
             try:
-                return stack.enter_context(
-                    api().events(calls.text_stream(ask, idempotency_key(ask)))
-                )
+                return stack.enter_context(_answer(ask))
             except ApiError as error:
                 if error.code != "not_found":
                     raise
             time.sleep(wait)
         ask = ask.model_copy(update={"conversation_id": None})
-    return stack.enter_context(api().events(calls.text_stream(ask, idempotency_key(ask))))
+    return stack.enter_context(_answer(ask))
+
+
+def _answer(ask: schemas.TextIn) -> AbstractContextManager[Iterator[TextEvent]]:
+    return api().events(calls.text_stream(ask, idempotency_key(ask)))
 
 
 def _events(upstream: Iterator[TextEvent]) -> Iterator[str]:
@@ -205,36 +184,35 @@ def _events(upstream: Iterator[TextEvent]) -> Iterator[str]:
     try:
         for event in upstream:
             match event:
-                case DeltaEvent():
+                case schemas.DeltaEvent():
                     text += event.text
                     if time.monotonic() - drawn >= REDRAW_SECONDS:
                         yield _event("html", html=as_html(text))
                         drawn = time.monotonic()
-                case ThinkingEvent():
+                case schemas.ThinkingEvent():
                     text = "" if event.forget else text
                     yield _event("thinking", html=as_html(text))
-                case StartEvent():
+                case schemas.StartEvent():
                     yield _event("start", id=event.id, conversation_id=event.conversation_id)
-                case DoneEvent():
+                case schemas.DoneEvent():
                     yield _done(event, api().send(calls.me()))
-                case ErrorEvent():
+                case schemas.ErrorEvent():
                     yield _broken(event, text, api().send(calls.me()))
     except ApiError:
         # the connection to the api is lost: the page keeps its text and says so by itself
         return
 
 
-def _broken(event: ErrorEvent, text: str, person: UserOut) -> str:
+def _broken(event: schemas.ErrorEvent, text: str, person: UserOut) -> str:
     message = f"{failure(event.error)} {charged(event.error.charged_usd)}".strip()
     return _event("error", html=as_html(text), message=message, balance=money(left(person)))
 
 
-def _done(done: DoneEvent, person: UserOut) -> str:
+def _done(done: schemas.DoneEvent, person: UserOut) -> str:
     answer = done.answer
     note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
-    ending = render_template(
-        "generate/_answer_end.html", answer=answer, is_last=True, nonce=new_nonce()
-    ).strip()
+    shown = {"answer": answer, "is_last": True, "nonce": new_nonce()}
+    ending = fragment("generate/_answer_end.html", **shown).strip()
     return _event(
         "done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person))
     )
@@ -244,7 +222,7 @@ def _event(name: str, **data: str) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _asked_for() -> Call[Page[ConversationOut]]:
+def _asked_for() -> Call[Page[schemas.ConversationOut]]:
     words, cursor = request.args.get("q", "").strip()[:200], request.args.get("after") or None
     return calls.conversations(q=words, cursor=cursor, limit=AT_ONCE)
 

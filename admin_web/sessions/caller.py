@@ -8,33 +8,26 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from flask import (
-    Flask,
-    Response,
-    current_app,
-    flash,
-    g,
-    jsonify,
-    make_response,
-    redirect,
-    request,
-    session,
-    url_for,
-)
+from flask import Response, current_app, flash, g, jsonify, redirect, request, session, url_for
 
 from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
+from admin_web.words.errors import FormError
 from admin_web.words.language import _, speak
 from client import calls
 from client.call import Call
+from client.errors import ApiError
 from client.schemas import Page
 from client.schemas.users import UserOut
 from client.sync import Api
+from client.words.language import N_
 
 T = TypeVar("T")
+Else = TypeVar("Else")
 
 AT_ONCE = 32
 """Calls that all pages of this process may have under way beside those they wait for."""
 
+_ENDED = N_("You have been signed out. Please sign in again; if that does not work, ask an admin.")
 _PLAIN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
 """One slash, then visible ASCII without a backslash: everything else stands percent-encoded in an
 address."""
@@ -53,10 +46,6 @@ PUBLIC = {
     "sharing.shared",
     "sharing.media",
 }
-
-
-def prepare(app: Flask) -> None:
-    app.extensions["asking"] = ThreadPoolExecutor(AT_ONCE, "asking")
 
 
 def web_session() -> WebSession:
@@ -102,6 +91,17 @@ def all_soon(listing: Call[Page[T]]) -> Callable[[], list[T]]:
     return pool.submit(api().all, listing).result
 
 
+def answer_or(ask: Callable[[], T], otherwise: Else) -> T | Else:
+    """Return the answer of `ask`, and `otherwise` where the API has none, for a part that the page
+    can do without. An error that needs the person first is raised."""
+    try:
+        return ask()
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return otherwise
+
+
 def expect_me() -> None:
     """Begin to ask for the profile, while the page asks for other things."""
     if "me" not in g and "coming" not in g:
@@ -131,35 +131,21 @@ def require_sign_in() -> Response | None:
 
 def to_login() -> Response:
     if is_script() or request.endpoint == "media.serve":
-        return make_response(
-            jsonify(
-                error={
-                    "message": _("Please sign in again."),
-                    "hint": "",
-                    "code": "not_authenticated",
-                }
-            ),
-            401,
-        )
+        said = FormError(_("Please sign in again."), code="not_authenticated")
+        refused = jsonify(said.spoken)
+        refused.status_code = 401
+        return refused
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     target = url_for("auth.login")
-    return cast(
-        "Response",
-        redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target),
-    )
+    target += f"?next={quote(wanted)}" if wanted not in {"", "/"} else ""
+    return cast("Response", redirect(target))
 
 
 def session_ended() -> Response:
     sessions().sign_out(web_session())
     g.pop("api", None)
     if not is_script():
-        flash(
-            _(
-                "You have been signed out. Please sign in again; if that does not work, ask an "
-                "admin."
-            ),
-            "info",
-        )
+        flash(_(_ENDED), "info")
     return to_login()
 
 

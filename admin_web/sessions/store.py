@@ -67,22 +67,12 @@ class SessionStore:
     def create(self, sid: str, data: Mapping[str, object], tokens: Tokens) -> None:
         """Also deletes expired sessions: logins are rare, and this keeps the file small."""
         now = int(time.time())
+        sealed = self._seal(data), self._seal(asdict(tokens))
+        old = "DELETE FROM sessions WHERE expires_at < ? OR seen_at < ?"
+        new = "INSERT INTO sessions (id, data, tokens, seen_at, expires_at) VALUES (?, ?, ?, ?, ?)"
         with self._open() as db:
-            db.execute(
-                "DELETE FROM sessions WHERE expires_at < ? OR seen_at < ?",
-                (now, now - IDLE_SECONDS),
-            )
-            db.execute(
-                "INSERT INTO sessions (id, data, tokens, seen_at, expires_at) VALUES (?, ?, ?, ?, "
-                "?)",
-                (
-                    _hash(sid),
-                    self._seal(data),
-                    self._seal(asdict(tokens)),
-                    now,
-                    now + ABSOLUTE_SECONDS,
-                ),
-            )
+            db.execute(old, (now, now - IDLE_SECONDS))
+            db.execute(new, (_hash(sid), *sealed, now, now + ABSOLUTE_SECONDS))
 
     def load(self, sid: str) -> StoredSession | None:
         """None when there is no such session, it has expired, or it was sealed with another key."""
@@ -110,13 +100,9 @@ class SessionStore:
     def save_tokens(self, sid: str, tokens: Tokens) -> bool:
         """False when the session has ended meanwhile."""
         with self._open() as db:
-            return (
-                db.execute(
-                    "UPDATE sessions SET tokens = ? WHERE id = ?",
-                    (self._seal(asdict(tokens)), _hash(sid)),
-                ).rowcount
-                == 1
-            )
+            sealed = self._seal(asdict(tokens))
+            change = "UPDATE sessions SET tokens = ? WHERE id = ?"
+            return db.execute(change, (sealed, _hash(sid))).rowcount == 1
 
     def delete(self, sid: str) -> None:
         with self._open() as db:

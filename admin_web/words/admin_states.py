@@ -11,6 +11,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
+from admin_web.words import errors
 from admin_web.words.formats import ago, moment
 from admin_web.words.language import _, chosen, locale
 from client.schemas.admin import BotOut, BroadcastOut
@@ -28,19 +29,13 @@ STATUSES = {
     "failed": N_("Failed"),
     "cancelled": N_("Cancelled"),
 }
+SOURCES = errors.SOURCES
 KINDS = {"image": N_("Image"), "video": N_("Video"), "text": N_("Text")}
 MODES = {
     "text_to_image": N_("Image from words"),
     "image_to_image": N_("Image from an image"),
     "text_to_video": N_("Video from words"),
     "image_to_video": N_("Video from an image"),
-}
-SOURCES = {
-    "web": N_("Web"),
-    "api": N_("API"),
-    "telegram": N_("Telegram"),
-    "discord": N_("Discord"),
-    "terminal": N_("Terminal"),
 }
 PHASES = {
     "submit": N_("waits for its turn"),
@@ -54,13 +49,12 @@ PHASES = {
 ZERO = Decimal(0)
 _UNITS = ("Byte", "kB", "MB", "GB", "TB")
 TONES = {
-    "completed": "good",
-    "failed": "bad",
-    "cancelled": "",
-    "queued": "",
-    "processing": "busy",
-    "review": "warn",
+    "good": {"completed", "done", "sent"},
+    "bad": {"failed", "dead"},
+    "busy": {"processing", "pending", "sending"},
+    "warn": {"review", "troubled", "inbox", "stopped"},
 }
+"""The states of jobs, deliveries and broadcasts by their colour; any other has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +67,19 @@ class State:
     tone: str
 
 
+def _coloured(words: dict[str, str], key: str) -> State:
+    tone = next((tone for tone, keys in TONES.items() if key in keys), "")
+    return State(key, in_list(words, key), tone)
+
+
 def state_of(job: AdminGenerationOut) -> State:
     key = "review" if job.phase == "needs_review" else job.status
-    return State(key, _(STATUSES[key]), TONES[key])
+    return _coloured(STATUSES, key)
 
 
 def phase_words(phase: str) -> str:
     """A phase that came later than these words is shown by its name."""
-    return _(PHASES[phase]) if phase in PHASES else phase
+    return in_list(PHASES, phase)
 
 
 def money_words(job: AdminGenerationOut) -> str:
@@ -147,21 +146,17 @@ def audience(roles: list[Role] | None) -> str:
 
 def capabilities(model: AdminModelOut) -> list[tuple[str, str]]:
     """Return (name, value) of each capability that the model has."""
-    found = []
-    for name, value in model.capabilities.model_dump().items():
-        if not value:
-            continue
-        words = (
-            _("yes")
-            if value is True
-            else ", ".join(map(str, value))
-            if isinstance(value, (list, tuple))
-            else f"{value}"
-        )
-        found.append(
-            (_(CAPABILITIES[name]) if name in CAPABILITIES else name.replace("_", " "), words)
-        )
-    return found
+    return [
+        (in_list(CAPABILITIES, name).replace("_", " "), _offered(value))
+        for name, value in model.capabilities.model_dump().items()
+        if value
+    ]
+
+
+def _offered(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return _("yes") if value is True else str(value)
 
 
 # --- budgets
@@ -190,13 +185,6 @@ DELIVERY_STATES = {
     "dead": N_("Reached nobody"),
     "inbox": N_("On the web instead"),
 }
-DELIVERY_TONES = {
-    "troubled": "warn",
-    "pending": "busy",
-    "done": "good",
-    "dead": "bad",
-    "inbox": "warn",
-}
 EVENTS = {
     "generation_completed": N_("Result"),
     "generation_failed": N_("Failure"),
@@ -213,7 +201,6 @@ TRIES = {
     "to_dm": N_("An admin sent it to the private chat"),
 }
 BROADCAST_STATES = {"sending": N_("Being sent"), "sent": N_("Sent"), "stopped": N_("Stopped")}
-BROADCAST_TONES = {"sending": "busy", "sent": "good", "stopped": "warn"}
 CHECKS = {
     "database": N_("Database"),
     "media": N_("Files"),
@@ -224,12 +211,12 @@ CHECKS = {
 
 
 def delivery_state(state: str) -> State:
-    return State(state, in_list(DELIVERY_STATES, state), DELIVERY_TONES.get(state, ""))
+    return _coloured(DELIVERY_STATES, state)
 
 
 def broadcast_state(one: BroadcastOut) -> State:
     key = "stopped" if one.stopped_at else "sending" if one.waiting or one.pending else "sent"
-    return State(key, _(BROADCAST_STATES[key]), BROADCAST_TONES[key])
+    return _coloured(BROADCAST_STATES, key)
 
 
 def delivery_what(row: DeliveryRowOut) -> str:
@@ -245,11 +232,8 @@ def check_state(is_ok: bool) -> State:
 
 def bot_state(bot: BotOut) -> State:
     if bot.connected:
-        return State(
-            "on",
-            _("connected since %(when)s", when=moment(bot.since)) if bot.since else _("connected"),
-            "good",
-        )
+        since = bot.since and _("connected since %(when)s", when=moment(bot.since))
+        return State("on", since or _("connected"), "good")
     if bot.last_seen_at is None:
         return State("never", _("never seen"), "")
     return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
@@ -272,10 +256,6 @@ def date_words(day: date) -> str:
 @lru_cache(1024)
 def _date_words(day: date, language: str) -> str:
     """Kept, because a chart and its table name every day twice."""
-    this_year = day.year == datetime.now(UTC).year
-    pattern = (
-        ("d MMM" if this_year else "d MMM y")
-        if language == "de"
-        else ("MMM d" if this_year else "MMM d, y")
-    )
+    short, full = ("d MMM", "d MMM y") if language == "de" else ("MMM d", "MMM d, y")
+    pattern = short if day.year == datetime.now(UTC).year else full
     return format_date(day, pattern, locale=Locale(language))

@@ -23,94 +23,63 @@ GRAVE = {
     "provider_out_of_credit",
     "provider_down",
 }
-WORDS = {
-    "needs_review": (
-        N_("Jobs need a decision"),
-        N_("The provider's answer was lost, and their money is held until you decide."),
+TITLES = {
+    "needs_review": N_("Jobs need a decision"),
+    "jobs_waiting": N_("Jobs wait in line"),
+    "jobs_late": N_("Jobs take far too long"),
+    "deliveries_dead": N_("Results reached no chat"),
+    "deliveries_stuck": N_("Results wait for %(platform)s"),
+    "budget_nearly_used": N_("%(scope)s: %(percent)s %% of the budget is used"),
+    "provider_out_of_credit": N_("The AI provider is out of credit"),
+    "provider_credit_low": N_("Little credit is left at the AI provider"),
+    "provider_key_expiring": N_("The provider's key ends in %(days)s days"),
+    "provider_down": N_("The AI provider cannot be reached"),
+    "disk_nearly_full": N_("The disk is nearly full"),
+    "storage_full": N_("The disk is full"),
+    "storage_unavailable": N_("The store for files cannot be used"),
+    "store_shared": N_("Others keep files in the same store"),
+    "backup_no_room": N_("The disk has no room for the next backup"),
+    "backup_missing": N_("There is no backup"),
+    "backup_old": N_("The newest backup is %(days)s days old"),
+    "books_differ": N_("The books do not add up"),
+}
+HINTS = {
+    "needs_review": N_("The provider's answer was lost, and their money is held until you decide."),
+    "jobs_waiting": N_(
+        "The oldest has been waiting for %(time)s. Is a worker running, and does the provider "
+        "answer?"
     ),
-    "jobs_waiting": (
-        N_("Jobs wait in line"),
-        N_(
-            "The oldest has been waiting for %(time)s. Is a worker running, and does the provider "
-            "answer?"
-        ),
+    "jobs_late": N_(
+        "One has been made for %(time)s, much longer than usual. Look at what it waits for, or "
+        "cancel it."
     ),
-    "jobs_late": (
-        N_("Jobs take far too long"),
-        N_(
-            "One has been made for %(time)s, much longer than usual. Look at what it waits for, "
-            "or cancel it."
-        ),
+    "deliveries_dead": N_("%(platform)s refused them for good. See why, and send them again."),
+    "deliveries_stuck": N_("The oldest has been due for %(time)s. Is the bot running?"),
+    "budget_nearly_used": N_("At 100 %% every request is refused."),
+    "provider_out_of_credit": N_(
+        "Images and videos wait for a quarter of an hour, answers fail at once. Top the account "
+        "up at the provider."
     ),
-    "deliveries_dead": (
-        N_("Results reached no chat"),
-        N_("%(platform)s refused them for good. See why, and send them again."),
+    "provider_credit_low": N_("%(left)s. Top the account up before it runs out."),
+    "provider_key_expiring": N_("Make a new one there and set OPENROUTER_API_KEY."),
+    "provider_down": N_("Jobs wait; nothing is lost. What it said: “%(detail)s”"),
+    "disk_nearly_full": N_("%(free_mb)s MB are free. Delete old jobs, or make room."),
+    "storage_full": N_(
+        "%(free_mb)s MB are free. Below %(floor_mb)s MB nothing is made or answered any more. "
+        "Make room, or add some."
     ),
-    "deliveries_stuck": (
-        N_("Results wait for %(platform)s"),
-        N_("The oldest has been due for %(time)s. Is the bot running?"),
+    "storage_unavailable": N_(
+        "Until it can, new files are kept on this machine's disk, and %(waiting)s wait there. "
+        "What was said: “%(detail)s”"
     ),
-    "budget_nearly_used": (
-        N_("%(scope)s: %(percent)s %% of the budget is used"),
-        N_("At 100 %% every request is refused."),
+    "store_shared": N_(
+        "Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete "
+        "the mark of one that is no more."
     ),
-    "provider_out_of_credit": (
-        N_("The AI provider is out of credit"),
-        N_(
-            "Images and videos wait for a quarter of an hour, answers fail at once. Top the "
-            "account up at the provider."
-        ),
-    ),
-    "provider_credit_low": (
-        N_("Little credit is left at the AI provider"),
-        N_("%(left)s. Top the account up before it runs out."),
-    ),
-    "provider_key_expiring": (
-        N_("The provider's key ends in %(days)s days"),
-        N_("Make a new one there and set OPENROUTER_API_KEY."),
-    ),
-    "provider_down": (
-        N_("The AI provider cannot be reached"),
-        N_("Jobs wait; nothing is lost. What it said: “%(detail)s”"),
-    ),
-    "disk_nearly_full": (
-        N_("The disk is nearly full"),
-        N_("%(free_mb)s MB are free. Delete old jobs, or make room."),
-    ),
-    "storage_full": (
-        N_("The disk is full"),
-        N_(
-            "%(free_mb)s MB are free. Below %(floor_mb)s MB nothing is made or answered any more. "
-            "Make room, or add some."
-        ),
-    ),
-    "storage_unavailable": (
-        N_("The store for files cannot be used"),
-        N_(
-            "Until it can, new files are kept on this machine's disk, and %(waiting)s wait there. "
-            "What was said: “%(detail)s”"
-        ),
-    ),
-    "store_shared": (
-        N_("Others keep files in the same store"),
-        N_(
-            "Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete "
-            "the mark of one that is no more."
-        ),
-    ),
-    "backup_no_room": (
-        N_("The disk has no room for the next backup"),
-        N_("%(lacking_mb)s MB are missing. Make room; it is then made by itself."),
-    ),
-    "backup_missing": (N_("There is no backup"), N_("Make one now; it takes a moment.")),
-    "backup_old": (
-        N_("The newest backup is %(days)s days old"),
-        N_("Make one now, or see why the schedule does not."),
-    ),
-    "books_differ": (
-        N_("The books do not add up"),
-        N_("Counters and ledger differ. Nothing is corrected by itself."),
-    ),
+    "backup_no_room": N_("%(lacking_mb)s MB are missing. Make room; it is then made by itself."),
+    "backup_missing": N_("Make one now; it takes a moment."),
+    "backup_old": N_("Make one now, or see why the schedule does not."),
+    "books_differ": N_("Counters and ledger differ. Nothing is corrected by itself."),
 }
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "generations": ("admin_jobs.show", {"status": "review"}),
@@ -145,15 +114,14 @@ def alert(warning: WarningOut) -> Alert:
         facts["left"] = money(Decimal(facts["left_usd"]))
     if "platform" in facts:
         facts["platform"] = PLATFORMS.get(facts["platform"], facts["platform"])
-    title, hint = WORDS[warning.code]
+    hint = HINTS[warning.code]
     endpoint, values = PLACES[warning.target]
-    counted = (
-        ngettext("%(n)s of them.", "%(n)s of them.", warning.count) if warning.count > 1 else ""
-    )
+    several = warning.count > 1
+    counted = ngettext("%(n)s of them.", "%(n)s of them.", warning.count) if several else ""
     if warning.code == "budget_nearly_used" and int(facts["percent"]) >= ALL:
         hint = N_("Every request is refused until you raise the limit, or the month ends.")
     return Alert(
-        _(title, **facts),
+        _(TITLES[warning.code], **facts),
         f"{_(hint, **facts)} {counted}".strip(),
         url_for(endpoint, **values),
         warning.code in GRAVE,

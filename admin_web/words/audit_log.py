@@ -3,16 +3,7 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from admin_web.words.admin_states import (
-    DELIVERY_STATES,
-    KINDS,
-    PHASES,
-    SCOPES,
-    SOURCES,
-    STATUSES,
-    in_list,
-    size_words,
-)
+from admin_web.words import admin_states as states
 from admin_web.words.formats import money
 from admin_web.words.language import _
 from client.words.language import N_
@@ -97,11 +88,11 @@ ROLES = {"user": N_("User"), "admin": N_("Admin")}
 VALUES: dict[str, dict[str, str]] = {
     "role": ROLES,
     "roles": ROLES,
-    "status": {**STATUSES, "active": N_("Active"), "disabled": N_("Disabled")},
-    "state": DELIVERY_STATES,
-    "phase": PHASES,
-    "kind": KINDS,
-    "platform": SOURCES,
+    "status": {**states.STATUSES, "active": N_("Active"), "disabled": N_("Disabled")},
+    "state": states.DELIVERY_STATES,
+    "phase": states.PHASES,
+    "kind": states.KINDS,
+    "platform": states.SOURCES,
     "outcome": {
         "failed_free": N_("It was never started"),
         "failed_charged": N_("It was charged, but there is no result"),
@@ -111,7 +102,7 @@ VALUES: dict[str, dict[str, str]] = {
 }
 """Words for the values in the log, by the name of the fact."""
 SUBJECTS = {
-    **SCOPES,
+    **states.SCOPES,
     "models": N_("All models"),
     "generations": N_("Jobs"),
     "show_content": N_("Privacy"),
@@ -168,7 +159,7 @@ def _value(key: str, value: object) -> str:
     if key.endswith("_usd"):
         return money(Decimal(str(value)))
     if key == "size" and isinstance(value, int):
-        return size_words(value)
+        return states.size_words(value)
     if key in VALUES:
-        return ", ".join(in_list(VALUES[key], one) for one in str(value).split(","))
+        return ", ".join(states.in_list(VALUES[key], one) for one in str(value).split(","))
     return str(value)

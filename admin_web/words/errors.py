@@ -33,6 +33,7 @@ NOTICES = {
     "link_refused": N_("%(name)s in %(platform)s refused to be linked."),
 }
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
+SOURCES = {"web": N_("Web"), "api": N_("API"), **PLATFORMS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class FormError:
     def sentence(self) -> str:
         """For a message without a form."""
         return f"{self.message} {self.hint}".strip()
+
+
+def differing(message: str) -> FormError:
+    """The error of a password that was typed in two ways."""
+    return FormError(message, fields={"repeat": _("Type the same password again.")})
 
 
 def voice() -> Voice:

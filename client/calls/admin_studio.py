@@ -7,18 +7,7 @@ from typing import TypedDict, Unpack
 
 from client.call import AS_IT_IS, LOOKING, MAKING, Call, Paging, paid, path, query
 from client.schemas import Page, Platform
-from client.schemas.admin import (
-    BackupOut,
-    BackupsOut,
-    BotOut,
-    BroadcastIn,
-    BroadcastOut,
-    DbHealthOut,
-    StatsOut,
-    StudioIn,
-    StudioOut,
-    WarningsOut,
-)
+from client.schemas import admin as schemas
 from client.schemas.budget import BreakdownOut, BudgetIn, BudgetsOut, SharedScope
 from client.schemas.generations import (
     AdminGenerationOut,
@@ -29,28 +18,28 @@ from client.schemas.generations import (
 )
 
 
-def stats() -> Call[StatsOut]:
-    return Call("GET", "/admin/stats", StatsOut, within=LOOKING)
+def stats() -> Call[schemas.StatsOut]:
+    return Call("GET", "/admin/stats", schemas.StatsOut, within=LOOKING)
 
 
-def warnings() -> Call[WarningsOut]:
-    return Call("GET", "/admin/warnings", WarningsOut)
+def warnings() -> Call[schemas.WarningsOut]:
+    return Call("GET", "/admin/warnings", schemas.WarningsOut)
 
 
-def db_health() -> Call[DbHealthOut]:
-    return Call("GET", "/admin/health/db", DbHealthOut)
+def db_health() -> Call[schemas.DbHealthOut]:
+    return Call("GET", "/admin/health/db", schemas.DbHealthOut)
 
 
-def bots() -> Call[Page[BotOut]]:
-    return Call("GET", "/admin/bots", Page[BotOut])
+def bots() -> Call[Page[schemas.BotOut]]:
+    return Call("GET", "/admin/bots", Page[schemas.BotOut])
 
 
-def studio() -> Call[StudioOut]:
-    return Call("GET", "/admin/settings", StudioOut)
+def studio() -> Call[schemas.StudioOut]:
+    return Call("GET", "/admin/settings", schemas.StudioOut)
 
 
-def change_studio(change: StudioIn) -> Call[StudioOut]:
-    return Call("PUT", "/admin/settings", StudioOut, body=change)
+def change_studio(change: schemas.StudioIn) -> Call[schemas.StudioOut]:
+    return Call("PUT", "/admin/settings", schemas.StudioOut, body=change)
 
 
 # --- jobs
@@ -87,9 +76,8 @@ def retry_job(job_id: str) -> Call[AdminGenerationOut]:
 
 
 def resolve_job(job_id: str, body: ResolveIn) -> Call[AdminGenerationOut]:
-    return Call(
-        "POST", path("/admin/generations/{}/resolve", job_id), AdminGenerationOut, body=body
-    )
+    address = path("/admin/generations/{}/resolve", job_id)
+    return Call("POST", address, AdminGenerationOut, body=body)
 
 
 def refund_job(job_id: str, reason: str) -> Call[AdminGenerationOut]:
@@ -143,30 +131,30 @@ def set_shared_budget(scope: SharedScope, monthly_usd: Decimal | None) -> Call[B
 # --- broadcasts and backups
 
 
-def plan_broadcast(text: str, platforms: list[Platform]) -> Call[BroadcastOut]:
+def plan_broadcast(text: str, platforms: list[Platform]) -> Call[schemas.BroadcastOut]:
     """Count the chats that it would reach; nothing is sent."""
-    body = BroadcastIn(text=text, platforms=platforms, dry_run=True)
-    return Call("POST", "/admin/broadcast", BroadcastOut, body=body)
+    body = schemas.BroadcastIn(text=text, platforms=platforms, dry_run=True)
+    return Call("POST", "/admin/broadcast", schemas.BroadcastOut, body=body)
 
 
-def broadcast(body: BroadcastIn, key: str | None = None) -> Call[BroadcastOut]:
-    return paid("/admin/broadcast", BroadcastOut, body, key)
+def broadcast(body: schemas.BroadcastIn, key: str | None = None) -> Call[schemas.BroadcastOut]:
+    return paid("/admin/broadcast", schemas.BroadcastOut, body, key)
 
 
-def broadcasts(**asked: Unpack[Paging]) -> Call[Page[BroadcastOut]]:
-    return Call("GET", "/admin/broadcasts", Page[BroadcastOut], query=query(**asked))
+def broadcasts(**asked: Unpack[Paging]) -> Call[Page[schemas.BroadcastOut]]:
+    return Call("GET", "/admin/broadcasts", Page[schemas.BroadcastOut], query=query(**asked))
 
 
-def stop_broadcast(broadcast_id: str) -> Call[BroadcastOut]:
-    return Call("POST", path("/admin/broadcasts/{}/stop", broadcast_id), BroadcastOut)
+def stop_broadcast(broadcast_id: str) -> Call[schemas.BroadcastOut]:
+    return Call("POST", path("/admin/broadcasts/{}/stop", broadcast_id), schemas.BroadcastOut)
 
 
-def backups() -> Call[BackupsOut]:
-    return Call("GET", "/admin/backups", BackupsOut)
+def backups() -> Call[schemas.BackupsOut]:
+    return Call("GET", "/admin/backups", schemas.BackupsOut)
 
 
-def make_backup() -> Call[BackupOut]:
-    return Call("POST", "/admin/backups", BackupOut, within=MAKING)
+def make_backup() -> Call[schemas.BackupOut]:
+    return Call("POST", "/admin/backups", schemas.BackupOut, within=MAKING)
 
 
 def backup(name: str) -> Call[bytes]:

@@ -4,15 +4,7 @@ from typing import Unpack
 
 from client.call import Call, Paging, path, query
 from client.schemas import Page, Platform
-from client.schemas.deliveries import (
-    AckIn,
-    BeginIn,
-    DeliveryOut,
-    DeliveryRowOut,
-    FailIn,
-    InboxOut,
-    LinkIn,
-)
+from client.schemas import deliveries as schemas
 from client.schemas.generations import ShareOut
 
 CLAIM_MARGIN = 15.0
@@ -20,40 +12,40 @@ CLAIM_MARGIN = 15.0
 # --- of bots
 
 
-def claim(wait: float, limit: int) -> Call[list[DeliveryOut]]:
+def claim(wait: float, limit: int) -> Call[list[schemas.DeliveryOut]]:
     """Waits up to `wait` seconds for the first delivery; empty when none came."""
     return Call(
         "POST",
         "/bot/deliveries/claim",
-        list[DeliveryOut],
+        list[schemas.DeliveryOut],
         query=query(wait=wait, limit=limit),
         within=wait + CLAIM_MARGIN,
     )
 
 
-def begin(delivery_id: str, begin: BeginIn) -> Call[None]:
+def begin(delivery_id: str, begin: schemas.BeginIn) -> Call[None]:
     """Refused with `conflict` when the lease is over."""
     return Call("POST", path("/bot/deliveries/{}/begin", delivery_id), body=begin)
 
 
-def link(delivery_id: str, link: LinkIn) -> Call[ShareOut]:
+def link(delivery_id: str, link: schemas.LinkIn) -> Call[ShareOut]:
     """A public link to the delivery's result, for three days."""
     return Call("POST", path("/bot/deliveries/{}/link", delivery_id), ShareOut, body=link)
 
 
-def ack(delivery_id: str, ack: AckIn) -> Call[None]:
+def ack(delivery_id: str, ack: schemas.AckIn) -> Call[None]:
     return Call("POST", path("/bot/deliveries/{}/ack", delivery_id), body=ack)
 
 
-def fail(delivery_id: str, fail: FailIn) -> Call[None]:
+def fail(delivery_id: str, fail: schemas.FailIn) -> Call[None]:
     return Call("POST", path("/bot/deliveries/{}/fail", delivery_id), body=fail)
 
 
 # --- of their owners
 
 
-def inbox(cursor: str | None = None, limit: int = 20) -> Call[InboxOut]:
-    return Call("GET", "/inbox", InboxOut, query=query(cursor=cursor, limit=limit))
+def inbox(cursor: str | None = None, limit: int = 20) -> Call[schemas.InboxOut]:
+    return Call("GET", "/inbox", schemas.InboxOut, query=query(cursor=cursor, limit=limit))
 
 
 def read_inbox() -> Call[None]:
@@ -79,19 +71,23 @@ class Deliveries(Paging, total=False):
     generation_id: str | None
 
 
-def deliveries(**asked: Unpack[Deliveries]) -> Call[Page[DeliveryRowOut]]:
-    return Call("GET", "/admin/deliveries", Page[DeliveryRowOut], query=query(**asked))
+def deliveries(**asked: Unpack[Deliveries]) -> Call[Page[schemas.DeliveryRowOut]]:
+    return Call("GET", "/admin/deliveries", Page[schemas.DeliveryRowOut], query=query(**asked))
 
 
-def delivery(delivery_id: str) -> Call[DeliveryRowOut]:
-    return Call("GET", path("/admin/deliveries/{}", delivery_id), DeliveryRowOut)
+def delivery(delivery_id: str) -> Call[schemas.DeliveryRowOut]:
+    return Call("GET", path("/admin/deliveries/{}", delivery_id), schemas.DeliveryRowOut)
 
 
-def retry_delivery(delivery_id: str) -> Call[DeliveryRowOut]:
-    return Call("POST", path("/admin/deliveries/{}/retry", delivery_id), DeliveryRowOut)
+def retry_delivery(delivery_id: str) -> Call[schemas.DeliveryRowOut]:
+    return Call("POST", path("/admin/deliveries/{}/retry", delivery_id), schemas.DeliveryRowOut)
 
 
-def deliver_to_dm(delivery_id: str, platform: Platform | None = None) -> Call[DeliveryRowOut]:
+def deliver_to_dm(
+    delivery_id: str, platform: Platform | None = None
+) -> Call[schemas.DeliveryRowOut]:
     """To the owner's private chat; without a platform to that of the one it was meant for."""
     body = {"platform": platform} if platform is not None else None
-    return Call("POST", path("/admin/deliveries/{}/to-dm", delivery_id), DeliveryRowOut, body=body)
+    return Call(
+        "POST", path("/admin/deliveries/{}/to-dm", delivery_id), schemas.DeliveryRowOut, body=body
+    )

@@ -7,18 +7,8 @@ from urllib.parse import parse_qsl
 
 from client.call import AS_IT_IS, MAKING, Call, paid, path, query
 from client.schemas import Page
+from client.schemas import generations as schemas
 from client.schemas.deliveries import SendIn, SentOut
-from client.schemas.generations import (
-    CardIn,
-    DeletedOut,
-    FitIn,
-    GenerationOut,
-    MediaOut,
-    SharedOut,
-    ShareOut,
-    StatusOut,
-    UsedModelOut,
-)
 
 
 class GalleryWanted(TypedDict, total=False):
@@ -34,39 +24,35 @@ class GalleryWanted(TypedDict, total=False):
     limit: int
 
 
-def generations(**asked: Unpack[GalleryWanted]) -> Call[Page[GenerationOut]]:
+def generations(**asked: Unpack[GalleryWanted]) -> Call[Page[schemas.GenerationOut]]:
     """Newest first."""
-    return Call("GET", "/generations", Page[GenerationOut], query=query(**asked))
+    return Call("GET", "/generations", Page[schemas.GenerationOut], query=query(**asked))
 
 
-def used_models() -> Call[Page[UsedModelOut]]:
-    return Call("GET", "/generations/models", Page[UsedModelOut])
+def used_models() -> Call[Page[schemas.UsedModelOut]]:
+    return Call("GET", "/generations/models", Page[schemas.UsedModelOut])
 
 
-def generation(generation_id: str) -> Call[GenerationOut]:
+def generation(generation_id: str) -> Call[schemas.GenerationOut]:
     """By id or short id."""
-    return Call("GET", path("/generations/{}", generation_id), GenerationOut)
+    return Call("GET", path("/generations/{}", generation_id), schemas.GenerationOut)
 
 
-def video_status(generation_id: str) -> Call[StatusOut]:
-    return Call("GET", path("/generate/video/{}/status", generation_id), StatusOut)
+def video_status(generation_id: str) -> Call[schemas.StatusOut]:
+    return Call("GET", path("/generate/video/{}/status", generation_id), schemas.StatusOut)
 
 
-def cancel(generation_id: str) -> Call[GenerationOut]:
+def cancel(generation_id: str) -> Call[schemas.GenerationOut]:
     """By id or short id."""
-    return Call("POST", path("/generations/{}/cancel", generation_id), GenerationOut)
+    return Call("POST", path("/generations/{}/cancel", generation_id), schemas.GenerationOut)
 
 
-def set_favourite(generation_id: str, favourite: bool) -> Call[GenerationOut]:
-    return Call(
-        "PUT",
-        path("/generations/{}/favourite", generation_id),
-        GenerationOut,
-        body={"favourite": favourite},
-    )
+def set_favourite(generation_id: str, favourite: bool) -> Call[schemas.GenerationOut]:
+    address, body = path("/generations/{}/favourite", generation_id), {"favourite": favourite}
+    return Call("PUT", address, schemas.GenerationOut, body=body)
 
 
-def card(generation_id: str, card: CardIn) -> Call[None]:
+def card(generation_id: str, card: schemas.CardIn) -> Call[None]:
     """The chat message that shows it while it is made."""
     return Call("PUT", path("/generations/{}/card", generation_id), body=card, harmless=True)
 
@@ -78,8 +64,8 @@ def delete_generation(generation_id: str) -> Call[None]:
 # --- several at once
 
 
-def delete_generations(ids: Sequence[str]) -> Call[DeletedOut]:
-    return Call("POST", "/generations/delete", DeletedOut, body={"ids": ids})
+def delete_generations(ids: Sequence[str]) -> Call[schemas.DeletedOut]:
+    return Call("POST", "/generations/delete", schemas.DeletedOut, body={"ids": ids})
 
 
 def zip_files(ids: Sequence[str]) -> Call[bytes]:
@@ -89,22 +75,21 @@ def zip_files(ids: Sequence[str]) -> Call[bytes]:
 # --- for others to see
 
 
-def share(generation_id: str, hours: int) -> Call[ShareOut]:
-    return Call(
-        "POST", path("/generations/{}/share", generation_id), ShareOut, body={"hours": hours}
-    )
+def share(generation_id: str, hours: int) -> Call[schemas.ShareOut]:
+    address, body = path("/generations/{}/share", generation_id), {"hours": hours}
+    return Call("POST", address, schemas.ShareOut, body=body)
 
 
-def shares(generation_id: str) -> Call[Page[ShareOut]]:
-    return Call("GET", path("/generations/{}/shares", generation_id), Page[ShareOut])
+def shares(generation_id: str) -> Call[Page[schemas.ShareOut]]:
+    return Call("GET", path("/generations/{}/shares", generation_id), Page[schemas.ShareOut])
 
 
 def unshare(generation_id: str, share_id: str) -> Call[None]:
     return Call("DELETE", path("/generations/{}/shares/{}", generation_id, share_id))
 
 
-def shared(token: str) -> Call[SharedOut]:
-    return Call("GET", path("/shared/{}", token), SharedOut)
+def shared(token: str) -> Call[schemas.SharedOut]:
+    return Call("GET", path("/shared/{}", token), schemas.SharedOut)
 
 
 def send_to_chat(generation_id: str, ask: SendIn, key: str | None = None) -> Call[SentOut]:
@@ -133,12 +118,14 @@ def media(media_id: str, signature: str, headers: Mapping[str, str] | None = Non
     )
 
 
-def fit(url: str, max_bytes: int) -> Call[MediaOut]:
+def fit(url: str, max_bytes: int) -> Call[schemas.MediaOut]:
     """The file behind a signed address, or a smaller copy of it. Refused with `conflict` and
     `retry_after` while the copy is being made, with `too_large` when none can be."""
     media_id, signature = _signed(url)
-    body = FitIn(max_bytes=max_bytes)
-    return Call("POST", path("/media/{}/fit", media_id), MediaOut, query=signature, body=body)
+    body = schemas.FitIn(max_bytes=max_bytes)
+    return Call(
+        "POST", path("/media/{}/fit", media_id), schemas.MediaOut, query=signature, body=body
+    )
 
 
 def _signed(url: str) -> tuple[str, dict[str, str]]:

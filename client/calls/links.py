@@ -2,40 +2,27 @@
 
 from client.call import ACTING, Call, path
 from client.schemas import Page, Platform
-from client.schemas.links import (
-    ActIn,
-    ActOut,
-    AnswerIn,
-    BotProfileIn,
-    BotsOut,
-    CodeOut,
-    CodeStateOut,
-    LinkOut,
-    RedeemIn,
-    RedeemOut,
-    ReportedOut,
-    ReportIn,
-)
+from client.schemas import links as schemas
 
 
-def connected_bots() -> Call[BotsOut]:
-    return Call("GET", "/links/bots", BotsOut)
+def connected_bots() -> Call[schemas.BotsOut]:
+    return Call("GET", "/links/bots", schemas.BotsOut)
 
 
-def links() -> Call[Page[LinkOut]]:
-    return Call("GET", "/links", Page[LinkOut])
+def links() -> Call[Page[schemas.LinkOut]]:
+    return Call("GET", "/links", Page[schemas.LinkOut])
 
 
-def new_link_code(platform: Platform) -> Call[CodeOut]:
-    return Call("POST", "/links/codes", CodeOut, body={"platform": platform})
+def new_link_code(platform: Platform) -> Call[schemas.CodeOut]:
+    return Call("POST", "/links/codes", schemas.CodeOut, body={"platform": platform})
 
 
-def link_code(code_id: str) -> Call[CodeStateOut]:
-    return Call("GET", path("/links/codes/{}", code_id), CodeStateOut)
+def link_code(code_id: str) -> Call[schemas.CodeStateOut]:
+    return Call("GET", path("/links/codes/{}", code_id), schemas.CodeStateOut)
 
 
-def confirm_link(code_id: str) -> Call[CodeStateOut]:
-    return Call("POST", path("/links/codes/{}/confirm", code_id), CodeStateOut)
+def confirm_link(code_id: str) -> Call[schemas.CodeStateOut]:
+    return Call("POST", path("/links/codes/{}/confirm", code_id), schemas.CodeStateOut)
 
 
 def unlink(platform: str, platform_user_id: str) -> Call[None]:
@@ -43,27 +30,27 @@ def unlink(platform: str, platform_user_id: str) -> Call[None]:
     return Call("DELETE", path("/links/{}/{}", platform, platform_user_id))
 
 
-def report(report: ReportIn) -> Call[ReportedOut]:
+def report(report: schemas.ReportIn) -> Call[schemas.ReportedOut]:
     """Tells the admins."""
-    return Call("POST", "/users/me/reports", ReportedOut, body=report)
+    return Call("POST", "/users/me/reports", schemas.ReportedOut, body=report)
 
 
 # --- of bots
 
 
-def act(ask: ActIn, *, patient: bool = False) -> Call[ActOut]:
+def act(ask: schemas.ActIn, *, patient: bool = False) -> Call[schemas.ActOut]:
     """A token that acts for a person in a chat. `patient`: people know already that it takes
     long."""
-    return Call("POST", "/bot/act", ActOut, body=ask, within=None if patient else ACTING)
+    return Call("POST", "/bot/act", schemas.ActOut, body=ask, within=None if patient else ACTING)
 
 
-def profile(profile: BotProfileIn) -> Call[None]:
+def profile(profile: schemas.BotProfileIn) -> Call[None]:
     return Call("PUT", "/bot/profile", body=profile)
 
 
-def redeem(redeem: RedeemIn) -> Call[RedeemOut]:
-    return Call("POST", "/bot/links/redeem", RedeemOut, body=redeem, harmless=True)
+def redeem(redeem: schemas.RedeemIn) -> Call[schemas.RedeemOut]:
+    return Call("POST", "/bot/links/redeem", schemas.RedeemOut, body=redeem, harmless=True)
 
 
-def answer_link(answer: AnswerIn) -> Call[RedeemOut]:
-    return Call("POST", "/bot/links/answer", RedeemOut, body=answer, harmless=True)
+def answer_link(answer: schemas.AnswerIn) -> Call[schemas.RedeemOut]:
+    return Call("POST", "/bot/links/answer", schemas.RedeemOut, body=answer, harmless=True)

@@ -3,21 +3,14 @@
 from client.call import MAKING, STREAM, Call, new_key, paid, path, query
 from client.exchange import TextEvent
 from client.schemas import Page
-from client.schemas.text import (
-    ChargeOut,
-    ConversationDetailOut,
-    ConversationOut,
-    NewConversationIn,
-    TextIn,
-    TextOut,
-)
+from client.schemas import text as schemas
 
 
-def text(ask: TextIn, key: str | None = None) -> Call[TextOut]:
-    return paid("/generate/text", TextOut, ask, key, MAKING)
+def text(ask: schemas.TextIn, key: str | None = None) -> Call[schemas.TextOut]:
+    return paid("/generate/text", schemas.TextOut, ask, key, MAKING)
 
 
-def text_stream(ask: TextIn, key: str | None = None) -> Call[TextEvent]:
+def text_stream(ask: schemas.TextIn, key: str | None = None) -> Call[TextEvent]:
     """For `events` of a sender."""
     return Call(
         "POST",
@@ -29,31 +22,30 @@ def text_stream(ask: TextIn, key: str | None = None) -> Call[TextEvent]:
     )
 
 
-def stop_text(answer_id: str) -> Call[ChargeOut]:
+def stop_text(answer_id: str) -> Call[schemas.ChargeOut]:
     """End an answer, and learn what was booked for it."""
-    return Call("POST", path("/generate/text/{}/stop", answer_id), ChargeOut)
+    return Call("POST", path("/generate/text/{}/stop", answer_id), schemas.ChargeOut)
 
 
 def conversations(
     q: str | None = None, cursor: str | None = None, limit: int | None = None
-) -> Call[Page[ConversationOut]]:
+) -> Call[Page[schemas.ConversationOut]]:
     asked = query(q=q, cursor=cursor, limit=limit)
-    return Call("GET", "/conversations", Page[ConversationOut], query=asked)
+    return Call("GET", "/conversations", Page[schemas.ConversationOut], query=asked)
 
 
-def conversation(conversation_id: str) -> Call[ConversationDetailOut]:
-    return Call("GET", path("/conversations/{}", conversation_id), ConversationDetailOut)
+def conversation(conversation_id: str) -> Call[schemas.ConversationDetailOut]:
+    return Call("GET", path("/conversations/{}", conversation_id), schemas.ConversationDetailOut)
 
 
-def new_conversation(new: NewConversationIn) -> Call[None]:
+def new_conversation(new: schemas.NewConversationIn) -> Call[None]:
     """The next question in this chat begins another conversation."""
     return Call("POST", "/conversations/new", body=new)
 
 
-def rename_conversation(conversation_id: str, title: str) -> Call[ConversationOut]:
-    return Call(
-        "PUT", path("/conversations/{}", conversation_id), ConversationOut, body={"title": title}
-    )
+def rename_conversation(conversation_id: str, title: str) -> Call[schemas.ConversationOut]:
+    address = path("/conversations/{}", conversation_id)
+    return Call("PUT", address, schemas.ConversationOut, body={"title": title})
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:

@@ -86,7 +86,8 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
     def choices(model: type[BaseModel], name: str) -> set[str]:
         return set(get_args(model.model_fields[name].annotation))
 
-    assert choices(WarningOut, "code") == admin_warnings.WORDS.keys()
+    assert choices(WarningOut, "code") == admin_warnings.TITLES.keys()
+    assert choices(WarningOut, "code") == admin_warnings.HINTS.keys()
     assert choices(WarningOut, "target") == admin_warnings.PLACES.keys()
     assert set(get_args(Phase)) == admin_states.PHASES.keys()
     assert choices(GenerationOut, "mode") == admin_states.MODES.keys()

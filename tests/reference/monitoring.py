@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from admin_web.words.admin_warnings import GRAVE, WORDS
+from admin_web.words.admin_warnings import GRAVE, HINTS, TITLES
 from api.metrics import PREFIX, Metrics
 
 HEAD = f"""# Metrics and warnings
@@ -32,8 +32,9 @@ _VALUE = re.compile(r"%\((\w+)\)s")
 def page() -> str:
     metrics = "".join(f"| `{name}` | {rest} |\n" for name, rest in sorted(_metrics()))
     warnings = "".join(
-        f"| `{code}` | {'yes' if code in GRAVE else ''} | {_plain(title)} | {_plain(text)} |\n"
-        for code, (title, text) in WORDS.items()
+        f"| `{code}` | {'yes' if code in GRAVE else ''} | {_plain(title)} | "
+        f"{_plain(HINTS[code])} |\n"
+        for code, title in TITLES.items()
     )
     return HEAD + metrics + WARNINGS + warnings
 
