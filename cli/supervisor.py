@@ -228,18 +228,13 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
 async def serve(plan: LaunchPlan, started: float) -> int:
     say = make_say()
     draining = replace(RESTART_TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
-    children = [
-        Child(
-            name,
-            command_for(name),
-            say,
-            draining if name in DRAINING else RESTART_TIMES,
-            may_be_missing=name in BOTS,
-        )
-        for name in plan.names
-    ]
+
+    def child(name: str) -> Child:
+        times = draining if name in DRAINING else RESTART_TIMES
+        return Child(name, command_for(name), say, times, may_be_missing=name in BOTS)
+
     announcement = asyncio.create_task(announce(plan, started))
-    return await supervise(children, announcement)
+    return await supervise([child(name) for name in plan.names], announcement)
 
 
 def main() -> int:

@@ -18,19 +18,10 @@ from sandbox.models import MODELS
 from sandbox.simulation import Simulation
 from sandbox.videos import Videos
 
-_MODALITIES = frozenset(
-    {
-        "text",
-        "image",
-        "embeddings",
-        "audio",
-        "video",
-        "rerank",
-        "decisions",
-        "speech",
-        "transcription",
-    }
-)
+_MODALITIES = {
+    "text", "image", "embeddings", "audio", "video", "rerank", "decisions", "speech",
+    "transcription",
+}  # fmt: skip
 
 
 async def _models(call: IncomingCall) -> Response:

@@ -10,17 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox.faults import (
-    CallKind,
-    CallRecord,
-    Dropped,
-    ErrorAnswer,
-    Fault,
-    before_work,
-    break_connection,
-    error_of,
-    invalid,
-)
+from sandbox import faults
 from sandbox.media import BadImage, read_data_url, read_image
 from sandbox.simulation import Simulation
 
@@ -41,20 +31,23 @@ class IncomingCall:
     """A call under way: its body, and the fault that hits it."""
 
     def __init__(
-        self, request: Request, simulation: Simulation, record: CallRecord, body: dict[str, Any]
+        self,
+        request: Request,
+        simulation: Simulation,
+        record: faults.CallRecord,
+        body: dict[str, Any],
     ) -> None:
         self.request = request
         self.simulation = simulation
         self.record = record
         self.body = body
         model = body.get("model")
-        self.fault = simulation.behaviour.take(
-            record.kind, model if isinstance(model, str) else None
-        )
+        named = model if isinstance(model, str) else None
+        self.fault = simulation.behaviour.take(record.kind, named)
         record.body = summary(body) or None
         record.fault = self.fault.kind if self.fault is not None else None
 
-    def hit_by(self, kind: str) -> Fault | None:
+    def hit_by(self, kind: str) -> faults.Fault | None:
         return self.fault if self.fault is not None and self.fault.kind == kind else None
 
     def parse(self, shape: type[Body]) -> Body:
@@ -63,27 +56,27 @@ class IncomingCall:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise invalid(f"{place}: {first['msg']}" if place else first["msg"]) from None
+            raise faults.invalid(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
 Handler = Callable[[IncomingCall], Awaitable[Response]]
 
 
 def endpoint(
-    simulation: Simulation, kind: CallKind, handler: Handler
+    simulation: Simulation, kind: faults.CallKind, handler: Handler
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return a route's endpoint around its handler."""
 
     async def run(request: Request) -> Response:
-        record = CallRecord(request.method, _path(request), kind)
+        record = faults.CallRecord(request.method, _path(request), kind)
         simulation.behaviour.calls.append(record)
         try:
             response = await _answer(request, simulation, record, handler)
-        except ErrorAnswer as error:
+        except faults.ErrorAnswer as error:
             headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:g}"}
             response = JSONResponse(error.body(), error.status, headers)
-        except (Dropped, ClientDisconnect):
-            break_connection(request)
+        except (faults.Dropped, ClientDisconnect):
+            faults.break_connection(request)
             return Response()
         record.status = response.status_code
         return response
@@ -92,33 +85,30 @@ def endpoint(
 
 
 async def _answer(
-    request: Request, simulation: Simulation, record: CallRecord, handler: Handler
+    request: Request, simulation: Simulation, record: faults.CallRecord, handler: Handler
 ) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
-        raise ErrorAnswer(401, "Missing Authentication header")
+        raise faults.ErrorAnswer(401, "Missing Authentication header")
     raw = await request.body()
-    call = IncomingCall(
-        request, simulation, record, _parsed(raw) if request.method == "POST" else {}
-    )
-    await before_work(request, call.fault)
+    body = _parsed(raw) if request.method == "POST" else {}
+    call = IncomingCall(request, simulation, record, body)
+    await faults.before_work(request, call.fault)
     if (replay := call.hit_by("replay")) is not None:
-        return StreamingResponse(
-            _replayed(request, replay, simulation.behaviour.timing.token),
-            media_type=replay.media_type,
-        )
+        events = _replayed(request, replay, simulation.behaviour.timing.token)
+        return StreamingResponse(events, media_type=replay.media_type)
     return await _spoilt(call, await handler(call))
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     if len(raw) > _MAX_BODY:
-        raise ErrorAnswer(413, metadata={"error_type": "payload_too_large"})
+        raise faults.ErrorAnswer(413, metadata={"error_type": "payload_too_large"})
     try:
         body = json.loads(raw)
     except ValueError:
-        raise invalid("Request body is not valid JSON") from None
+        raise faults.invalid("Request body is not valid JSON") from None
     if not isinstance(body, dict):
-        raise invalid("Request body must be a JSON object")
+        raise faults.invalid("Request body must be a JSON object")
     return body
 
 
@@ -128,10 +118,9 @@ async def _spoilt(call: IncomingCall, response: Response) -> Response:
     if fault is None:
         return response
     if fault.kind == "lost":
-        raise Dropped
-    named = {
-        name: response.headers[name] for name in ("X-Generation-Id",) if name in response.headers
-    }
+        raise faults.Dropped
+    generation = response.headers.get("X-Generation-Id")
+    named = {} if generation is None else {"X-Generation-Id": generation}
     if fault.kind == "garbage":
         return Response(_BROKEN_PAGE, 200, named, "text/html")
     if fault.kind == "instead":
@@ -142,52 +131,37 @@ async def _spoilt(call: IncomingCall, response: Response) -> Response:
     if isinstance(response, StreamingResponse):
         return response
     if fault.kind == "cut":
-        return StreamingResponse(
-            half(call.request, bytes(response.body)),
-            response.status_code,
-            named,
-            response.media_type,
-        )
+        broken = half(call.request, bytes(response.body))
+        return StreamingResponse(broken, response.status_code, named, response.media_type)
     return response
 
 
-async def _replayed(request: Request, fault: Fault, pause: float) -> AsyncIterator[bytes]:
+async def _replayed(request: Request, fault: faults.Fault, pause: float) -> AsyncIterator[bytes]:
     for part in fault.body.split("\n\n"):
         yield f"{part}\n\n".encode()
         await asyncio.sleep(pause)
     if fault.breaks:
         await asyncio.sleep(0.05)
-        break_connection(request)
+        faults.break_connection(request)
 
 
-def _instead(fault: Fault) -> Response:
+def _instead(fault: faults.Fault) -> Response:
     head, comma, text = fault.value.partition(",")
     if comma and head.startswith("data:") and head.endswith(";base64"):
         body, media_type = base64.b64decode(text), head[5:-7]
     else:
         body, media_type = fault.value.encode(), "application/json"
-    return Response(
-        body,
-        fault.status,
-        {str(name): str(value) for name, value in (fault.metadata or {}).items()},
-        media_type,
-    )
+    headers = {str(name): str(value) for name, value in (fault.metadata or {}).items()}
+    return Response(body, fault.status, headers, media_type)
 
 
-def _failed_body(fault: Fault) -> dict[str, Any]:
+def _failed_body(fault: faults.Fault) -> dict[str, Any]:
     """Return the body of an HTTP 200 that is a failure: on the choice, or at the top."""
-    error = error_of(fault).error()
+    error = faults.error_of(fault).error()
     if fault.value == "choice":
-        return {
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "error",
-                    "message": {"role": "assistant", "content": ""},
-                    "error": error,
-                }
-            ]
-        }
+        message = {"role": "assistant", "content": ""}
+        choice = {"index": 0, "finish_reason": "error", "message": message, "error": error}
+        return {"choices": [choice]}
     return {"error": error}
 
 
@@ -195,7 +169,7 @@ async def half(request: Request, body: bytes) -> AsyncIterator[bytes]:
     """Yield the first half, then break the connection."""
     yield body[: len(body) // 2]
     await asyncio.sleep(0.05)
-    break_connection(request)
+    faults.break_connection(request)
 
 
 def _path(request: Request) -> str:
@@ -219,7 +193,7 @@ def input_image(url: str, place: str) -> bytes | None:
     if url.startswith(("http://", "https://")):
         host = url.split("/")[2].rsplit(":", 1)[0]
         if host in {"localhost", "127.0.0.1", "[::1]"}:
-            raise ErrorAnswer(
+            raise faults.ErrorAnswer(
                 400,
                 f"Invalid reference URL: {place}: Localhost URLs are not allowed",
                 {"error_type": "image_download_failed"},
@@ -229,7 +203,7 @@ def input_image(url: str, place: str) -> bytes | None:
         data = read_data_url(url)
         read_image(data)
     except BadImage as error:
-        raise ErrorAnswer(
+        raise faults.ErrorAnswer(
             400, f"Invalid image: {place}: {error}", {"error_type": "invalid_image"}
         ) from None
     return data

@@ -98,22 +98,18 @@ async def chat(call: IncomingCall) -> Response:
     ask = call.parse(ChatRequest)
     model = _model(ask)
     pictures = _input_images(ask, model)
-    answer = (
-        await _draw(call, ask, model, pictures)
-        if "image" in (ask.modalities or [])
-        else _write(ask, model, len(pictures))
-    )
+    if "image" in (ask.modalities or []):
+        answer = await _draw(call, ask, model, pictures)
+    else:
+        answer = _write(ask, model, len(pictures))
     if call.hit_by("empty"):
         answer.pieces, answer.images = [], []
     if not ask.stream or call.hit_by("lost"):
         _remember(call, ask, answer)
     headers = {"X-Generation-Id": answer.id}
     if ask.stream:
-        return StreamingResponse(
-            _recorded(call, ask, answer),
-            headers={**headers, "Cache-Control": "no-cache"},
-            media_type="text/event-stream",
-        )
+        headers["Cache-Control"] = "no-cache"
+        return StreamingResponse(_recorded(call, ask, answer), 200, headers, "text/event-stream")
     if not answer.images:
         await asyncio.sleep(call.simulation.behaviour.timing.first_token)
     return JSONResponse(_whole(call, answer), headers=headers)
@@ -196,9 +192,8 @@ def _write(ask: ChatRequest, model: ChatModel, inputs: int) -> Completion:
     limit, finish = ask.limit(), "stop"
     if limit is not None and len(pieces) > limit:
         pieces, finish = pieces[:limit], "length"
-    return Completion(
-        new_id(), ask.model, pieces, [], finish, _usage(ask, model, len(pieces), inputs, 0)
-    )
+    usage = _usage(ask, model, len(pieces), inputs, 0)
+    return Completion(new_id(), ask.model, pieces, [], finish, usage)
 
 
 def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
@@ -227,33 +222,24 @@ async def _draw(
     url, _ = await asyncio.gather(
         call.simulation.draw(make), asyncio.sleep(call.simulation.behaviour.timing.image)
     )
-    words = (
-        answers.pieces(f"Here is your picture: {prompt[:80]}")
-        if "text" in (ask.modalities or [])
-        else []
-    )
-    return Completion(
-        new_id(), ask.model, words, [url], "stop", _usage(ask, model, len(words), len(inputs), 1)
-    )
+    said = f"Here is your picture: {prompt[:80]}" if "text" in (ask.modalities or []) else ""
+    words = answers.pieces(said)
+    usage = _usage(ask, model, len(words), len(inputs), 1)
+    return Completion(new_id(), ask.model, words, [url], "stop", usage)
 
 
 def _whole(call: IncomingCall, answer: Completion) -> dict[str, Any]:
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": "".join(answer.pieces) or None,
-        "refusal": None,
-    }
+    words = "".join(answer.pieces) or None
+    message: dict[str, Any] = {"role": "assistant", "content": words, "refusal": None}
     if answer.images:
         message["images"] = answer.image_parts()
-    choice: dict[str, Any] = {
-        "index": 0,
-        "finish_reason": answer.finish,
-        "native_finish_reason": answer.finish,
-        "message": message,
-        "logprobs": None,
-    }
+    choice = _choice(answer.finish, message=message, logprobs=None)
     call.record.cost_usd = answer.usage["cost"]
     return {**answer.frame("chat.completion"), "choices": [choice], "usage": answer.usage}
+
+
+def _choice(finish: str | None, **content: Any) -> dict[str, Any]:
+    return {"index": 0, "finish_reason": finish, "native_finish_reason": finish, **content}
 
 
 async def _recorded(
@@ -291,19 +277,7 @@ async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes
         yield b": OPENROUTER PROCESSING\n\n"
 
     def delta(part: dict[str, Any], finish: str | None = None) -> bytes:
-        return _event(
-            {
-                **chunk,
-                "choices": [
-                    {
-                        "index": 0,
-                        "delta": part,
-                        "finish_reason": finish,
-                        "native_finish_reason": finish,
-                    }
-                ],
-            }
-        )
+        return _event({**chunk, "choices": [_choice(finish, delta=part)]})
 
     for number, piece in enumerate([*answer.pieces, ""]):
         if (

@@ -11,44 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 CallKind = Literal[
-    "models",
-    "images.models",
-    "videos.models",
-    "chat",
-    "images",
-    "generations",
-    "key",
-    "generation",
-    "videos.submit",
-    "videos.status",
-    "videos.content",
-    "videos.job",
-    "webhooks",
-    "*",
-]
+    "models", "images.models", "videos.models", "chat", "images", "generations", "key",
+    "generation", "videos.submit", "videos.status", "videos.content", "videos.job", "webhooks", "*",
+]  # fmt: skip
 """`videos.job` is the fate of a job, decided when it is submitted; `webhooks` the way of a hook;
 `*` every HTTP call."""
 
 FaultKind = Literal[
-    "status",
-    "error_in_200",
-    "stream_error",
-    "stall",
-    "cut",
-    "hang",
-    "delay",
-    "garbage",
-    "replay",
-    "lost",
-    "drop",
-    "empty",
-    "instead",
-    "ends_as",
-    "off",
-    "duplicate",
-    "late",
-    "bad_signature",
-]
+    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay",
+    "lost", "drop", "empty", "instead", "ends_as", "off", "duplicate", "late", "bad_signature",
+]  # fmt: skip
 
 
 class _Strict(BaseModel):

@@ -23,33 +23,10 @@ from sandbox.sizes import CHAT_RATIOS, TIERS, image_size, shape
 
 _PIXELS = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 Ratio = Literal[
-    "1:1",
-    "1:2",
-    "1:4",
-    "1:8",
-    "2:1",
-    "2:3",
-    "2.35:1",
-    "3:2",
-    "3:4",
-    "4:1",
-    "4:3",
-    "4:5",
-    "5:2",
-    "5:4",
-    "5:7",
-    "7:5",
-    "8:1",
-    "9:16",
-    "16:9",
-    "9:19.5",
-    "19.5:9",
-    "9:20",
-    "20:9",
-    "9:21",
-    "21:9",
+    "1:1", "1:2", "1:4", "1:8", "2:1", "2:3", "2.35:1", "3:2", "3:4", "4:1", "4:3", "4:5", "5:2",
+    "5:4", "5:7", "7:5", "8:1", "9:16", "16:9", "9:19.5", "19.5:9", "9:20", "20:9", "9:21", "21:9",
     "auto",
-]
+]  # fmt: skip
 Resolution = Literal["512", "768", "1K", "1.5K", "2K", "4K"]
 
 
@@ -121,15 +98,9 @@ async def images(call: IncomingCall) -> Response:
     form: ImageFormat = (
         "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
     )
+    quality = 90 if ask.output_compression is None else ask.output_compression
     draw = partial(
-        drawn,
-        ask.prompt,
-        size,
-        form,
-        seed=ask.seed,
-        note=ask.model,
-        base=base,
-        quality=90 if ask.output_compression is None else ask.output_compression,
+        drawn, ask.prompt, size, form, seed=ask.seed, note=ask.model, base=base, quality=quality
     )
     made = await _make(call, draw, ask.n)
     return _result(call, ask, made, form, _listed_cost(ask, size, len(inputs)))
@@ -239,13 +210,8 @@ def _result(
         else {"b64_json": text, "media_type": f"image/{form}"}
         for text in (base64.b64encode(data).decode() for data in made)
     ]
-    usage = {
-        "prompt_tokens": tokens,
-        "completion_tokens": 0,
-        "total_tokens": tokens,
-        "cost": dollars,
-        "is_byok": False,
-    }
+    counts = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    usage = {**counts, "cost": dollars, "is_byok": False}
     return JSONResponse(
         {"created": int(time.time()), "data": items, "usage": usage},
         headers={"X-Generation-Id": generation_id},

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -115,30 +115,22 @@ def overlay(size: tuple[int, int], prompt: str, note: str = "") -> Overlay:
     lines = _lines(prompt, font, wide - 2 * margin, 3)
     step = font.getbbox("Ag")[3] * 1.22
     band_high = min(high, round(step * (len(lines) + 1) + margin * 1.6))
-    shade = (
-        Image.linear_gradient("L")
-        .resize((wide, band_high))
-        .point([min(205, int(level * 1.05)) for level in range(256)])
-    )
+    levels = [min(205, int(level * 1.05)) for level in range(256)]
+    shade = Image.linear_gradient("L").resize((wide, band_high)).point(levels)
     band = Image.new("RGBA", (wide, band_high), (6, 8, 20, 0))
     band.putalpha(shade)
     draw = ImageDraw.Draw(band)
     for number, line in enumerate(lines):
-        draw.text(
-            (margin, band_high - margin - step * (len(lines) - number)),
-            line,
-            font=font,
-            fill=(255, 255, 255, 255),
-        )
+        place = margin, band_high - margin - step * (len(lines) - number)
+        draw.text(place, line, font=font, fill=(255, 255, 255, 255))
     small = _font(max(9, round(short / 40)))
     label = f"sandbox · {note}" if note else "sandbox"
     length, tall = round(small.getlength(label)), round(small.getbbox("Ag")[3])
     pad = max(2, tall // 2)
     pill = Image.new("RGBA", (length + pad * 3, tall + pad * 2), (0, 0, 0, 0))
     sketch = ImageDraw.Draw(pill)
-    sketch.rounded_rectangle(
-        (0, 0, pill.width - 1, pill.height - 1), pill.height // 2, fill=(6, 8, 20, 120)
-    )
+    box = (0, 0, pill.width - 1, pill.height - 1)
+    sketch.rounded_rectangle(box, pill.height // 2, fill=(6, 8, 20, 120))
     sketch.text((pad * 1.5, pad * 0.8), label, font=small, fill=(255, 255, 255, 225))
     return Overlay(
         ((band, (0, high - band_high)), (pill, (wide - pill.width - margin // 2, margin // 2)))
@@ -226,21 +218,13 @@ def _zoomed(image: Image.Image, size: tuple[int, int], zoom: float) -> Image.Ima
 
 def _frames(movie: Movie) -> Iterator[Image.Image]:
     count = movie.seconds * DRAWN_FPS
+    painter = Painter(scene_for(movie.prompt, movie.seed), movie.size)
     if movie.first is None and movie.last is None:
-        painter = Painter(scene_for(movie.prompt, movie.seed), movie.size)
         yield from (painter.frame(index / DRAWN_FPS) for index in range(count))
         return
-    first = (
-        read_image(movie.first)
-        if movie.first is not None
-        else Painter(scene_for(movie.prompt, movie.seed), movie.size).frame(0)
-    )
-    start = ImageOps.fit(first, movie.size, Image.Resampling.BICUBIC)
-    end = (
-        ImageOps.fit(read_image(movie.last), movie.size, Image.Resampling.BICUBIC)
-        if movie.last is not None
-        else None
-    )
+    fitted = partial(ImageOps.fit, size=movie.size, method=Image.Resampling.BICUBIC)
+    start = fitted(painter.frame(0) if movie.first is None else read_image(movie.first))
+    end = None if movie.last is None else fitted(read_image(movie.last))
     for index in range(count):
         share = index / max(1, count - 1)
         frame = _zoomed(start, movie.size, 1 + 0.22 * share)

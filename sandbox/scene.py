@@ -13,6 +13,8 @@ from typing import Literal
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 Colour = tuple[int, int, int]
+Draw = ImageDraw.ImageDraw
+Line = list[tuple[float, float]]
 Motif = Literal["hills", "waves", "city", "space", "orbs"]
 
 _MOTIFS: tuple[Motif, ...] = ("hills", "waves", "city", "space", "orbs")
@@ -95,16 +97,15 @@ def scene_for(prompt: str, seed: int | None) -> Scene:
 def _turned(palette: Palette, by: float) -> Palette:
     def turn(colour: Colour) -> Colour:
         hue, light, full = colorsys.rgb_to_hls(*(part / 255 for part in colour))
-        red, green, blue = colorsys.hls_to_rgb((hue + by) % 1, light, full)
-        return round(red * 255), round(green * 255), round(blue * 255)
+        return _of_hue(hue + by, light, full)
 
-    return Palette(
-        turn(palette.top),
-        turn(palette.horizon),
-        palette.light,
-        turn(palette.far),
-        turn(palette.near),
-    )
+    top, horizon, far, near = map(turn, (palette.top, palette.horizon, palette.far, palette.near))
+    return Palette(top, horizon, palette.light, far, near)
+
+
+def _of_hue(hue: float, light: float, full: float) -> Colour:
+    red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb(hue % 1, light, full))
+    return red, green, blue
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
@@ -129,7 +130,7 @@ class Painter:
     def frame(self, seconds: float) -> Image.Image:
         image = self._sky.copy()
         draw = ImageDraw.Draw(image)
-        painters: dict[Motif, Callable[[Image.Image, ImageDraw.ImageDraw, float], None]] = {
+        painters: dict[Motif, Callable[[Image.Image, Draw, float], None]] = {
             "hills": self._hills,
             "waves": self._waves,
             "city": self._city,
@@ -153,27 +154,17 @@ class Painter:
         if self._scene.stars:
             for x, y, bright in self._points:
                 radius = self._unit * (0.12 + 0.32 * bright**4)
-                self._disc(
-                    draw,
-                    x * self._wide,
-                    y * self._high * 0.75,
-                    radius,
-                    mix(palette.top, (255, 255, 255), 0.35 + 0.65 * bright),
-                )
+                colour = mix(palette.top, (255, 255, 255), 0.35 + 0.65 * bright)
+                self._disc(draw, x * self._wide, y * self._high * 0.75, radius, colour)
         if self._scene.motif != "orbs":
             x, y = self._sun[0] * self._wide, self._sun[1] * self._high
             self._glow(sky, x, y, self._unit * 46, palette.light, 0.55)
-            self._disc(
-                ImageDraw.Draw(sky),
-                x,
-                y,
-                self._unit * (7 if self._scene.stars else 9),
-                palette.light,
-            )
+            radius = self._unit * (7 if self._scene.stars else 9)
+            self._disc(ImageDraw.Draw(sky), x, y, radius, palette.light)
         return sky
 
     @staticmethod
-    def _disc(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: Colour) -> None:
+    def _disc(draw: Draw, x: float, y: float, radius: float, colour: Colour) -> None:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     @staticmethod
@@ -185,18 +176,14 @@ class Painter:
             (side, side), Image.Resampling.BICUBIC
         )
         mask = mask.point(
-            [
-                max(0, int((level - 75) / 180 * 255 * strength)) if level > 75 else 0
-                for level in range(256)
-            ]
+            [max(0, int((level - 75) / 180 * 255 * strength)) for level in range(256)]
         )
-        image.paste(
-            Image.new("RGB", (side, side), colour), (int(x - radius), int(y - radius)), mask
-        )
+        place = int(x - radius), int(y - radius)
+        image.paste(Image.new("RGB", (side, side), colour), place, mask)
 
     def _ridge(
         self, base: float, height: float, phase: int, shift: float, detail: float = 1.0
-    ) -> list[tuple[float, float]]:
+    ) -> Line:
         """Return a line of hills from left to right, in pixels."""
         one, two, three = (self._phases[(phase + step) % 24] for step in (0, 7, 13))
         span = self._wide / self._high
@@ -204,43 +191,28 @@ class Painter:
         for step in range(97):
             x = step / 96
             at = x * span * detail + shift
-            y = (
-                math.sin(at * 2.1 + one)
-                + 0.5 * math.sin(at * 5.3 + two)
-                + 0.22 * math.sin(at * 11.7 + three)
-            )
+            y = math.sin(at * 2.1 + one) + 0.5 * math.sin(at * 5.3 + two)
+            y += 0.22 * math.sin(at * 11.7 + three)
             points.append((x * self._wide, (base - y * height / 1.7) * self._high))
         return points
 
-    def _ground(
-        self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour
-    ) -> None:
+    def _ground(self, draw: Draw, line: Line, colour: Colour) -> None:
         draw.polygon([*line, (self._wide, self._high), (0, self._high)], fill=colour)
 
-    def _hills(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _hills(self, image: Image.Image, draw: Draw, seconds: float) -> None:
         palette = self._scene.palette
         for layer in range(5):
             share = layer / 4
-            line = self._ridge(
-                0.46 + 0.115 * layer,
-                0.085 - 0.008 * layer,
-                layer * 3,
-                seconds * (0.03 + 0.06 * layer),
-                0.8 + 0.2 * (4 - layer),
-            )
+            base, height = 0.46 + 0.115 * layer, 0.085 - 0.008 * layer
+            shift, detail = seconds * (0.03 + 0.06 * layer), 0.8 + 0.2 * (4 - layer)
+            line = self._ridge(base, height, layer * 3, shift, detail)
             colour = mix(mix(palette.far, palette.horizon, 0.35), palette.near, share**1.15)
             if self._scene.trees and layer in {2, 3}:
-                self._pines(
-                    draw,
-                    line,
-                    mix(colour, (10, 34, 40), 0.5 if self._scene.snowing else 0.25),
-                    layer,
-                )
+                dark = mix(colour, (10, 34, 40), 0.5 if self._scene.snowing else 0.25)
+                self._pines(draw, line, dark, layer)
             self._ground(draw, line, colour)
 
-    def _pines(
-        self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour, layer: int
-    ) -> None:
+    def _pines(self, draw: Draw, line: Line, colour: Colour, layer: int) -> None:
         for step in range(2, 97, 3):
             chance = self._points[(step * layer) % 160]
             if chance[2] < 0.35:
@@ -249,50 +221,33 @@ class Painter:
             tall = self._unit * (3.5 + 4.5 * chance[0]) * (0.6 + 0.3 * layer)
             for part in (0.0, 0.28, 0.52):
                 half, top = tall * (0.3 - part * 0.3), y - tall * (0.35 + part) - tall * 0.3
-                draw.polygon(
-                    [
-                        (x, top),
-                        (x - half, y - tall * part + tall * 0.05),
-                        (x + half, y - tall * part + tall * 0.05),
-                    ],
-                    fill=colour,
-                )
+                foot = y - tall * part + tall * 0.05
+                draw.polygon([(x, top), (x - half, foot), (x + half, foot)], fill=colour)
 
-    def _waves(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _waves(self, image: Image.Image, draw: Draw, seconds: float) -> None:
         palette = self._scene.palette
         sea = int(self._high * 0.55)
-        draw.rectangle(
-            (0, sea, self._wide, self._high), fill=mix(palette.far, palette.horizon, 0.25)
-        )
+        water = mix(palette.far, palette.horizon, 0.25)
+        draw.rectangle((0, sea, self._wide, self._high), fill=water)
         x = self._sun[0] * self._wide
         for stripe in range(9):
             y = sea + self._unit * (1.5 + stripe * 2.4)
-            half = (
-                self._unit
-                * (3 + stripe * 1.6)
-                * (0.75 + 0.25 * math.sin(seconds * 2.4 + stripe * 1.7))
-            )
-            draw.rounded_rectangle(
-                (x - half, y, x + half, y + self._unit * 0.8),
-                self._unit * 0.4,
-                fill=mix(palette.light, palette.far, 0.2 + stripe * 0.06),
-            )
+            swell = 0.75 + 0.25 * math.sin(seconds * 2.4 + stripe * 1.7)
+            half = self._unit * (3 + stripe * 1.6) * swell
+            box = (x - half, y, x + half, y + self._unit * 0.8)
+            colour = mix(palette.light, palette.far, 0.2 + stripe * 0.06)
+            draw.rounded_rectangle(box, self._unit * 0.4, fill=colour)
         for layer in range(5):
             way = 1 if layer % 2 else -1
             base = 0.62 + 0.085 * layer + 0.008 * math.sin(seconds * 1.6 + layer)
-            line = self._ridge(
-                base,
-                0.022 + 0.007 * layer,
-                layer * 4,
-                way * seconds * (0.35 + 0.1 * layer),
-                2.2 - 0.25 * layer,
-            )
+            height, shift = 0.022 + 0.007 * layer, way * seconds * (0.35 + 0.1 * layer)
+            line = self._ridge(base, height, layer * 4, shift, 2.2 - 0.25 * layer)
             colour = mix(palette.far, palette.near, 0.15 + 0.85 * layer / 4)
             crest = [(px, py - self._unit * 0.7) for px, py in line]
             self._ground(draw, crest, mix(colour, palette.light, 0.4))
             self._ground(draw, line, colour)
 
-    def _city(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _city(self, image: Image.Image, draw: Draw, seconds: float) -> None:
         palette = self._scene.palette
         for layer in range(3):
             colour = mix(mix(palette.far, palette.horizon, 0.25), palette.near, 0.15 + layer * 0.42)
@@ -303,15 +258,14 @@ class Painter:
                 number = house + int(shift // width)
                 chance = self._points[(number * 7 + layer * 31) % 160]
                 top = self._high * (0.34 + 0.13 * layer + 0.22 * chance[0])
-                draw.rectangle(
-                    (left, top, left + width * (0.82 + 0.18 * chance[1]), self._high), fill=colour
-                )
+                right = left + width * (0.82 + 0.18 * chance[1])
+                draw.rectangle((left, top, right, self._high), fill=colour)
                 if layer:
                     self._windows(draw, (left, top, width * 0.8), number + layer * 50, seconds)
 
     def _windows(
         self,
-        draw: ImageDraw.ImageDraw,
+        draw: Draw,
         house: tuple[float, float, float],
         number: int,
         seconds: float,
@@ -324,46 +278,28 @@ class Painter:
                 if chance[0] + 0.12 * math.sin(seconds * 1.5 + chance[1] * 40) < 0.55:
                     continue
                 x, y = left + pane * (0.8 + column * 1.9), top + pane * (1 + row * 2.2)
-                draw.rectangle(
-                    (x, y, x + pane, y + pane * 1.2),
-                    fill=mix((255, 214, 130), (255, 246, 214), chance[2]),
-                )
+                light = mix((255, 214, 130), (255, 246, 214), chance[2])
+                draw.rectangle((x, y, x + pane, y + pane * 1.2), fill=light)
 
-    def _space(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _space(self, image: Image.Image, draw: Draw, seconds: float) -> None:
         palette = self._scene.palette
-        hue = self._points[0][0]
-        red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb(hue, 0.62, 0.6))
-        colour = (red, green, blue)
+        colour = _of_hue(self._points[0][0], 0.62, 0.6)
         x = self._wide * (0.5 + 0.06 * math.sin(seconds * 0.5 + self._phases[1]))
         y = self._high * (0.52 + 0.02 * math.sin(seconds * 0.8))
         radius = self._unit * 24
         self._disc(draw, x, y, radius, mix(colour, (0, 0, 0), 0.55))
+        dark, bright = mix(colour, (0, 0, 0), 0.5), mix(colour, (255, 255, 255), 0.5)
         for ring in range(14):
             share = ring / 13
-            self._disc(
-                draw,
-                x - radius * 0.3 * share,
-                y - radius * 0.3 * share,
-                radius * (1 - 0.62 * share),
-                mix(mix(colour, (0, 0, 0), 0.5), mix(colour, (255, 255, 255), 0.5), share),
-            )
+            shift, size = radius * 0.3 * share, radius * (1 - 0.62 * share)
+            self._disc(draw, x - shift, y - shift, size, mix(dark, bright, share))
         box = (x - radius * 1.8, y - radius * 0.42, x + radius * 1.8, y + radius * 0.42)
         for width, tone in ((1.8, 0.2), (0.7, 0.6)):
-            draw.arc(
-                box,
-                350,
-                190,
-                fill=mix(colour, palette.light, tone),
-                width=max(1, round(self._unit * width)),
-            )
+            pen = max(1, round(self._unit * width))
+            draw.arc(box, 350, 190, fill=mix(colour, palette.light, tone), width=pen)
         turn = seconds * 0.7 + self._phases[2]
-        self._disc(
-            draw,
-            x + math.cos(turn) * radius * 2,
-            y + math.sin(turn) * radius * 0.8 - radius * 0.4,
-            self._unit * 3.4,
-            mix(palette.light, colour, 0.3),
-        )
+        x, y = x + math.cos(turn) * radius * 2, y + math.sin(turn) * radius * 0.8 - radius * 0.4
+        self._disc(draw, x, y, self._unit * 3.4, mix(palette.light, colour, 0.3))
 
     def _soft_discs(self) -> list[tuple[Image.Image, Colour]]:
         discs = []
@@ -372,36 +308,23 @@ class Painter:
             side = max(4, int(self._unit * (34 + 50 * chance[2])))
             edge = Image.new("L", (side * 2, side * 2), 0)
             ImageDraw.Draw(edge).ellipse((2, 2, side * 2 - 2, side * 2 - 2), fill=150)
-            red, green, blue = (
-                round(part * 255)
-                for part in colorsys.hls_to_rgb((self._points[0][0] + index * 0.09) % 1, 0.62, 0.75)
-            )
-            discs.append((edge.reduce(2), (red, green, blue)))
+            colour = _of_hue(self._points[0][0] + index * 0.09, 0.62, 0.75)
+            discs.append((edge.reduce(2), colour))
         return discs
 
-    def _floating(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _floating(self, image: Image.Image, draw: Draw, seconds: float) -> None:
         for index, (mask, colour) in enumerate(self._orbs):
             chance = self._points[index]
-            x = (
-                0.12 + 0.76 * chance[0] + 0.07 * math.sin(seconds * 0.9 + self._phases[index])
-            ) * self._wide
-            y = (
-                0.1 + 0.7 * chance[1] + 0.07 * math.cos(seconds * 0.8 + self._phases[index + 8])
-            ) * self._high
-            image.paste(
-                Image.new("RGB", mask.size, colour),
-                (int(x - mask.width / 2), int(y - mask.height / 2)),
-                mask,
-            )
+            across = 0.07 * math.sin(seconds * 0.9 + self._phases[index])
+            down = 0.07 * math.cos(seconds * 0.8 + self._phases[index + 8])
+            x = (0.12 + 0.76 * chance[0] + across) * self._wide
+            y = (0.1 + 0.7 * chance[1] + down) * self._high
+            place = int(x - mask.width / 2), int(y - mask.height / 2)
+            image.paste(Image.new("RGB", mask.size, colour), place, mask)
 
-    def _snow(self, draw: ImageDraw.ImageDraw, seconds: float) -> None:
+    def _snow(self, draw: Draw, seconds: float) -> None:
         for index, (x, y, near) in enumerate(self._points[:110]):
             fall = (y + seconds * (0.05 + 0.13 * near)) % 1.04
             drift = x + 0.015 * math.sin(seconds * 1.2 + index)
-            self._disc(
-                draw,
-                drift * self._wide,
-                fall * self._high,
-                self._unit * (0.22 + 0.62 * near**2),
-                (255, 255, 255),
-            )
+            radius = self._unit * (0.22 + 0.62 * near**2)
+            self._disc(draw, drift * self._wide, fall * self._high, radius, (255, 255, 255))

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -212,16 +213,8 @@ class Videos:
             )
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         cost = job.cost if job.status == "completed" else job.billed or 0.0
-        self._simulation.remember(
-            job.generation_id,
-            {
-                "model": job.model,
-                "api_type": "video",
-                "usage": cost,
-                "total_cost": cost,
-                "tokens_prompt": 0,
-            },
-        )
+        record = {"model": job.model, "api_type": "video", "usage": cost, "total_cost": cost}
+        self._simulation.remember(job.generation_id, {**record, "tokens_prompt": 0})
         if job.callback_url is not None:
             await self._tell(job, job.callback_url)
 
@@ -259,12 +252,8 @@ class Videos:
                 headers["X-OpenRouter-Signature"] = sign(
                     "wrong" if wrong else self._secret, body, int(time.time())
                 )
-            try:
-                response = await self._sender().post(url, content=body, headers=headers)
-            except httpx.HTTPError:
-                pass
-            else:
-                if response.is_success:
+            with suppress(httpx.HTTPError):
+                if (await self._sender().post(url, content=body, headers=headers)).is_success:
                     return
             await asyncio.sleep(0.5 * 2**turn)
 

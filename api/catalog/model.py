@@ -40,6 +40,11 @@ class Model:
         return self.info.kind
 
     @property
+    def place(self) -> str:
+        """The cursor of a list behind this model."""
+        return f"{self.kind}:{self.id}"
+
+    @property
     def price_lines(self) -> tuple[PriceItem, ...] | None:
         """None without a price list, and for one with a negative price, which is the provider's way
         to say that it varies."""

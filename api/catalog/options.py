@@ -6,14 +6,7 @@ from collections.abc import Sequence
 
 from api.catalog.model import Model
 from api.errors import InvalidRequest, OptionUnsupported
-from api.generations.schemas import (
-    EstimateIn,
-    ImageIn,
-    ImageOptions,
-    VideoFromImageIn,
-    VideoIn,
-    VideoOptions,
-)
+from api.generations import schemas
 from api.provider.schemas import OPTIONS
 from api.schemas import Between, MediaKind
 
@@ -23,11 +16,11 @@ VIDEO_SECONDS = 5
 """Asked for when nothing is said and the model has it; else its shortest from 4 seconds on."""
 
 
-def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
+def checked_image_options(model: Model, body: schemas.ImageIn | schemas.EstimateIn) -> Options:
     """Return the options that the model will get. Raises `OptionUnsupported` with the field and the
     values that are allowed."""
     inputs = len(body.input_images or ())
-    _check_inputs(model, inputs)
+    check_inputs(model, inputs)
     if body.size is not None and (body.aspect_ratio is not None or body.image_size is not None):
         raise InvalidRequest("two_sizes", field="size")
     options = _given(model, body, "image")
@@ -38,18 +31,18 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
 
 
 def checked_video_options(
-    model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False
+    model: Model, body: schemas.VideoIn | schemas.EstimateIn, *, from_image: bool = False
 ) -> Options:
     """Return the checked options of a video. `from_image`: the first frame is given; a
     `VideoFromImageIn` says so by itself."""
     can = model.info.capabilities
-    from_image = from_image or isinstance(body, VideoFromImageIn)
-    if isinstance(body, EstimateIn):
+    from_image = from_image or isinstance(body, schemas.VideoFromImageIn)
+    if isinstance(body, schemas.EstimateIn):
         from_image = from_image or bool(body.input_images or body.image_id)
     if from_image and "first_frame" not in can.frame_images:
         raise _unsupported(model, "image_id")
     if (
-        isinstance(body, VideoFromImageIn | EstimateIn)
+        isinstance(body, schemas.VideoFromImageIn | schemas.EstimateIn)
         and body.last_image_id is not None
         and "last_frame" not in can.frame_images
     ):
@@ -71,7 +64,9 @@ def checked_video_options(
     return options
 
 
-def _given(model: Model, body: ImageOptions | VideoOptions, kind: MediaKind) -> Options:
+def _given(
+    model: Model, body: schemas.ImageOptions | schemas.VideoOptions, kind: MediaKind
+) -> Options:
     """Return the options of the request, in the model's own spelling (`2k` is `2K`)."""
     options: Options = {}
     for spec in OPTIONS.values():
@@ -90,10 +85,11 @@ def _given(model: Model, body: ImageOptions | VideoOptions, kind: MediaKind) -> 
     return options
 
 
-def _check_inputs(model: Model, count: int) -> None:
+def check_inputs(model: Model, count: int, field: str = "input_images") -> None:
+    """Raise `OptionUnsupported` for more images than the model looks at."""
     most = model.info.capabilities.max_input_images
     if count > most:
-        raise _unsupported(model, "input_images", Between(least=0, most=most) if most else ())
+        raise _unsupported(model, field, Between(least=0, most=most) if most else ())
 
 
 def _spelled(model: Model, name: str, wanted: str | int, offered: Sequence[str | int]) -> str | int:

@@ -70,12 +70,8 @@ def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> 
     ]
     by_token = [item.usd * _image_tokens(options) for item in lines if _is_per_token(item)]
     prices = whole + by_token
-    if any(item.unit == "megapixel" for item in lines):
-        prices.append(
-            _megapixels_usd(
-                [item for item in lines if item.unit == "megapixel"], _megapixels(options)
-            )
-        )
+    if by_area := [item for item in lines if item.unit == "megapixel"]:
+        prices.append(_megapixels_usd(by_area, _megapixels(options)))
     if not any(prices):
         prices = [text * _image_tokens(options)]
     return max(prices) + _most(items, ("request",), "request") or None
@@ -180,10 +176,8 @@ def _summary(price: PriceOut) -> str:
     if price.output_usd is not None:
         return f"{_dollars(price.usd)} in, {_dollars(price.output_usd)} out per million tokens"
     before = "about " if price.is_about else "from " if price.is_least else ""
-    return (
-        f"{before}{_dollars(price.usd)} {'an' if price.per in {'image', 'answer'} else 'a'} "
-        f"{price.per}"
-    )
+    article = "an" if price.per in {"image", "answer"} else "a"
+    return f"{before}{_dollars(price.usd)} {article} {price.per}"
 
 
 def _dollars(usd: Decimal) -> str:

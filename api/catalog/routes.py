@@ -10,14 +10,7 @@ from fastapi import APIRouter, Query
 
 from api.budget.spending import Spending
 from api.callers import AdminCaller, UserCaller
-from api.catalog.schemas import (
-    AdminModelOut,
-    ModelChangeIn,
-    ModelOut,
-    ModelSort,
-    NewModelIn,
-    RefreshedOut,
-)
+from api.catalog import schemas
 from api.catalog.service import Catalog, model_out
 from api.deps import FromApp
 from api.errors import InvalidRequest
@@ -36,27 +29,17 @@ async def list_models(
     kind: Kind | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
     cursor: Annotated[str | None, Query(max_length=300)] = None,
-) -> Page[ModelOut]:
+) -> Page[schemas.ModelOut]:
     """Return the models that may be used: the default of each kind first."""
     models = catalog.list_models(kind, caller.role)
-    start = 0
-    if cursor is not None:
-        start = next(
-            (
-                place + 1
-                for place, model in enumerate(models)
-                if f"{model.kind}:{model.id}" == cursor
-            ),
-            -1,
-        )
-        if start < 0:
-            raise InvalidRequest("cursor_not_valid", field="cursor")
+    places = [model.place for model in models]
+    if cursor is not None and cursor not in places:
+        raise InvalidRequest("cursor_not_valid", field="cursor")
+    start = 0 if cursor is None else places.index(cursor) + 1
     page = models[start : start + limit]
     more = start + limit < len(models)
-    return Page(
-        items=[model_out(model) for model in page],
-        next_cursor=f"{page[-1].kind}:{page[-1].id}" if more else None,
-    )
+    items = [model_out(model) for model in page]
+    return Page(items=items, next_cursor=page[-1].place if more else None)
 
 
 @router.get("/admin/models", tags=["admin"])
@@ -67,9 +50,9 @@ async def list_all_models(
     kind: Kind | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
-    sort: ModelSort = "kind",
+    sort: schemas.ModelSort = "kind",
     cursor: Annotated[str | None, Query(max_length=300)] = None,
-) -> Page[AdminModelOut]:
+) -> Page[schemas.AdminModelOut]:
     """Return all models, also those that are switched off or have vanished from the provider's
     lists. By price: of a typical request, unknown ones last. By use: the most requests in the last
     7 days first."""
@@ -77,21 +60,23 @@ async def list_all_models(
 
 
 @router.post("/admin/models", status_code=201, tags=["admin"])
-async def add_model(catalog: CatalogDep, admin: AdminCaller, body: NewModelIn) -> AdminModelOut:
+async def add_model(
+    catalog: CatalogDep, admin: AdminCaller, body: schemas.NewModelIn
+) -> schemas.AdminModelOut:
     """Offer a model that the provider's lists do not have."""
     return await catalog.add(body, admin.user_id)
 
 
 @router.post("/admin/models/refresh", tags=["admin"])
-async def refresh_models(catalog: CatalogDep, admin: AdminCaller) -> RefreshedOut:
+async def refresh_models(catalog: CatalogDep, admin: AdminCaller) -> schemas.RefreshedOut:
     """Read the provider's lists now."""
-    return RefreshedOut(count=await catalog.refresh_now(admin.user_id))
+    return schemas.RefreshedOut(count=await catalog.refresh_now(admin.user_id))
 
 
 @router.get("/admin/models/{model_id:path}", tags=["admin"])
 async def read_model(
     catalog: CatalogDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None
-) -> AdminModelOut:
+) -> schemas.AdminModelOut:
     return await catalog.show(model_id, kind)
 
 
@@ -100,8 +85,8 @@ async def change_model(
     catalog: CatalogDep,
     admin: AdminCaller,
     model_id: str,
-    body: ModelChangeIn,
+    body: schemas.ModelChangeIn,
     kind: Kind | None = None,
-) -> AdminModelOut:
+) -> schemas.AdminModelOut:
     """Change a model from the next request on; accepted generations go on."""
     return await catalog.change(model_id, kind, body, admin.user_id)

@@ -82,9 +82,8 @@ class Catalog:
         try:
             await self.refresh()
         except Duplicate:
-            log.info(
-                "models_refreshed_elsewhere"
-            )  # another api wrote the same lists at this moment
+            # another api wrote the same lists at this moment
+            log.info("models_refreshed_elsewhere")
             return RETRY_FIRST
         return REFRESH_SECONDS
 
@@ -178,13 +177,14 @@ class Catalog:
                     raise Conflict("default_not_usable")
                 await store.set_default(sql, changed.kind, changed.id)
             await self._heal_defaults(sql)
+            before = _facts(row.model)
             after = _facts(replace(changed, is_default=body.default or row.model.is_default))
             await audit.record(
                 sql,
                 "model_changed",
                 actor_id=actor_id,
                 subject=model_id,
-                before=_facts(row.model),
+                before=before,
                 after=after,
             )
         await self._reload()
@@ -209,16 +209,12 @@ class Catalog:
         rows = sorted(await store.all_models(self._db), key=_SORTS[sort])
         if sort == "used":
             rows.sort(key=lambda row: -_use(row, used))
-        places = [f"{row.model.kind}:{row.model.id}" for row in rows]
+        places = [row.model.place for row in rows]
         if cursor is not None and cursor not in places:
             raise InvalidRequest("cursor_not_valid", field="cursor")
         rest = rows[places.index(cursor) + 1 :] if cursor is not None else rows
         found = [row for row in rest if _shown(row, kind, words)]
-        last = (
-            f"{found[limit - 1].model.kind}:{found[limit - 1].model.id}"
-            if len(found) > limit
-            else None
-        )
+        last = found[limit - 1].model.place if len(found) > limit else None
         items = [
             _admin_out(row).model_copy(update={"used": _use(row, used)}) for row in found[:limit]
         ]
@@ -231,24 +227,20 @@ class Catalog:
             await self.refresh()
         except ProviderError as error:
             raise domain_error(error) from error
+        count = len(self._models)
         await audit.record(
             self._db,
             "models_refreshed",
             actor_id=actor_id,
             subject="models",
-            after={"count": len(self._models)},
+            after={"count": count},
         )
-        return len(self._models)
+        return count
 
     def _unlisted(self, model_id: str, kind: Kind) -> ModelInfo:
         """Return a guess at a model that no list knows."""
-        info = ModelInfo(
-            id=model_id,
-            name=model_id.rpartition("/")[2],
-            kind=kind,
-            capabilities=Capabilities(),
-            price=None,
-        )
+        name = model_id.rpartition("/")[2]
+        info = ModelInfo(model_id, name, kind, Capabilities(), price=None)
         if kind != "image":
             return info
         route = self._provider.guess_route(model_id)
@@ -256,12 +248,8 @@ class Catalog:
             aspect_ratios=_RATIOS, image_sizes=("1K", "2K"), max_n=4, max_input_images=1
         )
         by_size = Capabilities(sizes=_UNLISTED_SIZES, max_n=OPTIONS["n"].most)
-        return replace(
-            info,
-            route=route,
-            modalities=("image",),
-            capabilities=by_ratio if route == "chat" else by_size,
-        )
+        can = by_ratio if route == "chat" else by_size
+        return replace(info, route=route, modalities=("image",), capabilities=can)
 
     def list_models(self, kind: Kind | None = None, role: Role | None = None) -> list[Model]:
         """Return the models that this role may choose: the default first, then by name. A role that
@@ -276,15 +264,7 @@ class Catalog:
             if of_kind and not any(model.is_default for model in of_kind):
                 instead = best(each, of_kind)
                 models[models.index(instead)] = replace(instead, is_default=True)
-        return sorted(
-            models,
-            key=lambda model: (
-                KINDS.index(model.kind),
-                not model.is_default,
-                model.name.lower(),
-                model.id,
-            ),
-        )
+        return sorted(models, key=_shown_order)
 
     def resolve(self, kind: Kind, model_id: str | None = None, role: Role | None = None) -> Model:
         """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the
@@ -298,15 +278,8 @@ class Catalog:
             if not models:
                 raise ModelUnavailable("models_not_read", kind=kind, retry_after=10)
             return models[0]
-        known = next(
-            (
-                model
-                for (of, known), model in self._models.items()
-                if of == kind and known.lower() == model_id.lower()
-            ),
-            None,
-        )
-        if known is not None and known.id not in {model.id for model in models}:
+        usable = {model.id for model in models}
+        if any(model.kind == kind and model.id not in usable for model in self._named(model_id)):
             # its whole id was said: words that also fit another one must not lead there
             raise self._not_there(kind, model_id, models, role)
         found = matching(models, model_id)
@@ -320,12 +293,13 @@ class Catalog:
             )
         raise self._not_there(kind, model_id, models, role)
 
+    def _named(self, model_id: str) -> list[Model]:
+        return [model for model in self._models.values() if model.id.lower() == model_id.lower()]
+
     def _not_there(
         self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None
     ) -> ModelUnavailable:
-        same = [
-            model for (_, known), model in self._models.items() if known.lower() == wanted.lower()
-        ]
+        same = self._named(wanted)
         of_kind = [model for model in same if model.kind == kind]
         allowed = first_ids(models)
         if any(not model.allows(role) for model in of_kind):
@@ -344,6 +318,10 @@ class Catalog:
                 allowed=allowed,
             )
         return ModelUnavailable("model_unknown", model=wanted, kind=kind, allowed=allowed)
+
+
+def _shown_order(model: Model) -> tuple[int, bool, str, str]:
+    return KINDS.index(model.kind), not model.is_default, model.name.lower(), model.id
 
 
 def model_out(model: Model) -> ModelOut:
@@ -413,12 +391,8 @@ def _decided(model: Model, body: ModelChangeIn) -> Model:
     if body.enabled is not None:
         model = replace(model, enabled=body.enabled)
     if "price_override_usd" in given:
-        model = replace(
-            model,
-            price_override_micro=None
-            if body.price_override_usd is None
-            else micro(body.price_override_usd),
-        )
+        price = body.price_override_usd
+        model = replace(model, price_override_micro=None if price is None else micro(price))
     if "roles" in given:
         model = replace(model, roles=None if body.roles is None else tuple(sorted(set(body.roles))))
     return model

@@ -41,11 +41,8 @@ def data_json(info: ModelInfo, *, by_hand: bool = False) -> str:
 
 def _stored(row: Row) -> Stored:
     data = json.loads(row["data_json"])
-    price = (
-        None
-        if data["price"] is None
-        else tuple(PriceItem.model_validate(item) for item in data["price"])
-    )
+    listed = data["price"]
+    price = None if listed is None else tuple(map(PriceItem.model_validate, listed))
     info = ModelInfo(
         id=row["id"],
         name=row["name"],
@@ -69,19 +66,14 @@ COLUMNS = (
 
 
 async def all_models(sql: Sql) -> list[Stored]:
-    return [
-        _stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models ORDER BY kind, id")
-    ]
+    rows = await sql.fetch(f"SELECT {COLUMNS} FROM models ORDER BY kind, id")
+    return [_stored(row) for row in rows]
 
 
 async def by_id(sql: Sql, model_id: str) -> list[Stored]:
     """Return one row for each kind in which the model is known."""
-    return [
-        _stored(row)
-        for row in await sql.fetch(
-            f"SELECT {COLUMNS} FROM models WHERE id = $1 ORDER BY kind", model_id
-        )
-    ]
+    query = f"SELECT {COLUMNS} FROM models WHERE id = $1 ORDER BY kind"
+    return [_stored(row) for row in await sql.fetch(query, model_id)]
 
 
 async def add_listed(sql: Sql, infos: Sequence[ModelInfo], now: datetime) -> None:
@@ -126,15 +118,8 @@ async def add_by_hand(
         INSERT INTO models (id, kind, name, data_json, enabled, is_default, price_override_micro,
             listed, seen_at)
         VALUES ($1, $2, $3, $4, TRUE, FALSE, $5, FALSE, $6) ON CONFLICT DO NOTHING"""
-    await sql.execute(
-        query,
-        info.id,
-        info.kind,
-        info.name,
-        data_json(info, by_hand=True),
-        price_override_micro,
-        now,
-    )
+    data = data_json(info, by_hand=True)
+    await sql.execute(query, info.id, info.kind, info.name, data, price_override_micro, now)
 
 
 async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:

@@ -25,7 +25,7 @@ _RESOLUTION = r"(?:_(?P<resolution{n}>\d{{3,4}}p|[1248]k))?"
 _KEY = re.compile(
     r"(?:(?P<begins>text_to_video|image_to_video)_)?"
     r"(?:(?P<second>duration_seconds|per_video_second|video_second|per_second|cents_per_second_output|cents_per_video_output_second|cents_per_second)"
-    r"|(?P<token>video_tokens)|(?P<megapixel>cents_per_megapixel_second)|(?P<video>generate|video|per_video))"
+    r"|(?P<token>video_tokens)|(?P<megapixel_second>cents_per_megapixel_second)|(?P<video>generate|video|per_video))"
     + _RESOLUTION.format(n=1)
     + r"(?:_(?P<sound>with|without)_audio)?"
     + _RESOLUTION.format(n=2)
@@ -37,6 +37,8 @@ _SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160, "8k": 4320}
 _UNKNOWN_RESOLUTION = "1080p"
 
 Per = Literal["second", "token", "megapixel_second", "video"]
+PERS: tuple[Per, ...] = ("second", "token", "megapixel_second", "video")
+"""Also the names of the groups of `_KEY`, of which each key has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +74,9 @@ def read_sku(item: PriceItem) -> Sku | None:
     found = _KEY.fullmatch(key)
     if found is None:
         return None
-    per: Per = (
-        "token"
-        if found["token"]
-        else "megapixel_second"
-        if found["megapixel"]
-        else "video"
-        if found["video"]
-        else "second"
-    )
     return Sku(
         usd=item.usd / 100 if key.startswith("cents_") else item.usd,
-        per=per,
+        per=next(per for per in PERS if found[per]),
         from_image=None if found["begins"] is None else found["begins"] == "image_to_video",
         audio=None if found["sound"] is None else found["sound"] == "with",
         resolution=found["resolution1"] or found["resolution2"],

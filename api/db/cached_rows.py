@@ -12,18 +12,10 @@ from functools import lru_cache
 
 from api.db import Row
 
-TABLES = frozenset(
-    {
-        "users",
-        "sessions",
-        "links",
-        "bots",
-        "bot_credentials",
-        "models",
-        "budget_limits",
-        "studio_settings",
-    }
-)
+TABLES = {
+    "users", "sessions", "links", "bots", "bot_credentials", "models", "budget_limits",
+    "studio_settings",
+}  # fmt: skip
 MOST_ROWS = 10_000
 _WORD = re.compile(r"\w+")
 _READS = re.compile(r"[\s(]*(SELECT|WITH|FROM|VALUES)\b", re.IGNORECASE)

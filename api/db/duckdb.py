@@ -46,16 +46,9 @@ _DAMAGED = re.compile(
     rf"{_DAMAGED_BLOCK}|not a valid DuckDB database|read enough bytes|[Dd]eserializ"
 )
 _REFUSALS = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EIO,
-    errno.EMFILE,
-)
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EISDIR, errno.ENOTDIR,
+    errno.EIO, errno.EMFILE,
+)  # fmt: skip
 _LOG_HEAD = bytes.fromhex("6400626500")
 """The first bytes of each log. DuckDB silently ignores a log that begins otherwise, and overwrites
 it at the next write."""

@@ -138,10 +138,6 @@ async def _apply(db: Db, migration: Migration) -> bool:
         ):
             return False
         await sql.execute(migration.text)
-        await sql.execute(
-            "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)",
-            migration.name,
-            now(),
-            migration.checksum,
-        )
+        query = "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)"
+        await sql.execute(query, migration.name, now(), migration.checksum)
     return True

@@ -26,28 +26,10 @@ SCRIPT_SECONDS = 24 * 3600.0
 TRIES = 3
 """Tries of a statement on its own that lost against another one (a deadlock, a serialization
 failure) and has left nothing behind."""
-_OURS = (
-    "0A",
-    "0B",
-    "20",
-    "21",
-    "22",
-    "23",
-    "24",
-    "26",
-    "2B",
-    "2D",
-    "2F",
-    "34",
-    "38",
-    "39",
-    "3B",
-    "3F",
-    "42",
-    "44",
-    "54",
-    "P0",
-)
+_OURS = {
+    "0A", "0B", "20", "21", "22", "23", "24", "26", "2B", "2D", "2F", "34", "38", "39", "3B", "3F",
+    "42", "44", "54", "P0",
+}  # fmt: skip
 """Classes of SQLSTATE of a wrong statement or wrong values. All others mean that the server cannot
 do it now: it is read-only (the old one after a failover), shuts down, starts, cancels, is full, has
 lost a connection, or let another transaction win."""

@@ -122,11 +122,9 @@ class Bucket:
 
     async def forget_received(self, before: datetime) -> int:
         """Delete unfinished files of processes that died, and return their number."""
-        return (
-            0
-            if self.root is None
-            else await asyncio.to_thread(forget_old, self.root / RECEIVING, before)
-        )
+        if self.root is None:
+            return 0
+        return await asyncio.to_thread(forget_old, self.root / RECEIVING, before)
 
     async def probe(self) -> None:
         """Write a small object and delete it. Raises as writing does."""

@@ -100,13 +100,7 @@ class ImageFetcher:
             raise InvalidRequest("address_not_fetched", field="image_url") from error
 
     def _checked(self, url: str) -> SplitResult:
-        if (
-            not url.isascii()
-            or not url.isprintable()
-            or " " in url
-            or "\\" in url
-            or len(url) > 2048
-        ):
+        if not url.isascii() or not url.isprintable() or {" ", "\\"} & {*url} or len(url) > 2048:
             raise InvalidRequest("address_not_https", field="image_url")
         try:
             parts = urlsplit(url)
@@ -136,10 +130,8 @@ class ImageFetcher:
             "User-Agent": USER_AGENT,
         }
         async with self._opened(parts, host, address, headers) as response:
-            if (
-                response.status_code != 200
-                or response.headers.get("content-encoding", "identity") != "identity"
-            ):
+            is_plain = response.headers.get("content-encoding", "identity") == "identity"
+            if response.status_code != 200 or not is_plain:
                 log.info("image_not_fetched", host=host, status=response.status_code)
                 raise InvalidRequest("address_not_fetched", field="image_url")
             return await _all(response.aiter_raw())
@@ -178,12 +170,8 @@ class ImageFetcher:
     ) -> AsyncIterator[httpx.Response]:
         """Connect to `address` and require the certificate of `host`."""
         literal = f"[{address}]" if ":" in address else address
-        target = httpx.URL(
-            scheme="https",
-            host=literal,
-            port=self._port,
-            raw_path=(parts.path or "/").encode() + _query(parts),
-        )
+        path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}".encode()
+        target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=path)
         name = host if self._port == 443 else f"{host}:{self._port}"
         # httpx's own transport: only it keeps the certificate's name apart from the address. A
         # proxy gets the checked address, which httpx would take for the name: it is forced.
@@ -222,10 +210,6 @@ class _NamedServer(ssl.SSLContext):
         *_: object,
     ) -> ssl.SSLObject:
         return super().wrap_bio(incoming, outgoing, server_side, self._name)
-
-
-def _query(parts: SplitResult) -> bytes:
-    return f"?{parts.query}".encode() if parts.query else b""
 
 
 async def _all(chunks: AsyncIterator[bytes]) -> bytes:

@@ -46,18 +46,9 @@ _STARTS = (
 )
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"hevx",
-    b"hevm",
-    b"hevs",
-    b"mif1",
-    b"msf1",
-}
-_FIRST_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b"pnot", b"uuid"}
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
+}  # fmt: skip
+FIRST_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b"pnot", b"uuid"}
 
 
 def picture_kind(head: bytes) -> PictureKind | None:
@@ -79,7 +70,7 @@ def video_format(head: bytes) -> str | None:
     knows are lists of other files' addresses."""
     if picture_kind(head) in {HEIF, AVIF}:
         return None
-    if head[4:8] in _FIRST_BOXES:
+    if head[4:8] in FIRST_BOXES:
         return "mp4"
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return "matroska"

@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -85,9 +85,8 @@ class MediaStore:
     ) -> None:
         if self.state.trouble is None:
             log.error("store_away", error=error.detail)
-        self.state = StoreState(
-            error, self.state.waiting if waiting is None else waiting, self.state.others
-        )
+        waiting = self.state.waiting if waiting is None else waiting
+        self.state = replace(self.state, trouble=error, waiting=waiting)
 
     async def read(self, key: str) -> bytes:
         """Raises FileNotFoundError and `StorageUnavailable`."""
@@ -119,15 +118,15 @@ class MediaStore:
             return
         if self.state.trouble is not None:
             log.warning("store_back", waiting=waiting)
-        self.state = StoreState(None, waiting, self.state.others)
+        self.state = replace(self.state, trouble=None, waiting=waiting)
 
     async def refused(self) -> str | None:
         """Return, after `look`, why the store cannot be used as it is set; None for one that works
         or may work later."""
         trouble = self.state.trouble
-        return (
-            await self._bucket.refused(trouble) if isinstance(trouble, StorageUnavailable) else None
-        )
+        if not isinstance(trouble, StorageUnavailable):
+            return None
+        return await self._bucket.refused(trouble)
 
     async def tend(self) -> None:
         """Look at the store, and move waiting files to it. To be called now and then."""
@@ -139,9 +138,7 @@ class MediaStore:
                 await self._move(file)
         except (StorageFull, StorageUnavailable) as error:
             self._troubled(error)
-        self.state = StoreState(
-            self.state.trouble, len(await self._spool.waiting()), self.state.others
-        )
+        self.state = replace(self.state, waiting=len(await self._spool.waiting()))
 
     async def _move(self, file: WaitingFile) -> None:
         """Move one file. Raises the error of the write, unless the store takes other files."""
@@ -170,7 +167,7 @@ class MediaStore:
                 others=others,
                 hint="nothing is swept; delete the mark of an installation that is no more",
             )
-        self.state = StoreState(self.state.trouble, self.state.waiting, len(others))
+        self.state = replace(self.state, others=len(others))
         self._claimed = True
 
     async def files(self, prefix: str) -> dict[str, datetime]:

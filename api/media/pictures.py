@@ -247,11 +247,8 @@ def _orientation(image: Image.Image) -> int:
 def _plain(image: Image.Image, scale: int) -> Image.Image:
     """Convert to RGB or RGBA in sRGB and scale down, in strips, because each conversion would
     hold a large picture once more."""
-    wanted = (
-        "RGBA"
-        if image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"}
-        else "RGB"
-    )
+    clear = image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"}
+    wanted = "RGBA" if clear else "RGB"
     to_srgb, levels = _to_srgb(image, wanted), _levels(image)
     made = Image.new(wanted, (-(-image.width // scale), -(-image.height // scale)))
     rows = max(1, _STRIP_PIXELS // (image.width * scale)) * scale
@@ -279,14 +276,8 @@ def _levels(image: Image.Image) -> tuple[float, float] | None:
     if image.mode not in {"I", "F"}:
         return None
     least, most = cast("tuple[float, float]", image.getextrema())
-    top = next(
-        (
-            top
-            for top in (1.0 if image.mode == "F" else 255.0, 255.0, 65535.0)
-            if least >= 0 and most <= top
-        ),
-        None,
-    )
+    tops = (1.0 if image.mode == "F" else 255.0, 255.0, 65535.0)
+    top = next((top for top in tops if least >= 0 and most <= top), None)
     if top is not None:
         return 255 / top, 0.0
     return 255 / (most - least), -least * 255 / (most - least)
@@ -301,16 +292,10 @@ def _to_srgb(image: Image.Image, wanted: str) -> ImageCms.ImageCmsTransform | No
         with typed_errors("image_unreadable"):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
             space = profile.profile.xcolor_space.strip()
-            given = (
-                wanted
-                if space == "RGB"
-                else {("GRAY", "L"): "L", ("CMYK", "CMYK"): "CMYK"}.get((space, image.mode))
-            )
-            made = wanted if given == wanted else "RGB"
-            return (
-                None
-                if given is None or made != wanted
-                else ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), given, made)
-            )
+            others = {("GRAY", "L"): "L", ("CMYK", "CMYK"): "CMYK"}
+            given = wanted if space == "RGB" else others.get((space, image.mode))
+            if given is None or wanted not in {given, "RGB"}:
+                return None
+            return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), given, wanted)
     except DomainError:
         return None

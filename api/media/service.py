@@ -248,24 +248,14 @@ class MediaService:
         await self.disk_space.require()
         picture = await self._decoded(pictures.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
-        made = UploadOut(
-            id=kept.file.id,
-            content_type=kept.file.content_type,
-            width=kept.file.width,
-            height=kept.file.height,
-        )
+        made = UploadOut.model_validate(kept.file)
         try:
             async with self._db.transaction() as sql:
                 await self.record(sql, kept)
                 if key is not None:
-                    await idempotency.claim(
-                        sql,
-                        idempotency.key_of(user_id, key),
-                        body_hash,
-                        UPLOADED + made.id,
-                        ids.now(),
-                    )
-                    await idempotency.keep(sql, UPLOADED + made.id, made.model_dump_json())
+                    used, subject = idempotency.key_of(user_id, key), UPLOADED + made.id
+                    await idempotency.claim(sql, used, body_hash, subject, ids.now())
+                    await idempotency.keep(sql, subject, made.model_dump_json())
         except Duplicate as error:
             await self.discard([kept])
             if (earlier := await self._uploaded(user_id, key, body_hash)) is None:
@@ -274,11 +264,9 @@ class MediaService:
         return made
 
     async def _uploaded(self, user_id: str, key: str | None, body_hash: str) -> UploadOut | None:
-        found = (
-            None
-            if key is None
-            else await idempotency.recall(self._db, idempotency.key_of(user_id, key))
-        )
+        if key is None:
+            return None
+        found = await idempotency.recall(self._db, idempotency.key_of(user_id, key))
         if found is None:
             return None
         if found.body_hash != body_hash or found.answer_json is None:
@@ -311,11 +299,8 @@ class MediaService:
 
     async def own_images(self, user_id: str, media_ids: Sequence[str]) -> dict[str, MediaOut]:
         """Return the existing images of the user, with fresh links."""
-        return (
-            {row.id: self._out(row) for row in await store.own_images(self._db, user_id, media_ids)}
-            if media_ids
-            else {}
-        )
+        rows = await store.own_images(self._db, user_id, media_ids) if media_ids else []
+        return {row.id: self._out(row) for row in rows}
 
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[MediaOut]]:
         """Return the results of finished generations, in order, with fresh links. An id without

@@ -1,19 +1,14 @@
 """The `media` table."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime
 from typing import Literal
 
 from api import ids
-from api.db import Row, Sql
+from api.db import Sql
 
 Role = Literal["image", "video", "thumbnail", "upload"]
-
-_COLUMNS = (
-    "id, user_id, generation_id, role, position, content_type, size, sha256, key, width, "
-    "height, duration_ms, thumbnail_id, created_at"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +29,7 @@ class MediaRow:
     created_at: datetime = field(default_factory=ids.now)
 
 
-def _row(row: Row) -> MediaRow:
-    return MediaRow(**row)
+_COLUMNS = ", ".join(each.name for each in fields(MediaRow))
 
 
 async def add(sql: Sql, row: MediaRow) -> None:
@@ -47,7 +41,7 @@ async def add(sql: Sql, row: MediaRow) -> None:
 
 async def by_id(sql: Sql, media_id: str) -> MediaRow | None:
     row = await sql.fetch_one(f"SELECT {_COLUMNS} FROM media WHERE id = $1", media_id)
-    return None if row is None else _row(row)
+    return None if row is None else MediaRow(**row)
 
 
 async def add_copy(sql: Sql, row: MediaRow, copy_of: str, most: int) -> bool:
@@ -65,28 +59,28 @@ async def add_copy(sql: Sql, row: MediaRow, copy_of: str, most: int) -> bool:
 async def copy_of(sql: Sql, row: MediaRow, most: int) -> MediaRow | None:
     query = f"SELECT {_COLUMNS} FROM media WHERE copy_of = $1 AND copy_most = $2 LIMIT 1"
     found = await sql.fetch_one(query, row.id, most)
-    return None if found is None else _row(found)
+    return None if found is None else MediaRow(**found)
 
 
 async def of_generations(sql: Sql, generation_ids: Sequence[str]) -> list[MediaRow]:
     query = f"""
         SELECT {_COLUMNS} FROM media WHERE generation_id = ANY($1::text[])
         ORDER BY generation_id, position, id"""
-    return [_row(row) for row in await sql.fetch(query, list(generation_ids))]
+    return [MediaRow(**row) for row in await sql.fetch(query, list(generation_ids))]
 
 
 async def of_user(sql: Sql, user_id: str, *, copies: bool = True) -> list[MediaRow]:
     query = f"""
         SELECT {_COLUMNS} FROM media WHERE user_id = $1 AND ($2::boolean OR copy_of IS NULL)
         ORDER BY id"""
-    return [_row(row) for row in await sql.fetch(query, user_id, copies)]
+    return [MediaRow(**row) for row in await sql.fetch(query, user_id, copies)]
 
 
 async def own_images(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
     query = f"""
         WITH these AS MATERIALIZED (SELECT {_COLUMNS} FROM media WHERE id = ANY($1::text[]))
         SELECT * FROM these WHERE user_id = $2 AND role IN ('upload', 'image')"""
-    return [_row(row) for row in await sql.fetch(query, list(media_ids), user_id)]
+    return [MediaRow(**row) for row in await sql.fetch(query, list(media_ids), user_id)]
 
 
 async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
@@ -105,7 +99,7 @@ async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list
                 WHERE user_id = $1 AND strpos(request_json, these.id) > 0))
         SELECT {_COLUMNS} FROM media
         WHERE id IN (SELECT id FROM idle UNION ALL SELECT thumbnail_id FROM idle)"""
-    return [_row(row) for row in await sql.fetch(query, user_id, list(media_ids))]
+    return [MediaRow(**row) for row in await sql.fetch(query, user_id, list(media_ids))]
 
 
 async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:

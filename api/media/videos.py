@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import ImageStat
 
 from api.errors import UnsupportedMedia
+from api.media.file_types import FIRST_BOXES
 from api.media.pictures import Thumbnail, thumbnail, typed_errors
 
 if TYPE_CHECKING:
@@ -21,22 +22,7 @@ POSTER_STEP, POSTER_SECONDS = 0.25, 5.0
 """Seconds between the tried frames, and their end, when a video begins with an empty frame."""
 _DARK, _FLAT = 20, 4
 """Mean and spread of the brightness (0 to 255) of an empty frame."""
-_BOXES = {
-    b"ftyp",
-    b"styp",
-    b"free",
-    b"skip",
-    b"wide",
-    b"moov",
-    b"mdat",
-    b"pnot",
-    b"uuid",
-    b"moof",
-    b"mfra",
-    b"sidx",
-    b"meta",
-    b"udta",
-}
+_BOXES = FIRST_BOXES | {b"moof", b"mfra", b"sidx", b"meta", b"udta"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +80,8 @@ def _read(path: Path) -> Clip:
         duration_ms = None if seconds is None else round(seconds * 1000)
         frame = _poster(container, stream)
         width, height = shown_size(stream, 0 if frame is None else frame.rotation)
-        return Clip(
-            width,
-            height,
-            duration_ms,
-            None if frame is None else _thumbnail(frame, (width, height)),
-        )
+        shown = None if frame is None else _thumbnail(frame, (width, height))
+        return Clip(width, height, duration_ms, shown)
 
 
 def shown_size(stream: VideoStream, rotation: int) -> tuple[int, int]:

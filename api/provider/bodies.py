@@ -72,11 +72,9 @@ def loaded(raw: bytes) -> object:
     """Return the JSON of an answer, also of one that comes as events although none were asked for.
     Raises ValueError, RecursionError."""
     text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return (
-        _joined(list(_events(text)))
-        if text.startswith((b"data:", b"event:", b":"))
-        else wire.read_json(text)
-    )
+    if text.startswith((b"data:", b"event:", b":")):
+        return _joined(list(_events(text)))
+    return wire.read_json(text)
 
 
 def _events(raw: bytes) -> Iterator[dict[str, Any]]:
@@ -110,16 +108,7 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
             content += said if isinstance(said, list) else [{"type": "text", "text": said or ""}]
             images += beside if isinstance(beside, list) else []
     if last:
-        return answer | {
-            "choices": [
-                last
-                | {
-                    "message": {
-                        **wire.mapping(last.get("message") or {}),
-                        "content": content,
-                        "images": images,
-                    }
-                }
-            ]
-        }
+        message = wire.mapping(last.get("message") or {})
+        last["message"] = {**message, "content": content, "images": images}
+        return answer | {"choices": [last]}
     return answer | {"data": done} if done else answer

@@ -72,13 +72,9 @@ def _address(text: bytes, status: int) -> str:
 def _first(value: Any, depth: int) -> str | None:
     if isinstance(value, str):
         return value if value.startswith(("https://", "http://", "/")) else None
-    inside = (
-        value
-        if isinstance(value, list)
-        else [value.get(name) for name in _NAMES]
-        if isinstance(value, dict)
-        else []
-    )
+    if isinstance(value, dict):
+        value = [value.get(name) for name in _NAMES]
+    inside = value if isinstance(value, list) else []
     return next(
         (found for one in inside if depth and (found := _first(one, depth - 1)) is not None), None
     )

@@ -64,12 +64,8 @@ def refuses_content(message: str) -> bool:
 def refuses_at_end(choice: Mapping[str, Any]) -> bool:
     """Return whether an answer ended because of its content. Where the finish reason is only `stop`
     or `error`, the supplier's own one tells it."""
-    words = [
-        word
-        for word in (choice.get("finish_reason"), choice.get("native_finish_reason"))
-        if isinstance(word, str)
-    ]
-    return any(_REFUSED_BY_FINISH.search(word) for word in words)
+    words = choice.get("finish_reason"), choice.get("native_finish_reason")
+    return any(isinstance(word, str) and _REFUSED_BY_FINISH.search(word) for word in words)
 
 
 def tidy(message: str) -> str:
@@ -107,10 +103,8 @@ class Details:
         if told or self.kind in _REFUSED_TYPES:
             return True
         if status >= 500:
-            return (
-                _REFUSED_UPSTREAM.search(f"{self.message} {self.metadata.get('raw') or ''}")
-                is not None
-            )
+            said = f"{self.message} {self.metadata.get('raw') or ''}"
+            return _REFUSED_UPSTREAM.search(said) is not None
         return status != 404 and refuses_content(self.message)
 
     @property
@@ -225,15 +219,9 @@ def _client_error(status: int, details: Details) -> _Meaning:
 
 def _retry_after(header: str | None, details: Details) -> float | None:
     """Return seconds from the header (number or date) or the error's fields, at most an hour."""
-    for given in (
-        header,
-        details.availability.get("retry_after"),
-        details.metadata.get("retry_after"),
-    ):
-        if isinstance(given, bool) or given is None:
-            continue
-        seconds = _seconds(given)
-        if seconds is not None:
+    told = details.availability.get("retry_after"), details.metadata.get("retry_after")
+    for given in (header, *told):
+        if not isinstance(given, bool) and (seconds := _seconds(given)) is not None:
             return min(max(seconds, 0.0), _RETRY_MAX)
     return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS, Capabilities, PriceItem
 from api.provider.types import ModelInfo
-from api.provider.wire import CHAT_RATIOS, CHAT_SIZES, Unreadable
+from api.provider.wire import CHAT_RATIOS, CHAT_SIZES, Unreadable, fields_of, items_of
 
 _CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
@@ -30,26 +30,18 @@ _PRICE_WORDS = {
 
 def entries(answer: object) -> list[Mapping[str, Any]]:
     """Return the entries of `data[]` that have an id. Raises `Unreadable` when it is no list."""
-    data = answer.get("data") if isinstance(answer, dict) else None
+    data = fields_of(answer).get("data")
     if not isinstance(data, list):
         raise Unreadable
-    return [
-        entry
-        for entry in data
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and entry["id"]
-    ]
+    return [entry for entry in data if isinstance(fields_of(entry).get("id"), str) and entry["id"]]
 
 
 def _words(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    return tuple(item for item in items_of(value) if isinstance(item, str))
 
 
 def _numbers(value: object) -> tuple[int, ...]:
-    return (
-        tuple(sorted({item for item in value if isinstance(item, int) and item > 0}))
-        if isinstance(value, list)
-        else ()
-    )
+    return tuple(sorted({item for item in items_of(value) if isinstance(item, int) and item > 0}))
 
 
 def _count(value: object) -> int | None:
@@ -70,15 +62,12 @@ def _usd(value: object) -> Decimal | None:
 
 
 def _architecture(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    architecture = entry.get("architecture")
-    fields = architecture if isinstance(architecture, dict) else {}
+    fields = fields_of(entry.get("architecture"))
     return _words(fields.get("input_modalities")), _words(fields.get("output_modalities"))
 
 
 def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
-    pricing = entry.get("pricing")
-    if not isinstance(pricing, dict):
-        return None
+    pricing = fields_of(entry.get("pricing"))
     items = [
         PriceItem(billable=billable, unit=unit, usd=usd)
         for prices in (pricing, *_overrides(pricing))
@@ -92,9 +81,8 @@ def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
 def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     """Yield other prices for certain times of the day or long prompts. Prices for longer prompts
     than ours never apply."""
-    listed = pricing.get("overrides")
-    for one in listed if isinstance(listed, list) else ():
-        least = one.get("min_prompt_tokens") if isinstance(one, dict) else None
+    for one in items_of(pricing.get("overrides")):
+        least = fields_of(one).get("min_prompt_tokens")
         if isinstance(one, dict) and not (
             isinstance(least, int | float) and least >= _PROMPT_TOKENS_MOST
         ):
@@ -115,8 +103,7 @@ def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) 
 
 
 def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
-    provider = entry.get("top_provider")
-    top = provider if isinstance(provider, dict) else {}
+    top = fields_of(entry.get("top_provider"))
     capabilities = Capabilities(
         max_input_images=_CHAT_INPUT_IMAGES if "image" in inputs else 0,
         context_length=_count(top.get("context_length")) or _count(entry.get("context_length")),
@@ -145,8 +132,7 @@ def _chat_image_model(
 
 
 def _parameter_words(parameters: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    given = parameters.get(name)
-    return _words(given.get("values")) if isinstance(given, dict) else ()
+    return _words(fields_of(parameters.get(name)).get("values"))
 
 
 def _parameter_max(parameters: Mapping[str, Any], name: str, default: int) -> int:
@@ -160,8 +146,7 @@ def _parameter_max(parameters: Mapping[str, Any], name: str, default: int) -> in
 def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
     """Read an entry of `/images/models` with the model's endpoints; `endpoints` None: they could
     not be read, so the price is unknown."""
-    parameters = entry.get("supported_parameters")
-    known: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
+    known = fields_of(entry.get("supported_parameters"))
     _, outputs = _architecture(entry)
     capabilities = Capabilities(
         sizes=tuple(word for word in _parameter_words(known, "size") if "x" in word),
@@ -187,34 +172,21 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
 def _endpoint_prices(answer: object) -> tuple[PriceItem, ...] | None:
     """Return each line of all endpoints once: the provider chooses the endpoint, so the dearest may
     be billed."""
-    endpoints = answer.get("endpoints") if isinstance(answer, dict) else None
     items: dict[PriceItem, None] = {}
-    for endpoint in endpoints if isinstance(endpoints, list) else ():
-        lines = endpoint.get("pricing") if isinstance(endpoint, dict) else None
-        for line in lines if isinstance(lines, list) else ():
-            item = _endpoint_line(line)
-            if item is not None:
+    for endpoint in items_of(fields_of(answer).get("endpoints")):
+        for line in items_of(fields_of(endpoint).get("pricing")):
+            if (item := _endpoint_line(fields_of(line))) is not None:
                 items[item] = None
     return tuple(items) or None
 
 
-def _endpoint_line(line: object) -> PriceItem | None:
-    if (
-        not isinstance(line, dict)
-        or not isinstance(line.get("billable"), str)
-        or not isinstance(line.get("unit"), str)
-    ):
-        return None
+def _endpoint_line(line: Mapping[str, Any]) -> PriceItem | None:
+    billable, unit, variant = (line.get(name) for name in ("billable", "unit", "variant"))
     usd = _usd(line.get("cost_usd"))
-    variant = line.get("variant")
-    if usd is None:
+    if not isinstance(billable, str) or not isinstance(unit, str) or usd is None:
         return None
-    return PriceItem(
-        billable=line["billable"],
-        unit=line["unit"],
-        usd=usd,
-        variant=variant if isinstance(variant, str) else None,
-    )
+    variant = variant if isinstance(variant, str) else None
+    return PriceItem(billable=billable, unit=unit, usd=usd, variant=variant)
 
 
 def video_model(entry: Mapping[str, Any]) -> ModelInfo:
@@ -231,10 +203,8 @@ def video_model(entry: Mapping[str, Any]) -> ModelInfo:
         seed=entry.get("seed") is True,
         max_input_images=len(frames),
     )
-    skus = entry.get("pricing_skus")
     items = []
-    for key, value in skus.items() if isinstance(skus, dict) else ():
-        usd = _usd(value)
-        if usd is not None:
+    for key, value in fields_of(entry.get("pricing_skus")).items():
+        if (usd := _usd(value)) is not None:
             items.append(PriceItem(billable=key, unit="sku", usd=usd))
     return ModelInfo(entry["id"], _name(entry), "video", capabilities, tuple(items) or None)

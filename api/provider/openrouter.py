@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from api.errors import DomainError, ProviderUnavailable
-from api.provider import model_lists, pictures, wire
+from api.provider import model_lists, pictures, types, wire
 from api.provider.bodies import read_body, read_some, understood
 from api.provider.breaker import Breaker
 from api.provider.busy_models import BusyModels
@@ -26,20 +26,6 @@ from api.provider.failures import Paid, of_network, of_response
 from api.provider.http_client import http_client
 from api.provider.pictures import Drawn
 from api.provider.stream import text_parts
-from api.provider.types import (
-    Fetch,
-    ImageAsk,
-    ImageData,
-    ImageResult,
-    ImageRoute,
-    KeyState,
-    ModelInfo,
-    ProviderError,
-    TextAsk,
-    TextPart,
-    VideoAsk,
-    VideoJob,
-)
 from api.reasons import Making
 
 log = structlog.get_logger("provider")
@@ -85,7 +71,7 @@ class OpenRouter:
         app_url: str | None = None,
         sandbox: bool = False,
         watch: Watch = nullcontext,
-        fetch: Fetch | None = None,
+        fetch: types.Fetch | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}", "X-OpenRouter-Title": TITLE}
         if app_url is not None:
@@ -105,15 +91,11 @@ class OpenRouter:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
+    async def text(self, ask: types.TextAsk) -> AsyncIterator[types.TextPart]:
+        path, body = "/chat/completions", _encode(wire.text_body(ask))
         async with (
             self._call(
-                "POST",
-                "/chat/completions",
-                Paid.AT_ONCE,
-                model=ask.model,
-                body=wire.text_body(ask),
-                timeout=_TEXT,
+                "POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_TEXT
             ) as response,
             aclosing(text_parts(response, ask.model)) as parts,
         ):
@@ -122,15 +104,14 @@ class OpenRouter:
 
     async def cost_of(self, provider_id: str) -> int | None:
         try:
-            return await self._get(
-                f"/generation?id={quote(provider_id, safe='')}", wire.generation_cost
-            )
-        except ProviderError as error:
+            path = f"/generation?id={quote(provider_id, safe='')}"
+            return await self._get(path, wire.generation_cost)
+        except types.ProviderError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
-    async def image(self, ask: ImageAsk) -> ImageResult:
+    async def image(self, ask: types.ImageAsk) -> types.ImageResult:
         if ask.route != "chat":
             path = "/images" if ask.route == "images" else "/images/generations"
             return await self._image_call(path, ask, pictures.of_images)
@@ -138,12 +119,12 @@ class OpenRouter:
             return await self._image_call("/chat/completions", ask, pictures.of_chat)
         return await self._several(ask)
 
-    async def _several(self, ask: ImageAsk) -> ImageResult:
+    async def _several(self, ask: types.ImageAsk) -> types.ImageResult:
         """Make one call an image. It fails only when all calls fail, with the outcome that may
         cost most."""
         slots = asyncio.Semaphore(_CHAT_IMAGES_AT_ONCE)
 
-        async def one(number: int) -> ImageResult:
+        async def one(number: int) -> types.ImageResult:
             seed = None if ask.seed is None else ask.seed + number
             async with slots:
                 return await self._image_call(
@@ -158,15 +139,15 @@ class OpenRouter:
                 task.cancel()
         errors = [error for task in tasks if (error := task.exception()) is not None]
         results = [task.result() for task in tasks if task.exception() is None]
-        refused = [error for error in errors if isinstance(error, ProviderError)]
+        refused = [error for error in errors if isinstance(error, types.ProviderError)]
         spent = [error.cost_micro for error in refused if error.cost_micro is not None]
         if not results or len(refused) < len(errors):
             worst = _worst(errors)
-            if isinstance(worst, ProviderError) and spent:
+            if isinstance(worst, types.ProviderError) and spent:
                 worst.cost_micro = sum(spent)
             raise worst
         costs = [result.cost_micro for result in results]
-        return ImageResult(
+        return types.ImageResult(
             images=tuple(image for result in results for image in result.images),
             cost_micro=None
             if None in costs
@@ -176,8 +157,8 @@ class OpenRouter:
         )
 
     async def _image_call(
-        self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]
-    ) -> ImageResult:
+        self, path: str, ask: types.ImageAsk, read: Callable[[dict[str, Any]], Drawn]
+    ) -> types.ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
         told: str | None = None
         try:
@@ -190,7 +171,7 @@ class OpenRouter:
             drawn = await asyncio.to_thread(
                 understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer))
             )
-        except ProviderError as error:
+        except types.ProviderError as error:
             error.provider_id = told
             raise
         images, lost = await self._fetched_pictures(drawn)
@@ -198,19 +179,21 @@ class OpenRouter:
             raise drawn.failure(lost)
         if missing := [*drawn.missing, *lost]:
             log.warning("pictures_missing", model=ask.model, missing=missing)
-        return ImageResult(images, drawn.cost_micro, drawn.provider_id or told, drawn.text)
+        return types.ImageResult(images, drawn.cost_micro, drawn.provider_id or told, drawn.text)
 
-    async def _fetched_pictures(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Making]]:
+    async def _fetched_pictures(
+        self, drawn: Drawn
+    ) -> tuple[tuple[types.ImageData, ...], list[Making]]:
         """Return the pictures in order, and the reasons why others could not be fetched."""
-        images: list[ImageData] = []
+        images: list[types.ImageData] = []
         lost: list[Making] = []
         for found in drawn.found:
-            if isinstance(found, ImageData):
+            if isinstance(found, types.ImageData):
                 images.append(found)
                 continue
             try:
                 data = b"".join([chunk async for chunk in self._elsewhere(found.url, _PICTURE_MAX)])
-            except ProviderError as error:
+            except types.ProviderError as error:
                 log.warning("picture_not_fetched", reason=error.reason)
                 lost.append("not_fetched")
             else:
@@ -219,19 +202,16 @@ class OpenRouter:
 
     async def _elsewhere(self, url: str, most: int) -> AsyncIterator[bytes]:
         if self._fetch is None:
-            raise ProviderError("provider_unavailable", "not_fetched", outcome="refused")
+            raise types.ProviderError("provider_unavailable", "not_fetched", outcome="refused")
         try:
             async for chunk in self._fetch(url, most):
                 yield chunk
         except DomainError as error:
-            code = (
-                "provider_unavailable"
-                if isinstance(error, ProviderUnavailable)
-                else "invalid_request"
-            )
-            raise ProviderError(code, "not_fetched", outcome="refused") from error
+            passing = isinstance(error, ProviderUnavailable)
+            code = "provider_unavailable" if passing else "invalid_request"
+            raise types.ProviderError(code, "not_fetched", outcome="refused") from error
 
-    async def start_video(self, ask: VideoAsk) -> VideoJob:
+    async def start_video(self, ask: types.VideoAsk) -> types.VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
         async with self._call(
             "POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT
@@ -239,7 +219,7 @@ class OpenRouter:
             raw = await read_body(response, _ANSWER_MAX, Paid.JOB)
         return understood(raw, Paid.JOB, wire.video_job)
 
-    async def check_video(self, provider_id: str) -> VideoJob:
+    async def check_video(self, provider_id: str) -> types.VideoJob:
         return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job, gated=True)
 
     async def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
@@ -247,12 +227,9 @@ class OpenRouter:
         for _ in range(_PLACES_MAX):
             try:
                 if place.startswith(f"{self._base}/"):
+                    path = place.removeprefix(self._base)
                     async with self._call(
-                        "GET",
-                        place.removeprefix(self._base),
-                        Paid.NO,
-                        timeout=_DOWNLOAD,
-                        moves=True,
+                        "GET", path, Paid.NO, timeout=_DOWNLOAD, moves=True
                     ) as response:
                         async for chunk in file_of(response):
                             yield chunk
@@ -263,9 +240,9 @@ class OpenRouter:
                 place = moved.url
             else:
                 return
-        raise ProviderError("invalid_request", "not_fetched", outcome="refused")
+        raise types.ProviderError("invalid_request", "not_fetched", outcome="refused")
 
-    async def models(self) -> Sequence[ModelInfo]:
+    async def models(self) -> Sequence[types.ModelInfo]:
         listed, images, videos = await asyncio.gather(
             self._get("/models?output_modalities=all", model_lists.entries),
             self._get("/images/models", model_lists.entries),
@@ -273,7 +250,7 @@ class OpenRouter:
         )
         slots = asyncio.Semaphore(_LISTS_AT_ONCE)
 
-        async def image_model(entry: Mapping[str, Any]) -> ModelInfo:
+        async def image_model(entry: Mapping[str, Any]) -> types.ModelInfo:
             async with slots:
                 return model_lists.image_model(entry, await self._endpoints(entry["id"]))
 
@@ -287,16 +264,16 @@ class OpenRouter:
         path = f"/images/models/{quote(model, safe='/~:.-_')}/endpoints"
         try:
             return await self._get(path, wire.mapping)
-        except ProviderError:
+        except types.ProviderError:
             return None
 
     async def reachable(self) -> None:
         await self._get("/key", wire.mapping)
 
-    async def key(self) -> KeyState:
+    async def key(self) -> types.KeyState:
         return wire.key_state(await self._get("/key", wire.mapping))
 
-    def guess_route(self, model: str) -> ImageRoute:
+    def guess_route(self, model: str) -> types.ImageRoute:
         return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"
 
     async def _get(self, path: str, read: Callable[[object], T], *, gated: bool = False) -> T:
@@ -304,7 +281,7 @@ class OpenRouter:
         is short."""
         try:
             return await self._get_once(path, read, gated)
-        except ProviderError as error:
+        except types.ProviderError as error:
             wait = _AGAIN_AFTER if error.retry_after is None else error.retry_after
             if not error.retryable or wait > _AGAIN_WITHIN:
                 raise
@@ -324,7 +301,6 @@ class OpenRouter:
         paid: Paid,
         *,
         model: str = "",
-        body: dict[str, Any] | None = None,
         content: bytes | None = None,
         timeout: httpx.Timeout = _QUICK,
         gated: bool = True,
@@ -337,18 +313,15 @@ class OpenRouter:
         model is too busy. `moves`: a redirect is an answer, too.
         """
         # the length of a compressed video would not tell whether it is whole
-        headers = (
-            {"Content-Type": "application/json"}
-            if method == "POST"
-            else {"Accept-Encoding": "identity"}
-        )
-        data = _encode(body) if body is not None else content
+        headers = {"Accept-Encoding": "identity"}
+        if method == "POST":
+            headers = {"Content-Type": "application/json"}
         self._busy_models.check(model)
         if gated:
             self._breaker.enter()
         with self._watch(path), self._busy_models.learning(model):
             async with self._answered(
-                method, path, paid, data, headers, timeout, moves
+                method, path, paid, content, headers, timeout, moves
             ) as response:
                 yield response
 
@@ -374,11 +347,8 @@ class OpenRouter:
                     error = of_response(
                         response.status_code, response.headers, await read_some(response), paid
                     )
-                    (
-                        self._breaker.failed
-                        if response.status_code >= 500 and not error.upstream
-                        else self._breaker.succeeded
-                    )()
+                    is_down = response.status_code >= 500 and not error.upstream
+                    (self._breaker.failed if is_down else self._breaker.succeeded)()
                     raise error
                 self._breaker.succeeded()
                 yield response
@@ -398,7 +368,7 @@ def _encode(body: dict[str, Any]) -> bytes:
 
 def _checked(provider_id: str) -> str:
     if not wire.JOB_ID.fullmatch(provider_id):
-        raise ProviderError(
+        raise types.ProviderError(
             "invalid_request", "request_refused", outcome="not_sent", said="no job id"
         )
     return provider_id
@@ -409,5 +379,6 @@ def _worst(errors: list[BaseException]) -> BaseException:
     was refused."""
     order = {"unknown": 0, "refused": 1, "not_sent": 2}
     return min(
-        errors, key=lambda error: order[error.outcome] if isinstance(error, ProviderError) else -1
+        errors,
+        key=lambda error: order[error.outcome] if isinstance(error, types.ProviderError) else -1,
     )

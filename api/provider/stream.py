@@ -8,21 +8,11 @@ from typing import Any
 import httpx
 import structlog
 
+from api.provider import types
 from api.provider.chat_message import citations_of, text_of_message, thinking_of
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
 from api.provider.pictures import of_message
 from api.provider.thinking import ThinkingSplitter
-from api.provider.types import (
-    FinishReason,
-    ImageData,
-    ProviderError,
-    TextBegun,
-    TextDelta,
-    TextDone,
-    TextImage,
-    TextPart,
-    TextThinking,
-)
 from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
 from api.unicode import storable
 
@@ -81,17 +71,17 @@ class _StreamState:
     """State of a stream. `failure`: the error that it has told."""
 
     def __init__(self, model: str, provider_id: str | None) -> None:
-        self._begun = TextBegun(model, provider_id)
+        self._begun = types.TextBegun(model, provider_id)
         self._is_new = provider_id is not None
         self._words = ThinkingSplitter()
         self._pictures: set[bytes] = set()
         self._cited: set[str] = set()
         self._wrote = False
         self._readable = False
-        self.finish: FinishReason | None = None
-        self.failure: ProviderError | None = None
+        self.finish: types.FinishReason | None = None
+        self.failure: types.ProviderError | None = None
 
-    def hear(self, document: str) -> list[TextPart]:
+    def hear(self, document: str) -> list[types.TextPart]:
         """Return the parts in one document, none for an unreadable one."""
         try:
             chunk = mapping(parsed(document))
@@ -99,7 +89,7 @@ class _StreamState:
             log.debug("stream_event_skipped", characters=len(document))
             return []
         self._readable = True
-        parts: list[TextPart] = self._who(chunk)
+        parts: list[types.TextPart] = self._who(chunk)
         usage = usage_of(chunk.get("usage"))
         if usage is not None:
             parts.append(usage)
@@ -109,10 +99,10 @@ class _StreamState:
             parts += self._choice(chunk)
         return parts
 
-    def _who(self, chunk: dict[str, Any]) -> list[TextPart]:
+    def _who(self, chunk: dict[str, Any]) -> list[types.TextPart]:
         model, told = chunk.get("model"), chunk.get("id")
         known = self._begun
-        begun = TextBegun(
+        begun = types.TextBegun(
             storable(model)[:_NAME_MAX] if isinstance(model, str) and model else known.model,
             known.provider_id
             or (storable(told)[:_NAME_MAX] if isinstance(told, str) and told else None),
@@ -120,7 +110,7 @@ class _StreamState:
         is_new, self._begun, self._is_new = self._is_new or begun != known, begun, False
         return [begun] if is_new else []
 
-    def _choice(self, chunk: dict[str, Any]) -> list[TextPart]:
+    def _choice(self, chunk: dict[str, Any]) -> list[types.TextPart]:
         try:
             choice = choice_of(chunk)
             message = mapping(choice.get("delta") or choice.get("message") or {})
@@ -136,24 +126,21 @@ class _StreamState:
             self.finish = "length" if finish == "length" else "stop"
         return parts
 
-    def _message(self, message: dict[str, Any]) -> list[TextPart]:
-        parts: list[TextPart] = []
+    def _message(self, message: dict[str, Any]) -> list[types.TextPart]:
+        parts: list[types.TextPart] = []
         thought = thinking_of(message)
         if thought is not None:
-            parts.append(TextThinking(thought))
+            parts.append(types.TextThinking(thought))
         refusal = message.get("refusal")
-        parts += self._written(
-            self._words.feed(
-                text_of_message(message) or (refusal if isinstance(refusal, str) else "")
-            )
-        )
+        said = text_of_message(message) or (refusal if isinstance(refusal, str) else "")
+        parts += self._written(self._words.feed(said))
         found, missing = of_message(message)
         if missing:
             log.warning("pictures_of_answer_missing", missing=missing)
         parts += [
-            TextImage(picture)
+            types.TextImage(picture)
             for picture in found
-            if isinstance(picture, ImageData) and self._first(picture)
+            if isinstance(picture, types.ImageData) and self._first(picture)
         ]
         for citation in citations_of(message):
             if citation.url not in self._cited:
@@ -161,36 +148,34 @@ class _StreamState:
                 parts.append(citation)
         return parts
 
-    def _first(self, picture: ImageData) -> bool:
+    def _first(self, picture: types.ImageData) -> bool:
         """Return whether the picture is new: a stream may end with the whole message once more."""
         digest = hashlib.sha256(picture.data).digest()
         known = digest in self._pictures
         self._pictures.add(digest)
         return not known
 
-    def _written(self, parts: list[TextDelta | TextThinking]) -> list[TextDelta | TextThinking]:
-        self._wrote = self._wrote or any(isinstance(part, TextDelta) for part in parts)
+    def _written(
+        self, parts: list[types.TextDelta | types.TextThinking]
+    ) -> list[types.TextDelta | types.TextThinking]:
+        self._wrote = self._wrote or any(isinstance(part, types.TextDelta) for part in parts)
         return parts
 
-    def rest(self) -> list[TextDelta | TextThinking]:
+    def rest(self) -> list[types.TextDelta | types.TextThinking]:
         return self._written(self._words.end())
 
-    def done(self) -> TextDone:
+    def done(self) -> types.TextDone:
         """Return the last part of a stream that is over, or raise for an unfinished one."""
         if self.finish is None:
             if not self._readable:
                 raise garbage(Paid.AT_ONCE)
-            raise ProviderError("provider_unavailable", "connection_lost", outcome="unknown")
+            raise types.ProviderError("provider_unavailable", "connection_lost", outcome="unknown")
         if self.finish == "content_filter" and not self._wrote and not self._pictures:
-            raise _refused()
-        return TextDone(self.finish)
+            raise types.ProviderError("content_refused", "safety", outcome="refused")
+        return types.TextDone(self.finish)
 
 
-def _refused() -> ProviderError:
-    return ProviderError("content_refused", "safety", outcome="refused")
-
-
-async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[TextPart, None]:
+async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[types.TextPart, None]:
     """Yield the parts of a 200 answer: of events, or of a whole JSON body from a provider that does
     not stream. The last part is a `TextDone`.
 
@@ -211,11 +196,11 @@ async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[Tex
                 yield part
             if heard.failure is not None:
                 raise heard.failure
-    except (httpx.TransportError, ProviderError) as error:
+    except (httpx.TransportError, types.ProviderError) as error:
         for part in heard.rest():
             yield part
         # all words are there and only the bill is missing
-        if heard.finish is None or isinstance(error, ProviderError):
+        if heard.finish is None or isinstance(error, types.ProviderError):
             raise
     for part in heard.rest():
         yield part

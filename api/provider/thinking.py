@@ -53,11 +53,8 @@ class ThinkingSplitter:
     def end(self) -> Parts:
         parts = self._parts(self._halves.rest(), last=True)
         if self._held:
-            parts.append(
-                TextThinking(len(self._held))
-                if self._state == "thinking"
-                else TextDelta(self._held)
-            )
+            thinks = self._state == "thinking"
+            parts.append(TextThinking(len(self._held)) if thinks else TextDelta(self._held))
             self._held = ""
         return parts
 

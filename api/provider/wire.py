@@ -6,18 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from api.provider import types
 from api.provider.failures import refuses_content, tidy
-from api.provider.types import (
-    ImageAsk,
-    ImageInput,
-    KeyState,
-    TextAsk,
-    TextMessage,
-    Usage,
-    VideoAsk,
-    VideoJob,
-    VideoState,
-)
 from api.schemas import MICRO, micro
 from api.unicode import storable_json
 
@@ -40,7 +30,7 @@ CHAT_SIZES = tuple(_CHAT_SIZES)
 _GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
 _MOST = 1_000_000_000
 """Largest number of dollars or tokens: more is a mistake, and no column of ours holds it."""
-_STATES: dict[str, VideoState] = {
+_STATES: dict[str, types.VideoState] = {
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",
@@ -74,22 +64,27 @@ def mapping(value: object) -> dict[str, Any]:
     return value
 
 
+def fields_of(value: object) -> dict[str, Any]:
+    """Return the fields of a part that may be missing or of another type."""
+    return value if isinstance(value, dict) else {}
+
+
+def items_of(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def generation_cost(answer: object) -> int | None:
     """Return the cost of a call by `GET /generation`, in micro-dollars."""
     data = mapping(mapping(answer).get("data"))
-    return charged_micro(
-        data.get("total_cost"),
-        is_byok=data.get("is_byok"),
-        upstream=data.get("upstream_inference_cost"),
-    )
+    upstream = data.get("upstream_inference_cost")
+    return charged_micro(data.get("total_cost"), is_byok=data.get("is_byok"), upstream=upstream)
 
 
-def key_state(answer: dict[str, Any]) -> KeyState:
+def key_state(answer: dict[str, Any]) -> types.KeyState:
     """Read our key's state. An unreadable field counts as missing: it only serves warnings."""
-    data = answer.get("data")
-    fields = data if isinstance(data, dict) else {}
+    fields = fields_of(answer.get("data"))
     ends = fields.get("expires_at")
-    return KeyState(
+    return types.KeyState(
         left_micro=_dollars(fields.get("limit_remaining")),
         expires_at=_moment(ends) if isinstance(ends, str) else None,
         used_micro=_dollars(fields.get("usage")),
@@ -118,8 +113,7 @@ def cost_micro(usage: object) -> int | None:
     amount."""
     if not isinstance(usage, dict):
         return None
-    details = usage.get("cost_details")
-    upstream = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    upstream = fields_of(usage.get("cost_details")).get("upstream_inference_cost")
     return charged_micro(usage.get("cost"), is_byok=usage.get("is_byok"), upstream=upstream)
 
 
@@ -144,24 +138,19 @@ def _count(value: object) -> int | None:
     return int(number) if number is not None and number == int(number) else None
 
 
-def usage_of(value: object) -> Usage | None:
+def usage_of(value: object) -> types.Usage | None:
     if not isinstance(value, dict):
         return None
-    details = value.get("completion_tokens_details")
-    thought = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
-    return Usage(
-        _count(value.get("prompt_tokens")),
-        _count(value.get("completion_tokens")),
-        cost_micro(value),
-        thought,
-    )
+    counted = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    thought = _count(fields_of(value.get("completion_tokens_details")).get("reasoning_tokens"))
+    return types.Usage(*counted, cost_micro(value), thought)
 
 
-def _image_part(image: ImageInput) -> dict[str, Any]:
+def _image_part(image: types.ImageInput) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": image.data_url()}}
 
 
-def _message(message: TextMessage) -> dict[str, Any]:
+def _message(message: types.TextMessage) -> dict[str, Any]:
     if not message.images:
         return {"role": message.role, "content": message.text}
     parts = [{"type": "text", "text": message.text}, *map(_image_part, message.images)]
@@ -172,7 +161,7 @@ def _given(**fields: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def text_body(ask: TextAsk) -> dict[str, Any]:
+def text_body(ask: types.TextAsk) -> dict[str, Any]:
     return _given(
         model=ask.model,
         messages=[_message(message) for message in ask.messages],
@@ -183,7 +172,7 @@ def text_body(ask: TextAsk) -> dict[str, Any]:
     )
 
 
-def image_body(ask: ImageAsk) -> dict[str, Any]:
+def image_body(ask: types.ImageAsk) -> dict[str, Any]:
     """Return the body for the ask's route. The chat route makes one image a call."""
     if ask.route == "images":
         references = [_image_part(image) for image in ask.inputs] or None
@@ -213,18 +202,18 @@ def image_body(ask: ImageAsk) -> dict[str, Any]:
     return _chat_image_body(ask)
 
 
-def _image_prompt(ask: ImageAsk) -> str:
+def _image_prompt(ask: types.ImageAsk) -> str:
     return (
         ask.prompt if ask.avoid is None else f"{ask.prompt}\n\nDo not show any of this: {ask.avoid}"
     )
 
 
-def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
+def _chat_image_body(ask: types.ImageAsk) -> dict[str, Any]:
     ratio, size = ask.aspect_ratio, ask.size
     if size in _CHAT_SIZES:
         ratio, size = _CHAT_SIZES[size], None
     config = _given(aspect_ratio=ratio, image_size=ask.image_size, quality=ask.quality, size=size)
-    message = _message(TextMessage("user", _image_prompt(ask), ask.inputs))
+    message = _message(types.TextMessage("user", _image_prompt(ask), ask.inputs))
     return _given(
         model=ask.model,
         messages=[message],
@@ -235,7 +224,7 @@ def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
     )
 
 
-def video_body(ask: VideoAsk) -> dict[str, Any]:
+def video_body(ask: types.VideoAsk) -> dict[str, Any]:
     frames = [
         {**_image_part(image), "frame_type": name}
         for name, image in (("first_frame", ask.first_frame), ("last_frame", ask.last_frame))
@@ -262,7 +251,7 @@ def choice_of(answer: dict[str, Any]) -> dict[str, Any]:
     return mapping(choices[0])
 
 
-def video_job(answer: object) -> VideoJob:
+def video_job(answer: object) -> types.VideoJob:
     fields = mapping(answer)
     provider_id, status = fields.get("id"), fields.get("status")
     if (
@@ -272,26 +261,10 @@ def video_job(answer: object) -> VideoJob:
     ):
         raise Unreadable
     state = _STATES.get(status, "running")
+    cost = None if state == "running" else cost_micro(fields.get("usage"))
     if state in {"running", "completed"}:
-        return VideoJob(
-            provider_id,
-            state,
-            status[:64],
-            cost_micro=cost_micro(fields.get("usage")) if state == "completed" else None,
-        )
+        return types.VideoJob(provider_id, state, status[:64], cost_micro=cost)
     said = fields.get("error")
-    message = (
-        said
-        if isinstance(said, str)
-        else str(said.get("message", ""))
-        if isinstance(said, dict)
-        else ""
-    )
-    return VideoJob(
-        provider_id,
-        state,
-        status[:64],
-        tidy(message) or None,
-        cost_micro(fields.get("usage")),
-        refused=state == "failed" and refuses_content(message),
-    )
+    message = said if isinstance(said, str) else str(fields_of(said).get("message", ""))
+    refused = state == "failed" and refuses_content(message)
+    return types.VideoJob(provider_id, state, status[:64], tidy(message) or None, cost, refused)

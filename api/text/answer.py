@@ -10,35 +10,18 @@ from api.catalog.model import Model
 from api.catalog.pricing import TOKENS_PER_INPUT_IMAGE, tokens, used_text_micro
 from api.errors import DomainError, NoAnswer, sentence
 from api.generations.schemas import ErrorOut, MediaOut
-from api.provider.types import (
-    Citation,
-    FinishReason,
-    ImageData,
-    ProviderError,
-    TextAsk,
-    TextBegun,
-    TextDelta,
-    TextDone,
-    TextImage,
-    TextPart,
-    TextThinking,
-    Usage,
-)
+from api.provider import types
 from api.schemas import micro, usd
-from api.text.schemas import (
-    CitationOut,
-    DeltaEvent,
-    DoneEvent,
-    ErrorEvent,
-    Finish,
-    StartEvent,
-    TextOut,
-    ThinkingEvent,
-    UsageOut,
-)
+from api.text import schemas
 from api.text.store import Conversation, Message
 
-Event = StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | ErrorEvent
+Event = (
+    schemas.StartEvent
+    | schemas.ThinkingEvent
+    | schemas.DeltaEvent
+    | schemas.DoneEvent
+    | schemas.ErrorEvent
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -55,20 +38,18 @@ class Answer:
     is_new: bool
     question: Message
     model: Model
-    ask: TextAsk
+    ask: types.TextAsk
     hold_id: str
     key: str | None = None
-    out: asyncio.Queue[StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | Exception | None] = (
-        field(default_factory=asyncio.Queue)
-    )
+    out: asyncio.Queue[Event | Exception | None] = field(default_factory=asyncio.Queue)
     written: list[str] = field(default_factory=list)
     thought: int = 0
     """Characters."""
-    pictures: list[ImageData] = field(default_factory=list)
-    citations: list[Citation] = field(default_factory=list)
-    begun: TextBegun | None = None
-    usage: Usage | None = None
-    finish: FinishReason | None = None
+    pictures: list[types.ImageData] = field(default_factory=list)
+    citations: list[types.Citation] = field(default_factory=list)
+    begun: types.TextBegun | None = None
+    usage: types.Usage | None = None
+    finish: types.FinishReason | None = None
     task: asyncio.Task[None] | None = None
     streaming: bool = False
     stopped: bool = False
@@ -80,29 +61,29 @@ class Answer:
         if self.streaming and self.task is not None:
             self.task.cancel()
 
-    def hear(self, part: TextPart) -> None:
+    def hear(self, part: types.TextPart) -> None:
         """Take in a part from the provider, and pass on the reader's share of it."""
         match part:
-            case TextDelta(text):
+            case types.TextDelta(text):
                 self.written.append(text)
                 self.thinking = False
-                self.out.put_nowait(DeltaEvent(text=text))
-            case TextThinking(chars, forget):
+                self.out.put_nowait(schemas.DeltaEvent(text=text))
+            case types.TextThinking(chars, forget):
                 self.thought += chars
                 if forget:
                     self.written.clear()
                 if forget or not self.thinking:
                     self.thinking = True
-                    self.out.put_nowait(ThinkingEvent(forget=forget))
-            case TextImage(image):
+                    self.out.put_nowait(schemas.ThinkingEvent(forget=forget))
+            case types.TextImage(image):
                 self.pictures.append(image)
-            case Citation():
+            case types.Citation():
                 self.citations.append(part)
-            case TextBegun():
+            case types.TextBegun():
                 self.begun = part
-            case Usage():
+            case types.Usage():
                 self.usage = part
-            case TextDone(finish):
+            case types.TextDone(finish):
                 self.finish = finish
 
     @property
@@ -121,32 +102,32 @@ class Answer:
         return None if said or self.begun is None else self.begun.provider_id
 
     @property
-    def ending(self) -> Finish:
+    def ending(self) -> schemas.Finish:
         return self.finish or ("stopped" if self.stopped else "broken")
 
     @property
-    def counted(self) -> UsageOut:
+    def counted(self) -> schemas.UsageOut:
         """Tokens as the provider counted them; what it did not count, or took for nothing, is
         estimated."""
-        usage = self.usage or Usage(None, None, None)
+        usage = self.usage or types.Usage(None, None, None)
         messages = self.ask.messages
         prompt = tokens(sum(len(message.text) for message in messages))
         pictures = sum(len(message.images) for message in messages)
-        return UsageOut(
+        return schemas.UsageOut(
             prompt_tokens=usage.prompt_tokens or prompt + pictures * TOKENS_PER_INPUT_IMAGE,
             completion_tokens=usage.completion_tokens or tokens(len(self.text) + self.thought),
             thinking_tokens=usage.thinking_tokens or tokens(self.thought),
         )
 
-    def cited(self) -> tuple[CitationOut, ...]:
+    def cited(self) -> tuple[schemas.CitationOut, ...]:
         return tuple(
-            CitationOut(number=place, url=each.url, title=each.title)
+            schemas.CitationOut(number=place, url=each.url, title=each.title)
             for place, each in enumerate(self.citations, 1)
         )
 
-    def answered(self, cost: int, images: Sequence[MediaOut], *, sandbox: bool) -> TextOut:
+    def answered(self, cost: int, images: Sequence[MediaOut], *, sandbox: bool) -> schemas.TextOut:
         """Return the whole answer, or the part of an answer that was cut."""
-        return TextOut(
+        return schemas.TextOut(
             id=self.id,
             conversation_id=self.conversation.id,
             text=self.text,
@@ -160,7 +141,7 @@ class Answer:
         )
 
 
-def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
+def cost_of(running: Answer, failure: types.ProviderError | None) -> int | None:
     """Return the amount to book; None releases the hold.
 
     The provider's own figure counts on any path. It charges nothing for a request that it refused
@@ -179,19 +160,19 @@ def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
     )
 
 
-def is_empty(answered: TextOut) -> bool:
+def is_empty(answered: schemas.TextOut) -> bool:
     """Tell whether there is nothing to read."""
     return not answered.text.strip() and not answered.images
 
 
-def no_answer(answered: TextOut) -> NoAnswer:
+def no_answer(answered: schemas.TextOut) -> NoAnswer:
     """Return the error for an answer without anything to read, with its cost all the same."""
     error = NoAnswer("thinking_only" if answered.usage.thinking_tokens else "empty_answer")
     error.charged_micro = micro(answered.cost_usd)
     return error
 
 
-def error_event(error: Exception) -> ErrorEvent:
+def error_event(error: Exception) -> schemas.ErrorEvent:
     if isinstance(error, DomainError):
         charged = None if error.charged_micro is None else usd(error.charged_micro)
         told = ErrorOut(
@@ -201,9 +182,9 @@ def error_event(error: Exception) -> ErrorEvent:
             params=error.params,
             charged_usd=charged,
         )
-        return ErrorEvent(error=told, retry_after=error.retry_after)
+        return schemas.ErrorEvent(error=told, retry_after=error.retry_after)
     params: dict[str, str | int] = {"reference": get_contextvars().get("request_id", "-")}
-    return ErrorEvent(
+    return schemas.ErrorEvent(
         error=ErrorOut(
             code="internal_error",
             message=sentence("unexpected", params),

@@ -80,13 +80,8 @@ class Conversations:
             )
             for message in said
         ]
-        return ConversationDetailOut(
-            id=found.id,
-            title=found.title,
-            created_at=found.created_at,
-            updated_at=found.updated_at,
-            messages=messages,
-        )
+        about = ConversationOut.model_validate(found)
+        return ConversationDetailOut(**about.model_dump(), messages=messages)
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """Delete it with the pictures that were uploaded for it and are used nowhere else."""

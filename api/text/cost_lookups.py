@@ -65,11 +65,8 @@ class Lookups:
         while due := await self._due():
             await asyncio.gather(*(self._ask(row) for row in due))
         row = await self._db.fetch_one("SELECT min(due_at) AS next FROM text_lookups")
-        until = (
-            self._times.look
-            if row is None or row["next"] is None
-            else (row["next"] - ids.now()).total_seconds()
-        )
+        due_at = None if row is None else row["next"]
+        until = self._times.look if due_at is None else (due_at - ids.now()).total_seconds()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._new.wait(), max(0.0, min(until, self._times.look)))
         return 0.0
@@ -105,12 +102,8 @@ class Lookups:
 
     async def _book(self, row: Row, cost: int) -> None:
         async with self._db.transaction() as sql:
-            if (
-                await sql.fetch_one(
-                    "DELETE FROM text_lookups WHERE id = $1 RETURNING id", row["id"]
-                )
-                is None
-            ):
+            query = "DELETE FROM text_lookups WHERE id = $1 RETURNING id"
+            if await sql.fetch_one(query, row["id"]) is None:
                 return
             change = await self._budget.correct(
                 sql, row["hold_id"], cost, kind="text", model=row["model"]

@@ -11,21 +11,9 @@ from starlette.types import Receive, Scope, Send
 from api.callers import UserCaller
 from api.deps import FromApp
 from api.schemas import Page
+from api.text import schemas
 from api.text.answer import Answer, Event
 from api.text.conversations import Conversations
-from api.text.schemas import (
-    ChargeOut,
-    ConversationDetailOut,
-    ConversationOut,
-    DeltaEvent,
-    DoneEvent,
-    NewConversationIn,
-    RenameIn,
-    StartEvent,
-    TextIn,
-    TextOut,
-    ThinkingEvent,
-)
 from api.text.service import TextService
 
 router = APIRouter(tags=["text"])
@@ -58,28 +46,23 @@ async def _encoded(events: AsyncIterator[Event | None]) -> AsyncIterator[bytes]:
         yield (
             KEEPALIVE_COMMENT
             if event is None
-            else format_sse_event(event=_name(event), data_str=event.model_dump_json())
+            else format_sse_event(event=_NAMES[type(event)], data_str=event.model_dump_json())
         )
 
 
-def _name(event: Event) -> str:
-    match event:
-        case StartEvent():
-            return "start"
-        case ThinkingEvent():
-            return "thinking"
-        case DeltaEvent():
-            return "delta"
-        case DoneEvent():
-            return "done"
-        case _:
-            return "error"
+_NAMES: dict[type[Event], str] = {
+    schemas.StartEvent: "start",
+    schemas.ThinkingEvent: "thinking",
+    schemas.DeltaEvent: "delta",
+    schemas.DoneEvent: "done",
+    schemas.ErrorEvent: "error",
+}
 
 
-@router.post("/generate/text", response_model=TextOut)
+@router.post("/generate/text", response_model=schemas.TextOut)
 async def generate_text(
-    text: TextDep, caller: UserCaller, body: TextIn, key: Key = None
-) -> TextOut | Response:
+    text: TextDep, caller: UserCaller, body: schemas.TextIn, key: Key = None
+) -> schemas.TextOut | Response:
     """Return the answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then
     `done` or `error`. Closing the stream stops the answer.
 
@@ -95,13 +78,15 @@ async def generate_text(
     return _EventStream(text, await text.begin(caller, body, key))
 
 
-async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
-    yield StartEvent(id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model)
-    yield DoneEvent(answer=earlier)
+async def _again(earlier: schemas.TextOut) -> AsyncIterator[Event | None]:
+    yield schemas.StartEvent(
+        id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model
+    )
+    yield schemas.DoneEvent(answer=earlier)
 
 
 @router.post("/generate/text/{answer_id}/stop")
-async def stop_text(text: TextDep, caller: UserCaller, answer_id: str) -> ChargeOut:
+async def stop_text(text: TextDep, caller: UserCaller, answer_id: str) -> schemas.ChargeOut:
     """Stop an answer, and return the amount booked for it; also of one that is over, or whose
     stream was lost."""
     return await text.stop(caller.user_id, answer_id)
@@ -114,14 +99,14 @@ async def list_conversations(
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> Page[ConversationOut]:
+) -> Page[schemas.ConversationOut]:
     """Return a page, the last used first; `q`: words in the title or in a message."""
     return await conversations.page(caller.user_id, q or None, cursor, limit)
 
 
 @router.post("/conversations/new", status_code=204)
 async def new_conversation(
-    conversations: ConversationsDep, caller: UserCaller, body: NewConversationIn
+    conversations: ConversationsDep, caller: UserCaller, body: schemas.NewConversationIn
 ) -> None:
     """Let the next question in this chat and thread begin a new conversation. For bots."""
     await conversations.leave(caller, body.thread)
@@ -130,14 +115,17 @@ async def new_conversation(
 @router.get("/conversations/{conversation_id}")
 async def read_conversation(
     conversations: ConversationsDep, caller: UserCaller, conversation_id: str
-) -> ConversationDetailOut:
+) -> schemas.ConversationDetailOut:
     return await conversations.detail(caller.user_id, conversation_id)
 
 
 @router.put("/conversations/{conversation_id}")
 async def rename_conversation(
-    conversations: ConversationsDep, caller: UserCaller, conversation_id: str, body: RenameIn
-) -> ConversationOut:
+    conversations: ConversationsDep,
+    caller: UserCaller,
+    conversation_id: str,
+    body: schemas.RenameIn,
+) -> schemas.ConversationOut:
     return await conversations.rename(caller.user_id, conversation_id, body.title)
 
 

@@ -14,25 +14,17 @@ from typing import cast
 
 import structlog
 
-from api import ids
+from api import errors, ids
 from api.budget.service import BudgetService, group_of
 from api.callers import Caller
 from api.catalog.model import Model
+from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
-from api.errors import (
-    Conflict,
-    DomainError,
-    ModelUnavailable,
-    NotFound,
-    OptionUnsupported,
-    OutcomeUnknown,
-    PriceUnknown,
-)
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
-from api.schemas import Between, micro, usd
+from api.schemas import micro, usd
 from api.shutdown import Stop
 from api.text import idempotency, store
 from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
@@ -127,7 +119,7 @@ class TextService:
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise OutcomeUnknown("server_stopped")
+        raise errors.OutcomeUnknown("server_stopped")
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
         """Yield the events as they come, and None now and then in between, so that proxies keep the
@@ -147,17 +139,15 @@ class TextService:
         """Return the answer to the same request with this key. Raises `Conflict` while it is being
         answered, and when the request was another; `NoAnswer` once more when it ended without a
         word."""
-        found = (
-            await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key))
-            if key is not None
-            else None
-        )
+        if key is None:
+            return None
+        found = await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key))
         if found is None:
             return None
         if found.body_hash != _hash(body):
-            raise Conflict("key_of_other_request")
+            raise errors.Conflict("key_of_other_request")
         if found.answer_json is None:
-            raise Conflict("answered_already", retry_after=BUSY_SECONDS)
+            raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS)
         answered = TextOut.model_validate_json(found.answer_json)
         if is_empty(answered):
             raise no_answer(answered)
@@ -179,15 +169,7 @@ class TextService:
         conversation, is_new = await self._conversations.asked_in(caller, body)
         model = await self._model(caller, body)
         images = body.images or []
-        most = model.info.capabilities.max_input_images
-        if len(images) > most:
-            allowed = Between(least=0, most=most) if most else ()
-            raise OptionUnsupported(
-                "option_value" if most else "option_unknown",
-                field="images",
-                model=model.name,
-                allowed=allowed,
-            )
+        check_inputs(model, len(images), "images")
         history = (
             []
             if is_new
@@ -197,17 +179,14 @@ class TextService:
         messages = await self._messages(caller.user_id, model, history, body)
         chars = sum(len(message.text) for message in messages)
         limit = answer_tokens(model)
-        amount = text_micro(
-            model,
-            chars=chars,
-            max_tokens=limit,
-            images=sum(len(message.images) for message in messages),
-        )
+        pictures = sum(len(message.images) for message in messages)
+        amount = text_micro(model, chars=chars, max_tokens=limit, images=pictures)
         if amount is None:
-            raise PriceUnknown("price_not_known", model=model.name)
+            raise errors.PriceUnknown("price_not_known", model=model.name)
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
         hold_id = await self._hold(caller.user_id, amount, answer_id, key, _hash(body))
+        ask = TextAsk(model.id, tuple(messages), limit, caller.user_id, body.effort)
         running = Answer(
             id=answer_id,
             user_id=caller.user_id,
@@ -215,9 +194,7 @@ class TextService:
             is_new=is_new,
             question=question,
             model=model,
-            ask=TextAsk(
-                model.id, tuple(messages), max_tokens=limit, user=caller.user_id, effort=body.effort
-            ),
+            ask=ask,
             hold_id=hold_id,
             key=key,
         )
@@ -233,7 +210,7 @@ class TextService:
         used; else the preferred one."""
         if body.model is None and body.after is not None:
             answered = await store.model_of(self._db, body.after)
-            with suppress(ModelUnavailable):
+            with suppress(errors.ModelUnavailable):
                 return await self._preferences.model(caller.user_id, caller.role, "text", answered)
         return await self._preferences.model(caller.user_id, caller.role, "text", body.model)
 
@@ -268,7 +245,7 @@ class TextService:
         for media_id in media_ids:
             try:
                 found.append(await self._media.input_image(user_id, media_id))
-            except NotFound:
+            except errors.NotFound:
                 continue
         return tuple(found)
 
@@ -277,7 +254,7 @@ class TextService:
     ) -> str:
         user = await self._users.find(user_id)
         if user is None:
-            raise NotFound("account_gone")
+            raise errors.NotFound("account_gone")
         subject = SUBJECT + answer_id
         try:
             async with self._db.transaction() as sql:
@@ -294,7 +271,7 @@ class TextService:
                     subject=subject,
                 )
         except Duplicate as error:
-            raise Conflict("answered_already", retry_after=BUSY_SECONDS) from error
+            raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 
     async def _run(self, running: Answer) -> None:
         try:
@@ -355,7 +332,7 @@ class TextService:
                 break
         booked = await self._budget.booked(user_id, SUBJECT + answer_id)
         if booked is None:
-            raise NotFound("answer_unknown")
+            raise errors.NotFound("answer_unknown")
         return ChargeOut(charged_usd=None if booked.is_open else usd(booked.paid_micro))
 
     async def erase_user(self, user_id: str) -> None:
@@ -366,12 +343,12 @@ class TextService:
 
 def _error_of(
     running: Answer, failure: ProviderError | None, answered: TextOut
-) -> DomainError | None:
+) -> errors.DomainError | None:
     """Return the error that its reader gets instead of an answer."""
     if failure is not None:
         return domain_error(failure)
     if running.finish is None:
-        return OutcomeUnknown("server_stopped")
+        return errors.OutcomeUnknown("server_stopped")
     return no_answer(answered) if is_empty(answered) else None
 
 

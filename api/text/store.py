@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -54,11 +54,8 @@ COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread
 
 
 def _conversation(row: Row) -> Conversation:
-    chat = (
-        None
-        if row["platform"] is None
-        else ConversationChat(row["platform"], row["chat_id"], row["thread_id"])
-    )
+    place = row["platform"], row["chat_id"], row["thread_id"]
+    chat = None if row["platform"] is None else ConversationChat(*place)
     return Conversation(
         row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"], chat
     )
@@ -71,12 +68,10 @@ def _message(row: Row) -> Message:
         content=row["content"],
         model=row["model"],
         cost_micro=row["cost_micro"],
-        images=tuple(json.loads(row["images_json"])) if row["images_json"] else (),
+        images=tuple(json.loads(row["images_json"] or "[]")),
         created_at=row["created_at"],
         finish_reason=row["finish_reason"],
-        citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"])))
-        if row["citations_json"]
-        else (),
+        citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"] or "[]"))),
     )
 
 
@@ -219,11 +214,7 @@ async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[s
 
 async def add_conversation(sql: Sql, new: Conversation) -> None:
     query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-    chat = (
-        (new.chat.platform, new.chat.chat_id, new.chat.thread_id)
-        if new.chat
-        else (None, None, None)
-    )
+    chat = astuple(new.chat) if new.chat else (None, None, None)
     await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at, *chat)
 
 
@@ -239,18 +230,8 @@ async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
     images = json.dumps(new.images) if new.images else None
     citations = json.dumps([each.model_dump() for each in new.citations]) if new.citations else None
-    values = (
-        new.id,
-        new.role,
-        new.content,
-        new.model,
-        new.cost_micro,
-        images,
-        new.created_at,
-        new.finish_reason,
-        citations,
-    )
-    await sql.execute(query, *values, conversation_id, user_id)
+    said = new.id, new.role, new.content, new.model, new.cost_micro, images, new.created_at
+    await sql.execute(query, *said, new.finish_reason, citations, conversation_id, user_id)
 
 
 async def delete(sql: Sql, conversation_id: str) -> None:
