@@ -110,11 +110,8 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
         return settings(**(given or {}))
     except ValidationError as error:
         names = environment_names(settings)
-        raise BadSetting(
-            "; ".join(
-                _sentence(names, problem["loc"], problem["msg"]) for problem in error.errors()
-            )
-        ) from error
+        sentences = (_sentence(names, each["loc"], each["msg"]) for each in error.errors())
+        raise BadSetting("; ".join(sentences)) from error
     except SettingsError as error:
         raise BadSetting(str(error)) from error
     except (OSError, UnicodeError) as error:

@@ -168,12 +168,8 @@ async def announce(plan: LaunchPlan, started: float) -> None:
         state = waiting["api"].result()
         assert isinstance(state, ReadyOut)
         seconds = time.monotonic() - started
-        print(
-            "\n".join(
-                [*welcome(plan, state), f"Ready after {seconds:.1f} s. Ctrl-C stops everything."]
-            ),
-            flush=True,
-        )
+        ready = f"Ready after {seconds:.1f} s. Ctrl-C stops everything."
+        print("\n".join([*welcome(plan, state), ready]), flush=True)
     finally:
         for task in waiting.values():
             task.cancel()

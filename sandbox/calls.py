@@ -193,11 +193,8 @@ def input_image(url: str, place: str) -> bytes | None:
     if url.startswith(("http://", "https://")):
         host = url.split("/")[2].rsplit(":", 1)[0]
         if host in {"localhost", "127.0.0.1", "[::1]"}:
-            raise faults.ErrorAnswer(
-                400,
-                f"Invalid reference URL: {place}: Localhost URLs are not allowed",
-                {"error_type": "image_download_failed"},
-            )
+            said = f"Invalid reference URL: {place}: Localhost URLs are not allowed"
+            raise faults.ErrorAnswer(400, said, {"error_type": "image_download_failed"})
         return None
     try:
         data = read_data_url(url)

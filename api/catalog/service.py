@@ -227,15 +227,14 @@ class Catalog:
             await self.refresh()
         except ProviderError as error:
             raise domain_error(error) from error
-        count = len(self._models)
         await audit.record(
             self._db,
             "models_refreshed",
             actor_id=actor_id,
             subject="models",
-            after={"count": count},
+            after={"count": len(self._models)},
         )
-        return count
+        return len(self._models)
 
     def _unlisted(self, model_id: str, kind: Kind) -> ModelInfo:
         """Return a guess at a model that no list knows."""

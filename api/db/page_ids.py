@@ -85,11 +85,8 @@ def _lately(cursor: str | None) -> str | None:
 
 def by(order: Order) -> str:
     direction = "DESC" if order.descending else "ASC"
-    return (
-        f"ORDER BY id {direction}"
-        if order.key == "id"
-        else f"ORDER BY {order.key} {direction}, id {direction}"
-    )
+    before = "" if order.key == "id" else f"{order.key} {direction}, "
+    return f"ORDER BY {before}id {direction}"
 
 
 def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:

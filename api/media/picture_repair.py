@@ -16,11 +16,8 @@ def repaired(data: bytes, kind: PictureKind) -> bytes | None:
     if kind is JPEG and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         return data + b"\xff\xd9"
     if kind is PNG:
-        made = (
-            _SIGNATURE
-            + b"".join(chunk for name, chunk in _chunks(data) if _is_kept(name, chunk))
-            + _END
-        )
+        chunks = b"".join(chunk for name, chunk in _chunks(data) if _is_kept(name, chunk))
+        made = _SIGNATURE + chunks + _END
         return None if made == data else made
     return None
 

@@ -79,11 +79,7 @@ class Details:
     type."""
 
     def __init__(self, error: object) -> None:
-        fields: Mapping[str, Any] = (
-            error
-            if isinstance(error, dict)
-            else {"message": error if isinstance(error, str) else ""}
-        )
+        fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
         metadata, availability = fields.get("metadata"), fields.get("availability")
         self.metadata: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
         self.availability: Mapping[str, Any] = (

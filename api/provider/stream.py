@@ -12,7 +12,7 @@ from api.provider import types
 from api.provider.chat_message import citations_of, text_of_message, thinking_of
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
 from api.provider.pictures import of_message
-from api.provider.thinking import ThinkingSplitter
+from api.provider.thinking import Parts, ThinkingSplitter
 from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
 from api.unicode import storable
 
@@ -155,13 +155,11 @@ class _StreamState:
         self._pictures.add(digest)
         return not known
 
-    def _written(
-        self, parts: list[types.TextDelta | types.TextThinking]
-    ) -> list[types.TextDelta | types.TextThinking]:
+    def _written(self, parts: Parts) -> Parts:
         self._wrote = self._wrote or any(isinstance(part, types.TextDelta) for part in parts)
         return parts
 
-    def rest(self) -> list[types.TextDelta | types.TextThinking]:
+    def rest(self) -> Parts:
         return self._written(self._words.end())
 
     def done(self) -> types.TextDone:

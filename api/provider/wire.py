@@ -92,11 +92,9 @@ def key_state(answer: dict[str, Any]) -> types.KeyState:
 
 
 def _dollars(value: object) -> int | None:
-    return (
-        round(value * MICRO)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-        else None
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return round(value * MICRO)
 
 
 def _moment(text: str) -> datetime | None:

@@ -15,14 +15,6 @@ from api.schemas import micro, usd
 from api.text import schemas
 from api.text.store import Conversation, Message
 
-Event = (
-    schemas.StartEvent
-    | schemas.ThinkingEvent
-    | schemas.DeltaEvent
-    | schemas.DoneEvent
-    | schemas.ErrorEvent
-)
-
 
 @dataclass(eq=False, slots=True)
 class Answer:
@@ -41,7 +33,7 @@ class Answer:
     ask: types.TextAsk
     hold_id: str
     key: str | None = None
-    out: asyncio.Queue[Event | Exception | None] = field(default_factory=asyncio.Queue)
+    out: asyncio.Queue[schemas.Event | Exception | None] = field(default_factory=asyncio.Queue)
     written: list[str] = field(default_factory=list)
     thought: int = 0
     """Characters."""

@@ -12,7 +12,7 @@ from api.callers import UserCaller
 from api.deps import FromApp
 from api.schemas import Page
 from api.text import schemas
-from api.text.answer import Answer, Event
+from api.text.answer import Answer
 from api.text.conversations import Conversations
 from api.text.service import TextService
 
@@ -41,16 +41,15 @@ class _EventStream(StreamingResponse):
             self._running.stop()
 
 
-async def _encoded(events: AsyncIterator[Event | None]) -> AsyncIterator[bytes]:
+async def _encoded(events: AsyncIterator[schemas.Event | None]) -> AsyncIterator[bytes]:
     async for event in events:
-        yield (
-            KEEPALIVE_COMMENT
-            if event is None
-            else format_sse_event(event=_NAMES[type(event)], data_str=event.model_dump_json())
-        )
+        if event is None:
+            yield KEEPALIVE_COMMENT
+        else:
+            yield format_sse_event(event=_NAMES[type(event)], data_str=event.model_dump_json())
 
 
-_NAMES: dict[type[Event], str] = {
+_NAMES: dict[type[schemas.Event], str] = {
     schemas.StartEvent: "start",
     schemas.ThinkingEvent: "thinking",
     schemas.DeltaEvent: "delta",
@@ -78,7 +77,7 @@ async def generate_text(
     return _EventStream(text, await text.begin(caller, body, key))
 
 
-async def _again(earlier: schemas.TextOut) -> AsyncIterator[Event | None]:
+async def _again(earlier: schemas.TextOut) -> AsyncIterator[schemas.Event | None]:
     yield schemas.StartEvent(
         id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model
     )

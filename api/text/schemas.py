@@ -105,6 +105,9 @@ class ErrorEvent(Out):
     retry_after: float | None = None
 
 
+Event = StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | ErrorEvent
+
+
 class NewConversationIn(In):
     """`thread` is empty where there are none."""
 

@@ -27,12 +27,12 @@ from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, Tex
 from api.schemas import micro, usd
 from api.shutdown import Stop
 from api.text import idempotency, store
-from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
+from api.text.answer import Answer, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
 from api.text.endings import SUBJECT, Endings
-from api.text.schemas import ChargeOut, DoneEvent, StartEvent, TextIn, TextOut
+from api.text.schemas import ChargeOut, DoneEvent, Event, StartEvent, TextIn, TextOut
 from api.text.store import Message
 from api.users.preferences import Preferences
 from api.users.service import UserService
@@ -170,11 +170,9 @@ class TextService:
         model = await self._model(caller, body)
         images = body.images or []
         check_inputs(model, len(images), "images")
-        history = (
-            []
-            if is_new
-            else await store.messages(self._db, conversation.id, REMEMBERED, body.after)
-        )
+        history: list[Message] = []
+        if not is_new:
+            history = await store.messages(self._db, conversation.id, REMEMBERED, body.after)
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
         messages = await self._messages(caller.user_id, model, history, body)
         chars = sum(len(message.text) for message in messages)
