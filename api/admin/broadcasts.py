@@ -90,21 +90,16 @@ class Broadcasts:
                     made.created_at,
                 )
                 await idempotency.keep(sql, f"{CODE}:{made.id}", made.model_dump_json())
-            await sql.execute(
+            query = (
                 f"INSERT INTO broadcast_chats (broadcast_id, platform, platform_user_id) "
-                f"SELECT $2, links.platform, links.platform_user_id {_LINKED}",
-                list(platforms),
-                made.id,
+                f"SELECT $2, links.platform, links.platform_user_id {_LINKED}"
             )
-            await sql.execute(
+            await sql.execute(query, list(platforms), made.id)
+            query = (
                 "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) "
-                "VALUES ($1, $2, $3, $4, $5)",
-                made.id,
-                actor_id,
-                made.text,
-                made.chats,
-                made.created_at,
+                "VALUES ($1, $2, $3, $4, $5)"
             )
+            await sql.execute(query, made.id, actor_id, made.text, made.chats, made.created_at)
             await audit.record(
                 sql,
                 CODE,
@@ -139,12 +134,11 @@ class Broadcasts:
             # first those that wait: whoever feeds has taken them, or finds none
             await sql.execute("DELETE FROM broadcast_chats WHERE broadcast_id = $1", broadcast_id)
             await self._outbox.withdraw(sql, broadcast_id)
-            row = await sql.fetch_one(
+            query = (
                 "UPDATE broadcasts SET stopped_at = $2 WHERE id = $1 AND stopped_at IS NULL "
-                "RETURNING id",
-                broadcast_id,
-                ids.now(),
+                "RETURNING id"
             )
+            row = await sql.fetch_one(query, broadcast_id, ids.now())
             if row is None or not (before.waiting or before.pending):
                 raise Conflict("broadcast_over")
             after: audit.Facts = {"chats": before.chats, "waiting": before.waiting + before.pending}
@@ -164,16 +158,14 @@ class Broadcasts:
         return [_out(row, counts.get(row["id"], {})) for row in rows]
 
     async def _counts(self, broadcast_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        rows = await self._db.fetch(
-            """
+        query = """
             SELECT broadcast_id, state, count(*) AS n FROM deliveries
                 WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
             UNION ALL
             SELECT broadcast_id, 'waiting' AS state, count(*) AS n FROM broadcast_chats
                 WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
-            """,
-            list(broadcast_ids),
-        )
+            """
+        rows = await self._db.fetch(query, list(broadcast_ids))
         found: dict[str, dict[str, int]] = {}
         for row in rows:
             found.setdefault(row["broadcast_id"], {})[row["state"]] = row["n"]
@@ -223,16 +215,13 @@ class Broadcasts:
 
 async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
     """Take some waiting chats out of the table, the oldest first, without those unlinked since."""
-    taken = await sql.fetch(
-        """
+    query = """
         DELETE FROM broadcast_chats WHERE platform = $1 AND (broadcast_id, platform_user_id) IN (
             SELECT broadcast_id, platform_user_id FROM broadcast_chats
                 WHERE platform = $1 ORDER BY broadcast_id, platform_user_id LIMIT $2
         ) RETURNING broadcast_id, platform_user_id
-        """,
-        platform,
-        count,
-    )
+        """
+    taken = await sql.fetch(query, platform, count)
     found: list[Row] = []
     for each in taken:
         found += await sql.fetch(

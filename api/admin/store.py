@@ -19,8 +19,7 @@ async def users(sql: Sql) -> Sequence[Row]:
 
 
 async def tokens(sql: Sql, at: datetime) -> Row:
-    row = await sql.fetch_one(
-        """
+    query = """
         SELECT
             (SELECT count(*) FROM sessions
                 WHERE revoked_at IS NULL AND expires_at > $1) AS sessions,
@@ -29,9 +28,8 @@ async def tokens(sql: Sql, at: datetime) -> Row:
             (SELECT count(*) FROM one_time_tokens
                 WHERE used_at IS NULL AND expires_at > $1) AS one_time_tokens,
             (SELECT count(*) FROM bot_credentials WHERE revoked_at IS NULL) AS bot_credentials
-        """,
-        at,
-    )
+        """
+    row = await sql.fetch_one(query, at)
     assert row is not None
     return row
 
@@ -61,17 +59,15 @@ async def queue(sql: Sql) -> Sequence[Row]:
 
 async def running(sql: Sql, before: datetime) -> Sequence[Row]:
     """Return generations started before then that are still being made, the oldest first."""
-    return await sql.fetch(
-        """
+    query = """
         WITH open AS MATERIALIZED (
             SELECT kind, model, status, phase, started_at FROM generations WHERE phase <> 'done'
         )
         SELECT kind, model, started_at FROM open
         WHERE status = 'processing' AND phase <> 'needs_review' AND started_at < $1
         ORDER BY started_at
-        """,
-        before,
-    )
+        """
+    return await sql.fetch(query, before)
 
 
 async def deliveries(sql: Sql) -> Sequence[Row]:
@@ -95,8 +91,7 @@ async def delivered(sql: Sql) -> Sequence[Row]:
 
 
 async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
-    return await sql.fetch(
-        """
+    query = """
         WITH done AS MATERIALIZED (
             SELECT kind, model, extract(epoch FROM finished_at - started_at) AS seconds
             FROM generations
@@ -107,37 +102,31 @@ async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
             CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS half,
             CAST(percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS most
         FROM done GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1
-        """,
-        ids.floor(since),
-    )
+        """
+    return await sql.fetch(query, ids.floor(since))
 
 
 async def failed_with(sql: Sql, code: str, since: datetime) -> int:
     """Count the failed generations since then. Those before the last completed one do not count:
     the trouble was over by then."""
-    row = await sql.fetch_one(
-        """
+    query = """
         WITH young AS MATERIALIZED (SELECT id, status, error_code FROM generations WHERE id >= $1)
         SELECT count(*) AS n FROM young WHERE error_code = $2
           AND id > coalesce((SELECT max(id) FROM young WHERE status = 'completed'), '')
-        """,
-        ids.floor(since),
-        code,
-    )
+        """
+    row = await sql.fetch_one(query, ids.floor(since), code)
     return int(row["n"]) if row else 0
 
 
 async def waiting_for(sql: Sql, reason: str) -> int:
     """Count generations that the provider does not take for this reason and that are tried
     again."""
-    row = await sql.fetch_one(
-        """
+    query = """
         SELECT count(*) AS n FROM generations
         WHERE phase = 'submit' AND status = 'queued' AND followed_ms IS NOT NULL
         AND provider_state = $1
-        """,
-        reason,
-    )
+        """
+    row = await sql.fetch_one(query, reason)
     return int(row["n"]) if row else 0
 
 
@@ -170,12 +159,11 @@ async def engine(sql: Sql) -> str:
 
 async def touch(sql: Sql, name: str, at: datetime) -> None:
     """Write something that changes nothing, to time it."""
-    await sql.execute(
+    query = (
         "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
-        name,
-        at,
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
     )
+    await sql.execute(query, name, at)
 
 
 async def postgres_size(sql: Sql) -> int:

@@ -24,14 +24,12 @@ class StudioSettings:
     async def change(self, body: StudioIn, *, actor_id: str) -> StudioOut:
         async with self._db.transaction() as sql:
             before = await _read(sql, SHOW_CONTENT)
-            await sql.execute(
+            query = (
                 "INSERT INTO studio_settings (name, value_json, changed_at) VALUES ($1, $2, $3) "
                 "ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json, "
-                "changed_at = excluded.changed_at",
-                SHOW_CONTENT,
-                json.dumps(body.show_content),
-                now(),
+                "changed_at = excluded.changed_at"
             )
+            await sql.execute(query, SHOW_CONTENT, json.dumps(body.show_content), now())
             facts = {"before": {SHOW_CONTENT: before}, "after": {SHOW_CONTENT: body.show_content}}
             await audit.record(
                 sql, "studio_settings", actor_id=actor_id, subject=SHOW_CONTENT, **facts

@@ -9,13 +9,10 @@ from api.db import Sql
 async def add(
     sql: Sql, token_hash: str, user_id: str, *, at: datetime, expires_at: datetime
 ) -> None:
-    await sql.execute(
-        "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-        token_hash,
-        user_id,
-        at,
-        expires_at,
+    query = (
+        "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)"
     )
+    await sql.execute(query, token_hash, user_id, at, expires_at)
 
 
 async def is_known(sql: Sql, token_hash: str, user_id: str, at: datetime) -> bool:

@@ -23,15 +23,11 @@ async def issue(
     await sql.execute(
         "DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose
     )
-    await sql.execute(
+    query = (
         "INSERT INTO one_time_tokens (token_hash, user_id, purpose, created_at, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5)",
-        token_hash,
-        user_id,
-        purpose,
-        at,
-        expires_at,
+        "VALUES ($1, $2, $3, $4, $5)"
     )
+    await sql.execute(query, token_hash, user_id, purpose, at, expires_at)
 
 
 async def good(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> OneTime | None:
@@ -52,31 +48,26 @@ async def good(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> One
 
 async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool:
     """Use a token. It succeeds for one caller ever."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE one_time_tokens SET used_at = $3 "
         "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 "
-        "RETURNING user_id",
-        token_hash,
-        purpose,
-        at,
+        "RETURNING user_id"
     )
+    row = await sql.fetch_one(query, token_hash, purpose, at)
     return row is not None
 
 
 async def delete_of_user(sql: Sql, user_id: str, purpose: Purpose | None = None) -> None:
-    await sql.execute(
+    query = (
         "DELETE FROM one_time_tokens "
-        "WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2::text)",
-        user_id,
-        purpose,
+        "WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2::text)"
     )
+    await sql.execute(query, user_id, purpose)
 
 
 async def purge(sql: Sql, at: datetime) -> int:
-    return len(
-        await sql.fetch(
-            "DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 "
-            "RETURNING user_id",
-            at,
-        )
+    query = (
+        "DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 "
+        "RETURNING user_id"
     )
+    return len(await sql.fetch(query, at))

@@ -66,16 +66,11 @@ async def use(
     sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime
 ) -> Refresh | None:
     """One caller ever gets the token."""
-    return _refresh(
-        await sql.fetch_one(
-            "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
-            f"WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING {_COLUMNS}",
-            token_hash,
-            at,
-            replaced_by,
-            sealed_successor,
-        )
+    query = (
+        "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
+        f"WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING {_COLUMNS}"
     )
+    return _refresh(await sql.fetch_one(query, token_hash, at, replaced_by, sealed_successor))
 
 
 async def forget_successor(sql: Sql, token_hash: str) -> None:

@@ -108,24 +108,22 @@ async def live_sessions(
 
 async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
     """None when this session is not this user's. One statement, because every call waits for it."""
-    row = await sql.fetch_one(
+    query = (
         "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status "
-        "FROM sessions, users WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2",
-        session_id,
-        user_id,
+        "FROM sessions, users WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2"
     )
+    row = await sql.fetch_one(query, session_id, user_id)
     return SignedIn(**row) if row else None
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:
     """Mark a live session as used; None when it has ended. No revocation passes until the
     transaction ends."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE sessions SET last_seen_at = $2 "
-        f"WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING {_SESSION}",
-        session_id,
-        at,
+        f"WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING {_SESSION}"
     )
+    row = await sql.fetch_one(query, session_id, at)
     return _session(row) if row else None
 
 
@@ -135,13 +133,11 @@ async def prove_session(sql: Sql, session_id: str, at: datetime) -> None:
 
 async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -> bool:
     """False when it had ended before."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 "
-        "WHERE id = $1 AND revoked_at IS NULL RETURNING id",
-        session_id,
-        reason,
-        at,
+        "WHERE id = $1 AND revoked_at IS NULL RETURNING id"
     )
+    row = await sql.fetch_one(query, session_id, reason, at)
     return row is not None
 
 
@@ -149,14 +145,11 @@ async def revoke_sessions(
     sql: Sql, user_id: str, *, keep: str | None, reason: str, at: datetime
 ) -> None:
     """Revoke all sessions of the user except `keep`."""
-    await sql.execute(
+    query = (
         "UPDATE sessions SET revoked_at = $4, revoke_reason = $3 "
-        "WHERE user_id = $1 AND revoked_at IS NULL AND ($2::text IS NULL OR id <> $2::text)",
-        user_id,
-        keep,
-        reason,
-        at,
+        "WHERE user_id = $1 AND revoked_at IS NULL AND ($2::text IS NULL OR id <> $2::text)"
     )
+    await sql.execute(query, user_id, keep, reason, at)
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:
@@ -192,46 +185,41 @@ async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credent
 
 async def add_credential(sql: Sql, credential: Credential, key_hash: str) -> bool:
     """False when the key is known already; it stays as it is."""
-    row = await sql.fetch_one(
+    query = (
         "INSERT INTO bot_credentials (id, platform, key_hash, created_at) "
-        "VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING RETURNING id",
-        credential.id,
-        credential.platform,
-        key_hash,
-        credential.created_at,
+        "VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING RETURNING id"
+    )
+    row = await sql.fetch_one(
+        query, credential.id, credential.platform, key_hash, credential.created_at
     )
     return row is not None
 
 
 async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Credential | None:
     """None when there is none, or when it was revoked before."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE bot_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL "
-        f"RETURNING {_CREDENTIAL}",
-        credential_id,
-        at,
+        f"RETURNING {_CREDENTIAL}"
     )
+    row = await sql.fetch_one(query, credential_id, at)
     return _credential(row) if row else None
 
 
 async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before: datetime) -> None:
     """A bot that was not seen since `gone_before` connects anew."""
-    await sql.execute(
+    query = (
         "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE "
         "WHEN last_seen_at IS NULL OR last_seen_at < $3 THEN $2::timestamptz "
         "ELSE coalesce(connected_at, $2::timestamptz) END "
-        "WHERE id = $1",
-        credential_id,
-        at,
-        gone_before,
+        "WHERE id = $1"
     )
+    await sql.execute(query, credential_id, at, gone_before)
 
 
 async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
     """Make other changes of the platform's keys wait until this transaction ends."""
-    await sql.execute(
+    query = (
         "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
-        f"bot-keys:{platform}",
-        at,
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
     )
+    await sql.execute(query, f"bot-keys:{platform}", at)

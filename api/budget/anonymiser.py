@@ -18,13 +18,12 @@ class Anonymiser:
             await sql.execute("UPDATE holds SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
             await sql.execute("UPDATE ledger SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
             await day_sums.hand_over(sql, user_id, NOBODY)
-            await sql.execute(
+            query = (
                 "INSERT INTO budgets (scope, month, held_micro, spent_micro) "
                 "SELECT $2::text, month, held_micro, spent_micro FROM budgets WHERE scope = $1 "
                 "ON CONFLICT (scope, month) DO UPDATE "
                 "SET held_micro = budgets.held_micro + excluded.held_micro, "
-                "spent_micro = budgets.spent_micro + excluded.spent_micro",
-                user_scope(user_id),
-                user_scope(NOBODY),
+                "spent_micro = budgets.spent_micro + excluded.spent_micro"
             )
+            await sql.execute(query, user_scope(user_id), user_scope(NOBODY))
             await sql.execute("DELETE FROM budgets WHERE scope = $1", user_scope(user_id))

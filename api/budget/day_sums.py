@@ -36,23 +36,19 @@ async def keep(db: Db, at: datetime) -> None:
         return
     async with db.transaction() as sql:
         # whoever comes second waits here, and then finds nothing left to do
-        await sql.execute(
+        query = (
             "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-            "ON CONFLICT (name) DO UPDATE SET created_at = marks.created_at",
-            MARK,
-            midnight(EARLIEST),
+            "ON CONFLICT (name) DO UPDATE SET created_at = marks.created_at"
         )
+        await sql.execute(query, MARK, midnight(EARLIEST))
         begin = await _kept_until(sql)
-        await sql.execute(
-            f"""
+        query = f"""
             INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)
             SELECT CAST(created_at AS DATE), user_id, kind, model,
                 CAST(sum(amount_micro) AS BIGINT), CAST(sum({REQUESTS}) AS BIGINT)
             FROM ledger WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 3, 4
-            """,
-            begin,
-            end,
-        )
+            """
+        await sql.execute(query, begin, end)
         await sql.execute(
             "UPDATE marks SET created_at = $2 WHERE name = $1 AND created_at < $2", MARK, end
         )
@@ -105,17 +101,14 @@ async def rows(sql: Sql, part: DayTable) -> Sequence[Row]:
 
 async def hand_over(sql: Sql, user_id: str, to: str) -> None:
     """Count the spend of one account for another one from now on."""
-    await sql.execute(
-        """
+    query = """
         INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)
         SELECT day, $2::text, kind, model, amount_micro, requests FROM spend_days WHERE user_id = $1
         ON CONFLICT (day, user_id, kind, model) DO UPDATE SET
             amount_micro = spend_days.amount_micro + excluded.amount_micro,
                 requests = spend_days.requests + excluded.requests
-        """,
-        user_id,
-        to,
-    )
+        """
+    await sql.execute(query, user_id, to)
     await sql.execute("DELETE FROM spend_days WHERE user_id = $1", user_id)
 
 

@@ -54,11 +54,8 @@ def _code(row: Row | None) -> Code | None:
 
 
 async def link(sql: Sql, platform: str, platform_user_id: str) -> Link | None:
-    row = await sql.fetch_one(
-        f"SELECT {_LINK} FROM links WHERE platform = $1 AND platform_user_id = $2",
-        platform,
-        platform_user_id,
-    )
+    query = f"SELECT {_LINK} FROM links WHERE platform = $1 AND platform_user_id = $2"
+    row = await sql.fetch_one(query, platform, platform_user_id)
     return _link(row) if row else None
 
 
@@ -101,35 +98,26 @@ async def take_over(sql: Sql, link: Link, previous_user_id: str) -> bool:
 
 
 async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: str) -> Link | None:
-    row = await sql.fetch_one(
+    query = (
         "DELETE FROM links WHERE platform = $1 AND platform_user_id = $2 AND user_id = $3 "
-        f"RETURNING {_LINK}",
-        platform,
-        platform_user_id,
-        user_id,
+        f"RETURNING {_LINK}"
     )
+    row = await sql.fetch_one(query, platform, platform_user_id, user_id)
     return _link(row) if row else None
 
 
 async def burn_open_codes(sql: Sql, user_id: str, platform: str, at: datetime) -> None:
-    await sql.execute(
-        f"UPDATE link_codes SET burned_at = $1 WHERE user_id = $2 AND platform = $3 AND {_OPEN}",
-        at,
-        user_id,
-        platform,
-    )
+    query = f"UPDATE link_codes SET burned_at = $1 WHERE user_id = $2 AND platform = $3 AND {_OPEN}"
+    await sql.execute(query, at, user_id, platform)
 
 
 async def insert_code(sql: Sql, code: Code, code_hash: str) -> None:
-    await sql.execute(
+    query = (
         "INSERT INTO link_codes (id, code_hash, user_id, platform, created_at, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        code.id,
-        code_hash,
-        code.user_id,
-        code.platform,
-        code.created_at,
-        code.expires_at,
+        "VALUES ($1, $2, $3, $4, $5, $6)"
+    )
+    await sql.execute(
+        query, code.id, code_hash, code.user_id, code.platform, code.created_at, code.expires_at
     )
 
 
@@ -138,13 +126,11 @@ async def code(sql: Sql, code_id: str) -> Code | None:
 
 
 async def burn_unredeemed(sql: Sql, code_hash: str, platform: str, at: datetime) -> None:
-    await sql.execute(
+    query = (
         "UPDATE link_codes SET burned_at = $1 "
-        f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
-        at,
-        code_hash,
-        platform,
+        f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}"
     )
+    await sql.execute(query, at, code_hash, platform)
 
 
 async def redeem(
@@ -158,69 +144,50 @@ async def redeem(
     at: datetime,
 ) -> Code | None:
     """Give the code to one person in one chat, who may ask again if the answer was lost."""
+    query = (
+        "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, "
+        "chat_id = $6 "
+        "WHERE code_hash = $2 AND platform = $3 AND (redeemed_at IS NULL "
+        f"OR (platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) AND {_OPEN} "
+        f"RETURNING {_CODE}"
+    )
     return _code(
-        await sql.fetch_one(
-            "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, "
-            "chat_id = $6 "
-            "WHERE code_hash = $2 AND platform = $3 AND (redeemed_at IS NULL "
-            f"OR (platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) AND {_OPEN} "
-            f"RETURNING {_CODE}",
-            at,
-            code_hash,
-            platform,
-            platform_user_id,
-            display_name,
-            chat_id,
-        )
+        await sql.fetch_one(query, at, code_hash, platform, platform_user_id, display_name, chat_id)
     )
 
 
 async def accept(
     sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
 ) -> Code | None:
-    return _code(
-        await sql.fetch_one(
-            "UPDATE link_codes SET accepted_at = $1 "
-            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
-            f"AND redeemed_at IS NOT NULL AND {_OPEN} "
-            f"RETURNING {_CODE}",
-            at,
-            code_id,
-            platform,
-            platform_user_id,
-        )
+    query = (
+        "UPDATE link_codes SET accepted_at = $1 "
+        "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
+        f"AND redeemed_at IS NOT NULL AND {_OPEN} "
+        f"RETURNING {_CODE}"
     )
+    return _code(await sql.fetch_one(query, at, code_id, platform, platform_user_id))
 
 
 async def decline(
     sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
 ) -> Code | None:
-    return _code(
-        await sql.fetch_one(
-            "UPDATE link_codes SET burned_at = $1 "
-            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
-            f"AND redeemed_at IS NOT NULL AND {_OPEN} "
-            f"RETURNING {_CODE}",
-            at,
-            code_id,
-            platform,
-            platform_user_id,
-        )
+    query = (
+        "UPDATE link_codes SET burned_at = $1 "
+        "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
+        f"AND redeemed_at IS NOT NULL AND {_OPEN} "
+        f"RETURNING {_CODE}"
     )
+    return _code(await sql.fetch_one(query, at, code_id, platform, platform_user_id))
 
 
 async def confirm(sql: Sql, code_id: str, user_id: str, at: datetime) -> Code | None:
     """Confirm a code. It succeeds for one caller ever, and only after the chat has accepted."""
-    return _code(
-        await sql.fetch_one(
-            "UPDATE link_codes SET confirmed_at = $1 "
-            f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} "
-            f"RETURNING {_CODE}",
-            at,
-            code_id,
-            user_id,
-        )
+    query = (
+        "UPDATE link_codes SET confirmed_at = $1 "
+        f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} "
+        f"RETURNING {_CODE}"
     )
+    return _code(await sql.fetch_one(query, at, code_id, user_id))
 
 
 async def unconfirm(sql: Sql, code_id: str, at: datetime) -> None:
@@ -242,24 +209,21 @@ async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
 
 
 async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
-    await sql.execute(
+    query = (
         "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) "
-        "VALUES ($1, $2, $3, $4, $5)",
-        guest_id,
-        link.user_id,
-        link.platform,
-        link.platform_user_id,
-        link.created_at,
+        "VALUES ($1, $2, $3, $4, $5)"
+    )
+    await sql.execute(
+        query, guest_id, link.user_id, link.platform, link.platform_user_id, link.created_at
     )
 
 
 async def guest_before(sql: Sql, platform: str, platform_user_id: str) -> str | None:
     """Return the guest that the identity was before it was linked, and forget the move."""
-    row = await sql.fetch_one(
-        "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id",
-        platform,
-        platform_user_id,
+    query = (
+        "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id"
     )
+    row = await sql.fetch_one(query, platform, platform_user_id)
     return row["guest_id"] if row else None
 
 
@@ -277,15 +241,11 @@ async def purge_codes(sql: Sql, before: datetime) -> int:
 
 async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Code | None:
     """Return a code that could be redeemed now."""
-    return _code(
-        await sql.fetch_one(
-            f"SELECT {_CODE} FROM link_codes "
-            f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
-            at,
-            code_hash,
-            platform,
-        )
+    query = (
+        f"SELECT {_CODE} FROM link_codes "
+        f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}"
     )
+    return _code(await sql.fetch_one(query, at, code_hash, platform))
 
 
 async def move_things(sql: Sql, from_user: str, to_user: str) -> None:
@@ -297,15 +257,12 @@ async def move_things(sql: Sql, from_user: str, to_user: str) -> None:
 async def save_bot(
     sql: Sql, platform: str, name: str, link_template: str | None, at: datetime
 ) -> None:
-    await sql.execute(
+    query = (
         "INSERT INTO bots (platform, name, link_template, seen_at) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (platform) DO UPDATE SET name = excluded.name, "
-        "link_template = excluded.link_template, seen_at = excluded.seen_at",
-        platform,
-        name,
-        link_template,
-        at,
+        "link_template = excluded.link_template, seen_at = excluded.seen_at"
     )
+    await sql.execute(query, platform, name, link_template, at)
 
 
 async def link_template(sql: Sql, platform: str) -> str | None:

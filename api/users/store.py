@@ -106,10 +106,8 @@ async def by_email(sql: Sql, email: str) -> User | None:
 
 async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:
     """Return names by id: the e-mail address, or a guest's name."""
-    rows = await sql.fetch(
-        "SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])",
-        list(ids),
-    )
+    query = "SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])"
+    rows = await sql.fetch(query, list(ids))
     return {row["id"]: row["name"] for row in rows}
 
 
@@ -238,47 +236,32 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
 
 
 async def hear_language(sql: Sql, user_id: str, language: str) -> None:
-    await sql.execute(
-        "UPDATE users SET heard_language = $2 WHERE id = $1 AND language = 'auto'",
-        user_id,
-        language,
-    )
+    query = "UPDATE users SET heard_language = $2 WHERE id = $1 AND language = 'auto'"
+    await sql.execute(query, user_id, language)
 
 
 async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
     """Replace the hash, while it is still the one that was verified."""
-    row = await sql.fetch_one(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
-        user_id,
-        old,
-        new,
-    )
+    query = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
+    row = await sql.fetch_one(query, user_id, old, new)
     return row is not None
 
 
 async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: datetime) -> bool:
     """Tell whether the account is active and this is its password; it stays so until the
     transaction ends."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE users SET updated_at = $3 "
-        "WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id",
-        user_id,
-        password_hash,
-        at,
+        "WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id"
     )
+    row = await sql.fetch_one(query, user_id, password_hash, at)
     return row is not None
 
 
 async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
     """Tell whether the account is active; it stays so until the transaction ends."""
-    return (
-        await sql.fetch_one(
-            "UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id",
-            user_id,
-            at,
-        )
-        is not None
-    )
+    query = "UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id"
+    return await sql.fetch_one(query, user_id, at) is not None
 
 
 async def set_password(
@@ -286,25 +269,18 @@ async def set_password(
 ) -> User | None:
     """Set the password of an active account; `first`: only while it has none, otherwise only while
     it has one."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE users SET password_hash = $2, updated_at = $4 "
         "WHERE id = $1 AND status = 'active' AND NOT guest AND (password_hash IS NULL) = $3 "
-        f"RETURNING {COLUMNS}",
-        user_id,
-        password_hash,
-        first,
-        at,
+        f"RETURNING {COLUMNS}"
     )
+    row = await sql.fetch_one(query, user_id, password_hash, first, at)
     return _user(row) if row else None
 
 
 async def set_budget(sql: Sql, user_id: str, monthly_micro: int, at: datetime) -> None:
-    await sql.execute(
-        "UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1",
-        user_id,
-        monthly_micro,
-        at,
-    )
+    query = "UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1"
+    await sql.execute(query, user_id, monthly_micro, at)
 
 
 async def preferences(sql: Sql, user_id: str) -> str | None:
@@ -329,28 +305,21 @@ async def lock_admins(sql: Sql, at: datetime) -> None:
 async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at: datetime) -> bool:
     """False when nobody has this id, or when no active admin would be left. Call `lock_admins`
     first."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE users SET role = $2, status = $3, updated_at = $4 "
         "WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') OR role <> 'admin' "
         "OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 FROM users o "
         "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' "
         "AND o.password_hash IS NOT NULL)) "
-        "RETURNING id",
-        user_id,
-        role,
-        status,
-        at,
+        "RETURNING id"
     )
+    row = await sql.fetch_one(query, user_id, role, status, at)
     return row is not None
 
 
 async def set_guest_status(sql: Sql, user_id: str, status: Status, at: datetime) -> bool:
-    row = await sql.fetch_one(
-        "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id",
-        user_id,
-        status,
-        at,
-    )
+    query = "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id"
+    row = await sql.fetch_one(query, user_id, status, at)
     return row is not None
 
 

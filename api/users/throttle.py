@@ -61,18 +61,16 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
     """Count a try inside the caller's transaction, which holds the key's row from then on. Return
     the end of the block, if there is one."""
     at = ids.now()
-    row = await sql.fetch_one(
+    query = (
         "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) "
         "ON CONFLICT (key) DO UPDATE SET failures = CASE WHEN throttles.window_started_at <= $3 "
         "THEN 1 ELSE throttles.failures + 1 END, window_started_at = CASE "
         "WHEN throttles.window_started_at <= $3 THEN excluded.window_started_at "
         "ELSE throttles.window_started_at END "
         "WHERE throttles.blocked_until IS NULL OR throttles.blocked_until <= $2 "
-        "RETURNING failures",
-        key,
-        at,
-        at - limit.window,
+        "RETURNING failures"
     )
+    row = await sql.fetch_one(query, key, at, at - limit.window)
     if row is None:
         blocked = await sql.fetch_one("SELECT blocked_until FROM throttles WHERE key = $1", key)
         until: datetime | None = blocked["blocked_until"] if blocked else None
@@ -91,13 +89,12 @@ async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
 
 async def purge(sql: Sql, at: datetime) -> int:
     """Delete tries that no window counts any more: the longest one is an hour."""
-    rows = await sql.fetch(
+    query = (
         "DELETE FROM throttles "
         "WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) "
-        "RETURNING key",
-        at - KEPT,
-        at,
+        "RETURNING key"
     )
+    rows = await sql.fetch(query, at - KEPT, at)
     return len(rows)
 
 
