@@ -11,15 +11,8 @@ from starlette.routing import Match, Route
 from structlog import get_logger
 from structlog.contextvars import get_contextvars
 
+from api import errors
 from api.db import DbUnavailable
-from api.errors import (
-    ConfirmCost,
-    DomainError,
-    InvalidRequest,
-    ModelUnavailable,
-    OptionUnsupported,
-    sentence,
-)
 from api.reasons import Reason
 from api.schemas import Between, FieldProblem, Problem, usd
 
@@ -45,9 +38,9 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-def problem_of(error: DomainError) -> Problem:
+def problem_of(error: errors.DomainError) -> Problem:
     fields = None
-    if isinstance(error, InvalidRequest) and error.field:
+    if isinstance(error, errors.InvalidRequest) and error.field:
         fields = [
             FieldProblem(
                 field=error.field,
@@ -66,15 +59,15 @@ def problem_of(error: DomainError) -> Problem:
         charged_usd=None if error.charged_micro is None else usd(error.charged_micro),
         retry_after=error.retry_after,
         fields=fields,
-        cost_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,
-        draft_id=error.draft_id if isinstance(error, ConfirmCost) else None,
+        cost_usd=usd(error.estimate_micro) if isinstance(error, errors.ConfirmCost) else None,
+        draft_id=error.draft_id if isinstance(error, errors.ConfirmCost) else None,
     )
-    if isinstance(error, OptionUnsupported | ModelUnavailable):
+    if isinstance(error, errors.OptionUnsupported | errors.ModelUnavailable):
         problem.model = cast(str | None, error.params.get("model"))
         problem.allowed = (
             error.allowed if isinstance(error.allowed, Between) else list(error.allowed)
         )
-    if isinstance(error, OptionUnsupported):
+    if isinstance(error, errors.OptionUnsupported):
         problem.option = error.field
     return problem
 
@@ -96,18 +89,18 @@ def plain_problem(status: HTTPStatus, title: str = "") -> Problem:
     return Problem(
         title=title or status.phrase,
         status=status,
-        detail=sentence(reason, {}),
+        detail=errors.sentence(reason, {}),
         code=code,
         reason=reason,
     )
 
 
-def problem_response(error: DomainError) -> ProblemResponse:
+def problem_response(error: errors.DomainError) -> ProblemResponse:
     return _respond(problem_of(error))
 
 
 async def _domain(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, DomainError)
+    assert isinstance(error, errors.DomainError)
     return _respond(problem_of(error))
 
 
@@ -165,7 +158,7 @@ async def _database(request: Request, error: Exception) -> ProblemResponse:
         Problem(
             title="Database unavailable",
             status=503,
-            detail=sentence("database_away", {}),
+            detail=errors.sentence("database_away", {}),
             code="database_unavailable",
             reason="database_away",
             retry_after=5,
@@ -181,7 +174,7 @@ async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
         Problem(
             title="Internal error",
             status=500,
-            detail=sentence("unexpected", params),
+            detail=errors.sentence("unexpected", params),
             code="internal_error",
             reason="unexpected",
             params=params,
@@ -190,7 +183,7 @@ async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(DomainError, _domain)
+    app.add_exception_handler(errors.DomainError, _domain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DbUnavailable, _database)

@@ -8,26 +8,10 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AwareDatetime
 
+from api.admin import schemas
 from api.admin.backups import Backups
 from api.admin.broadcasts import Broadcasts
 from api.admin.db_health import DbHealth
-from api.admin.schemas import (
-    AuditOut,
-    BackupOut,
-    BackupsOut,
-    BotCredentialOut,
-    BotOut,
-    BroadcastIn,
-    BroadcastOut,
-    BroadcastSort,
-    DbHealthOut,
-    PurgeOut,
-    RotatedOut,
-    StatsOut,
-    StudioIn,
-    StudioOut,
-    WarningsOut,
-)
 from api.admin.service import AdminService
 from api.admin.stats import Stats
 from api.admin.studio_settings import StudioSettings
@@ -67,25 +51,25 @@ AuditFilterDep = Annotated[AuditFilter, Depends(_audit_filter)]
 
 
 @router.get("/stats")
-async def stats(caller: AdminCaller, stats: StatsDep) -> StatsOut:
+async def stats(caller: AdminCaller, stats: StatsDep) -> schemas.StatsOut:
     """Return the figures of the whole studio, for the board."""
     return await stats.all()
 
 
 @router.get("/health/db")
-async def health_db(caller: AdminCaller, db_health: DbHealthDep) -> DbHealthOut:
+async def health_db(caller: AdminCaller, db_health: DbHealthDep) -> schemas.DbHealthOut:
     """503 when the database does not answer."""
     return await db_health.look()
 
 
 @router.get("/warnings")
-async def warnings(caller: AdminCaller, warnings: WarningsDep) -> WarningsOut:
+async def warnings(caller: AdminCaller, warnings: WarningsDep) -> schemas.WarningsOut:
     """Return the warnings, the gravest first."""
-    return WarningsOut(items=await warnings.now())
+    return schemas.WarningsOut(items=await warnings.now())
 
 
 @router.get("/bots")
-async def bots(caller: AdminCaller, stats: StatsDep) -> Page[BotOut]:
+async def bots(caller: AdminCaller, stats: StatsDep) -> Page[schemas.BotOut]:
     """Return the bots, one for each platform that has a key."""
     return Page(items=await stats.bots())
 
@@ -97,7 +81,7 @@ async def audit(
     wanted: AuditFilterDep,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
-) -> Page[AuditOut]:
+) -> Page[schemas.AuditOut]:
     """`subject` is the id of what it was done to; for accounts the e-mail address is as good as the
     id."""
     return await admin.audit(replace(wanted, cursor=cursor), limit)
@@ -113,22 +97,20 @@ async def audit_csv(
         "Cache-Control": "no-store",
     }
     return StreamingResponse(
-        await admin.audit_csv(wanted),
-        headers=headers,
-        media_type="text/csv; charset=utf-8",
+        await admin.audit_csv(wanted), headers=headers, media_type="text/csv; charset=utf-8"
     )
 
 
 @router.post("/broadcast", status_code=202, responses={200: {"description": "A dry run."}})
 async def broadcast(
-    body: BroadcastIn,
+    body: schemas.BroadcastIn,
     response: Response,
     caller: AdminCaller,
     broadcasts: BroadcastsDep,
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
     ] = None,
-) -> BroadcastOut:
+) -> schemas.BroadcastOut:
     """Send a message to the private chats of everybody who linked one, a few a second."""
     if body.dry_run:
         response.status_code = 200
@@ -141,8 +123,8 @@ async def broadcasts(
     broadcasts: BroadcastsDep,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    sort: BroadcastSort = "newest",
-) -> Page[BroadcastOut]:
+    sort: schemas.BroadcastSort = "newest",
+) -> Page[schemas.BroadcastOut]:
     """Return the broadcasts, each with the number of chats that have it by now."""
     return await broadcasts.page(cursor, limit, sort)
 
@@ -150,18 +132,18 @@ async def broadcasts(
 @router.post("/broadcasts/{broadcast_id}/stop")
 async def stop_broadcast(
     broadcast_id: str, caller: AdminCaller, broadcasts: BroadcastsDep
-) -> BroadcastOut:
+) -> schemas.BroadcastOut:
     """Stop the rest of a broadcast. 409 when nothing of it waits any more."""
     return await broadcasts.stop(broadcast_id, actor_id=caller.user_id)
 
 
 @router.get("/backups")
-async def backups(caller: AdminCaller, backups: BackupsDep) -> BackupsOut:
+async def backups(caller: AdminCaller, backups: BackupsDep) -> schemas.BackupsOut:
     return await backups.all()
 
 
 @router.post("/backups", status_code=201)
-async def make_backup(caller: AdminCaller, backups: BackupsDep) -> BackupOut:
+async def make_backup(caller: AdminCaller, backups: BackupsDep) -> schemas.BackupOut:
     """Make a backup of the database with a list of the media files, while everything runs. 409 with
     PostgreSQL, which has tools of its own."""
     return await backups.make(caller.user_id)
@@ -177,29 +159,31 @@ async def backup(name: str, caller: RecentAdminCaller, backups: BackupsDep) -> F
 
 
 @router.get("/settings")
-async def settings(caller: AdminCaller, studio: StudioDep) -> StudioOut:
+async def settings(caller: AdminCaller, studio: StudioDep) -> schemas.StudioOut:
     return await studio.settings()
 
 
 @router.put("/settings")
-async def change_settings(body: StudioIn, caller: AdminCaller, studio: StudioDep) -> StudioOut:
+async def change_settings(
+    body: schemas.StudioIn, caller: AdminCaller, studio: StudioDep
+) -> schemas.StudioOut:
     return await studio.change(body, actor_id=caller.user_id)
 
 
 @router.post("/tokens/purge")
-async def purge(caller: AdminCaller, admin: AdminDep) -> PurgeOut:
+async def purge(caller: AdminCaller, admin: AdminDep) -> schemas.PurgeOut:
     """Delete rows that are over for good, as happens by itself every hour."""
     return await admin.purge()
 
 
 @router.get("/bot-credentials")
-async def bot_credentials(caller: AdminCaller, bots: BotsDep) -> Page[BotCredentialOut]:
+async def bot_credentials(caller: AdminCaller, bots: BotsDep) -> Page[schemas.BotCredentialOut]:
     """Return all credentials, the newest first."""
     return Page(items=await bots.credentials())
 
 
 @router.post("/bot-credentials/{platform}/rotate", status_code=201)
-async def rotate(platform: Platform, caller: AdminCaller, bots: BotsDep) -> RotatedOut:
+async def rotate(platform: Platform, caller: AdminCaller, bots: BotsDep) -> schemas.RotatedOut:
     """Make a new key for the platform's bot. The one before works on until it is revoked, or until
     the next rotation."""
     return await bots.rotate(platform, actor_id=caller.user_id)

@@ -7,21 +7,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from api import ids
-from api.admin import store
-from api.admin.schemas import (
-    BotOut,
-    DaySpendOut,
-    DeliveryCountOut,
-    GenerationCountOut,
-    ModelSpendOut,
-    QueueOut,
-    SpenderOut,
-    SpendOut,
-    StatsOut,
-    TokenCountsOut,
-    TypicalOut,
-    UserCountOut,
-)
+from api.admin import schemas, store
 from api.auth.bearers import GONE_AFTER
 from api.budget import spending
 from api.budget.breakdown import TOP
@@ -56,10 +42,10 @@ class Stats:
         """Jobs that are not over, by kind."""
         self.deliveries = _AtOnce(self._deliveries)
         """Those that are not done."""
-        self._counted: StatsOut | None = None
+        self._counted: schemas.StatsOut | None = None
         self._counting = asyncio.Lock()
 
-    async def all(self) -> StatsOut:
+    async def all(self) -> schemas.StatsOut:
         """Return all figures: fresh where that is cheap, else up to a minute old. Today, the month
         and the days are of one moment, because people compare them."""
         async with self._counting:
@@ -71,20 +57,20 @@ class Stats:
         fresh = {"at": ids.now(), "queue": queue, "deliveries": deliveries}
         return self._counted.model_copy(update=fresh)
 
-    async def _count(self) -> StatsOut:
+    async def _count(self) -> schemas.StatsOut:
         at, db = ids.now(), self._db
         days = {each.day: each.spent for each in await spending.by_day(db, spending.start_of(DAYS))}
         nothing = spending.Spent(0, 0)
-        return StatsOut(
+        return schemas.StatsOut(
             at=at,
             counted_at=at,
-            users=[UserCountOut(**row) for row in await store.users(db)],
-            tokens=TokenCountsOut(**await store.tokens(db, at)),
-            generations=[GenerationCountOut(**row) for row in await store.generations(db)],
+            users=[schemas.UserCountOut(**row) for row in await store.users(db)],
+            tokens=schemas.TokenCountsOut(**await store.tokens(db, at)),
+            generations=[schemas.GenerationCountOut(**row) for row in await store.generations(db)],
             today=await self._spend(1),
             month=await self._spend(at.day),
             days=[
-                DaySpendOut(
+                schemas.DaySpendOut(
                     day=day,
                     spent_usd=usd(days.get(day, nothing).micro),
                     count=days.get(day, nothing).count,
@@ -96,15 +82,15 @@ class Stats:
             typical=[_typical(row) for row in await store.typical(db, at - TYPICAL_OF)],
         )
 
-    async def _spend(self, days: int) -> SpendOut:
+    async def _spend(self, days: int) -> schemas.SpendOut:
         since = spending.start_of(days)
         models = await spending.by_model(self._db, since)
-        return SpendOut(
+        return schemas.SpendOut(
             since=since,
             spent_usd=usd(sum(each.spent.micro for each in models)),
             count=sum(each.spent.count for each in models),
             users=[
-                SpenderOut(
+                schemas.SpenderOut(
                     user_id=each.user_id,
                     name=each.name,
                     spent_usd=usd(each.spent.micro),
@@ -113,7 +99,7 @@ class Stats:
                 for each in await spending.by_user(self._db, since)
             ],
             models=[
-                ModelSpendOut(
+                schemas.ModelSpendOut(
                     kind=each.kind,
                     model=each.model,
                     spent_usd=usd(each.spent.micro),
@@ -123,10 +109,10 @@ class Stats:
             ],
         )
 
-    async def _queue(self) -> list[QueueOut]:
+    async def _queue(self) -> list[schemas.QueueOut]:
         at = ids.now()
         return [
-            QueueOut(
+            schemas.QueueOut(
                 kind=row["kind"],
                 queued=row["queued"],
                 processing=row["processing"],
@@ -137,10 +123,10 @@ class Stats:
             for row in await store.queue(self._db)
         ]
 
-    async def _deliveries(self) -> list[DeliveryCountOut]:
+    async def _deliveries(self) -> list[schemas.DeliveryCountOut]:
         return _deliveries(await store.deliveries(self._db))
 
-    async def bots(self) -> list[BotOut]:
+    async def bots(self) -> list[schemas.BotOut]:
         """One for each platform that has a key."""
         return [_bot(row) for row in await store.bots(self._db)]
 
@@ -149,10 +135,10 @@ def _since(moment: datetime | None, at: datetime) -> int | None:
     return None if moment is None else max(0, round((at - moment).total_seconds()))
 
 
-def _deliveries(rows: Sequence[Row]) -> list[DeliveryCountOut]:
+def _deliveries(rows: Sequence[Row]) -> list[schemas.DeliveryCountOut]:
     at = ids.now()
     return [
-        DeliveryCountOut(
+        schemas.DeliveryCountOut(
             platform=row["platform"],
             state=row["state"],
             count=row["count"],
@@ -162,9 +148,9 @@ def _deliveries(rows: Sequence[Row]) -> list[DeliveryCountOut]:
     ]
 
 
-def _typical(row: Row) -> TypicalOut:
+def _typical(row: Row) -> schemas.TypicalOut:
     half, most = round(row["half"], 1), round(row["most"], 1)
-    return TypicalOut(
+    return schemas.TypicalOut(
         kind=row["kind"],
         model=row["model"],
         count=row["count"],
@@ -173,10 +159,10 @@ def _typical(row: Row) -> TypicalOut:
     )
 
 
-def _bot(row: Row) -> BotOut:
+def _bot(row: Row) -> schemas.BotOut:
     seen = row["last_seen_at"]
     connected = seen is not None and seen > ids.now() - GONE_AFTER
-    return BotOut(
+    return schemas.BotOut(
         platform=row["platform"],
         connected=connected,
         since=row["connected_at"] if connected else seen,

@@ -4,21 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from api.auth import schemas
 from api.auth.bots import BotService
 from api.auth.recovery import Recovery
-from api.auth.schemas import (
-    InviteeOut,
-    InviteIn,
-    LoginIn,
-    ReauthIn,
-    RefreshIn,
-    RegisterIn,
-    ResetIn,
-    SessionOut,
-    SessionSort,
-    SetupIn,
-    TokensOut,
-)
 from api.auth.service import AuthService
 from api.auth.sessions import Client
 from api.callers import BotCaller, SessionCaller
@@ -45,42 +33,44 @@ ClientDep = Annotated[Client, Depends(_client)]
 
 
 @router.post("/auth/setup", status_code=201)
-async def setup(body: SetupIn, client: ClientDep, auth: AuthDep) -> TokensOut:
+async def setup(body: schemas.SetupIn, client: ClientDep, auth: AuthDep) -> schemas.TokensOut:
     """Make the first admin with the one-time token that the first start printed."""
     return await auth.setup(body, client)
 
 
 @router.post("/auth/register", status_code=201)
-async def register(body: RegisterIn, client: ClientDep, auth: AuthDep) -> TokensOut:
+async def register(body: schemas.RegisterIn, client: ClientDep, auth: AuthDep) -> schemas.TokensOut:
     """Make an account: with an invitation always, without one where sign-up is open."""
     return await auth.register(body, client)
 
 
 @router.post("/auth/invitee")
-async def invitee(body: InviteIn, client: ClientDep, recovery: RecoveryDep) -> InviteeOut:
+async def invitee(
+    body: schemas.InviteIn, client: ClientDep, recovery: RecoveryDep
+) -> schemas.InviteeOut:
     """Return the address that an invitation is for, for its page."""
     return await recovery.invitee(body.invite, client)
 
 
 @router.post("/auth/reset", status_code=204)
-async def reset(body: ResetIn, client: ClientDep, recovery: RecoveryDep) -> None:
+async def reset(body: schemas.ResetIn, client: ClientDep, recovery: RecoveryDep) -> None:
     """Set a new password with the one-time token of a reset link. It ends every session."""
     await recovery.reset(body, client)
 
 
 @router.post("/auth/login")
-async def login(body: LoginIn, client: ClientDep, auth: AuthDep) -> TokensOut:
+async def login(body: schemas.LoginIn, client: ClientDep, auth: AuthDep) -> schemas.TokensOut:
     return await auth.login(body, client)
 
 
 @router.post("/auth/refresh")
-async def refresh(body: RefreshIn, auth: AuthDep) -> TokensOut:
+async def refresh(body: schemas.RefreshIn, auth: AuthDep) -> schemas.TokensOut:
     """A refresh token works once; the answer holds the next one."""
     return await auth.refresh(body.refresh_token)
 
 
 @router.post("/auth/reauth", status_code=204)
-async def reauth(body: ReauthIn, caller: SessionCaller, auth: AuthDep) -> None:
+async def reauth(body: schemas.ReauthIn, caller: SessionCaller, auth: AuthDep) -> None:
     """For 15 minutes, this session may do what otherwise answers `reauth_required`."""
     await auth.reauth(caller, body)
 
@@ -96,8 +86,8 @@ async def sessions(
     auth: AuthDep,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    sort: SessionSort = "newest",
-) -> Page[SessionOut]:
+    sort: schemas.SessionSort = "newest",
+) -> Page[schemas.SessionOut]:
     """`sort`: by the sign-in, or the one that was seen last first."""
     return await auth.sessions(caller, cursor=cursor, limit=limit, sort=sort)
 

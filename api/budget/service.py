@@ -13,17 +13,8 @@ from typing import Literal, cast, get_args
 import structlog
 
 from api import ids
-from api.budget import day_sums, store
+from api.budget import day_sums, schemas, store
 from api.budget.reconciliation import Comparison, KeyReader
-from api.budget.schemas import (
-    AuditedOut,
-    BudgetIn,
-    BudgetOut,
-    BudgetsOut,
-    DifferenceOut,
-    OverrunOut,
-    SharedScope,
-)
 from api.budget.store import Booked, Difference, Hold, LedgerEntry
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
@@ -34,7 +25,7 @@ from api.users import audit
 log = structlog.get_logger("budget")
 
 Group = Literal["users", "admins", "guests"]
-GLOBAL: SharedScope = "global"
+GLOBAL: schemas.SharedScope = "global"
 AUDIT_SECONDS = 3600.0
 OVERRUNS_OF = timedelta(days=30)
 OVERRUNS_SHOWN = 20
@@ -105,20 +96,22 @@ class BudgetService:
         """The differences that this process found at its last comparison."""
         return self._compared[1] if self._compared else []
 
-    async def overview(self) -> BudgetsOut:
+    async def overview(self) -> schemas.BudgetsOut:
         """Return the budgets and the last comparison of the books: doing it anew takes long where
         much was booked."""
         if self._compared is None:
             await self.audit()
         at, differences = self._compared or (ids.now(), [])
-        audited = AuditedOut(at=at, differences=[_difference_out(each) for each in differences])
+        audited = schemas.AuditedOut(
+            at=at, differences=[_difference_out(each) for each in differences]
+        )
         overruns = [
             _overrun_out(row)
             for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)
         ]
         compared = [] if self._comparison is None else await self._comparison.days()
         items = await self.shared()
-        return BudgetsOut(
+        return schemas.BudgetsOut(
             month=month_of(ids.now()),
             items=items,
             audit=audited,
@@ -126,9 +119,9 @@ class BudgetService:
             provider_usage=compared,
         )
 
-    async def shared(self) -> list[BudgetOut]:
+    async def shared(self) -> list[schemas.BudgetOut]:
         """Return this month's budgets of groups of accounts, and of all."""
-        scopes = cast(tuple[SharedScope, ...], get_args(SharedScope))
+        scopes = cast(tuple[schemas.SharedScope, ...], get_args(schemas.SharedScope))
         decided, counters = (
             await store.limits(self._db),
             await store.counters(self._db, scopes, month_of(ids.now())),
@@ -137,7 +130,7 @@ class BudgetService:
         for scope in scopes:
             limit, found = self._limit(decided, scope), counters.get(scope)
             items.append(
-                BudgetOut(
+                schemas.BudgetOut(
                     scope=scope,
                     monthly_usd=None if limit is None else usd(limit),
                     decided=scope in decided,
@@ -147,7 +140,7 @@ class BudgetService:
             )
         return items
 
-    async def set_limit(self, body: BudgetIn, *, actor_id: str) -> None:
+    async def set_limit(self, body: schemas.BudgetIn, *, actor_id: str) -> None:
         limit = None if body.monthly_usd is None else micro(body.monthly_usd)
         async with self._db.transaction() as sql:
             before = self._limit(await store.limits(sql), body.scope)
@@ -383,15 +376,15 @@ class BudgetService:
         return released
 
 
-def _overrun_out(row: Row) -> OverrunOut:
+def _overrun_out(row: Row) -> schemas.OverrunOut:
     amounts = {"held_usd": usd(row["held"]), "cost_usd": usd(row["cost"])}
-    return OverrunOut(
+    return schemas.OverrunOut(
         at=row["at"], subject=row["subject"], kind=row["kind"], model=row["model"], **amounts
     )
 
 
-def _difference_out(each: Difference) -> DifferenceOut:
-    return DifferenceOut(
+def _difference_out(each: Difference) -> schemas.DifferenceOut:
+    return schemas.DifferenceOut(
         scope=each.scope,
         month=each.month,
         held_usd=usd(each.held_micro),

@@ -7,19 +7,7 @@ from api.callers import BotCaller, RecentCaller, RecentOrChatCaller, SessionCall
 from api.deps import FromApp
 from api.errors import NotAllowed
 from api.generations.reader import GenerationReader
-from api.links.schemas import (
-    AnswerIn,
-    BotProfileIn,
-    BotsOut,
-    CodeIn,
-    CodeOut,
-    CodeStateOut,
-    LinkOut,
-    RedeemIn,
-    RedeemOut,
-    ReportedOut,
-    ReportIn,
-)
+from api.links import schemas
 from api.links.service import LinkService
 from api.schemas import Page, Platform
 
@@ -31,31 +19,31 @@ ReaderDep = FromApp[GenerationReader]
 
 
 @router.post("/links/codes", status_code=201)
-async def start(body: CodeIn, caller: RecentCaller, links: LinksDep) -> CodeOut:
+async def start(body: schemas.CodeIn, caller: RecentCaller, links: LinksDep) -> schemas.CodeOut:
     """Make a code for 5 minutes, to be used in a private chat with the bot. An older one for the
     platform stops working."""
     return await links.start(caller.user_id, body.platform)
 
 
 @router.get("/links/codes/{code_id}")
-async def state(code_id: str, caller: SessionCaller, links: LinksDep) -> CodeStateOut:
+async def state(code_id: str, caller: SessionCaller, links: LinksDep) -> schemas.CodeStateOut:
     return await links.state(caller.user_id, code_id)
 
 
 @router.post("/links/codes/{code_id}/confirm")
-async def confirm(code_id: str, caller: SessionCaller, links: LinksDep) -> CodeStateOut:
+async def confirm(code_id: str, caller: SessionCaller, links: LinksDep) -> schemas.CodeStateOut:
     return await links.confirm(caller.user_id, code_id)
 
 
 @router.get("/links")
-async def links(caller: UserCaller, links: LinksDep) -> Page[LinkOut]:
+async def links(caller: UserCaller, links: LinksDep) -> Page[schemas.LinkOut]:
     """Return all links: a person has a few."""
     return Page(items=await links.links(caller.user_id))
 
 
 @router.get("/links/bots")
-async def bots(caller: UserCaller, bots: BotsDep) -> BotsOut:
-    return BotsOut(connected=await bots.connected())
+async def bots(caller: UserCaller, bots: BotsDep) -> schemas.BotsOut:
+    return schemas.BotsOut(connected=await bots.connected())
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)
@@ -73,8 +61,8 @@ async def unlink(
 
 @router.post("/users/me/reports", status_code=201)
 async def report(
-    body: ReportIn, caller: UserCaller, links: LinksDep, reader: ReaderDep
-) -> ReportedOut:
+    body: schemas.ReportIn, caller: UserCaller, links: LinksDep, reader: ReaderDep
+) -> schemas.ReportedOut:
     """Tell the admins that something does not work: in their chats, and in the audit log. Once an
     hour for the same thing."""
     if body.generation_id is None:
@@ -86,16 +74,16 @@ async def report(
 
 
 @router.post("/bot/links/redeem")
-async def redeem(body: RedeemIn, bot: BotCaller, links: LinksDep) -> RedeemOut:
+async def redeem(body: schemas.RedeemIn, bot: BotCaller, links: LinksDep) -> schemas.RedeemOut:
     return await links.redeem(bot.platform, body)
 
 
 @router.post("/bot/links/answer")
-async def answer(body: AnswerIn, bot: BotCaller, links: LinksDep) -> RedeemOut:
+async def answer(body: schemas.AnswerIn, bot: BotCaller, links: LinksDep) -> schemas.RedeemOut:
     return await links.answer(bot.platform, body)
 
 
 @router.put("/bot/profile", status_code=204)
-async def save_profile(body: BotProfileIn, bot: BotCaller, links: LinksDep) -> None:
+async def save_profile(body: schemas.BotProfileIn, bot: BotCaller, links: LinksDep) -> None:
     """Store a bot's own name and link, which it sends when it has connected."""
     await links.save_profile(bot.platform, body)

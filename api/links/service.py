@@ -16,18 +16,7 @@ from api import ids
 from api.db import Db, Sql
 from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, NotFound, RateLimited
-from api.links import store
-from api.links.schemas import (
-    AnswerIn,
-    BotProfileIn,
-    CodeOut,
-    CodeStateOut,
-    LinkOut,
-    LinkState,
-    RedeemIn,
-    RedeemOut,
-    ReportedOut,
-)
+from api.links import schemas, store
 from api.links.store import Code, Link
 from api.schemas import Platform
 from api.users import audit, throttle
@@ -37,13 +26,7 @@ from api.users.throttle import Limit, Throttle
 CODE_LIFE = timedelta(minutes=5)
 CODES_KEPT = timedelta(days=1)
 SWEPT = timedelta(days=1)
-STARTS = Limit(
-    20,
-    timedelta(hours=1),
-    timedelta(minutes=5),
-    timedelta(hours=1),
-    "codes_too_many",
-)
+STARTS = Limit(20, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1), "codes_too_many")
 REPORTS = Limit(1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "reported_already")
 WRONG_CODES = Limit(
     5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), "codes_wrong_too_often"
@@ -71,8 +54,10 @@ class LinkService:
         link = await store.link(self._db, platform, platform_user_id)
         return link.user_id if link else None
 
-    async def links(self, user_id: str) -> list[LinkOut]:
-        return [LinkOut.model_validate(link) for link in await store.links_of(self._db, user_id)]
+    async def links(self, user_id: str) -> list[schemas.LinkOut]:
+        return [
+            schemas.LinkOut.model_validate(link) for link in await store.links_of(self._db, user_id)
+        ]
 
     async def chats(self, user_id: str, platform: str) -> list[PrivateChat]:
         """Return the linked private chats, the newest first."""
@@ -83,7 +68,7 @@ class LinkService:
             if one.platform == platform
         ]
 
-    async def start(self, user_id: str, platform: Platform) -> CodeOut:
+    async def start(self, user_id: str, platform: Platform) -> schemas.CodeOut:
         """Make a new code; an older one for the same platform is burned. Raises `RateLimited`."""
         secret, at = ids.token(128), ids.now()
         code = Code(ids.new_id(), user_id, platform, at, at + CODE_LIFE)
@@ -96,28 +81,28 @@ class LinkService:
         if blocked is not None:
             raise RateLimited(STARTS.reason, retry_after=max(1.0, (blocked - at).total_seconds()))
         template = await store.link_template(self._db, platform)
-        return CodeOut(
+        return schemas.CodeOut(
             id=code.id,
             code=secret,
             deep_link=template.replace("{code}", secret) if template else None,
             expires_at=code.expires_at,
         )
 
-    async def state(self, user_id: str, code_id: str) -> CodeStateOut:
+    async def state(self, user_id: str, code_id: str) -> schemas.CodeStateOut:
         """Raises `NotFound`, also for a code of somebody else."""
         code = await store.code(self._db, code_id)
         if code is None or code.user_id != user_id:
             raise NotFound("code_unknown")
         return _shown(code)
 
-    async def redeem(self, platform: Platform, body: RedeemIn) -> RedeemOut:
+    async def redeem(self, platform: Platform, body: schemas.RedeemIn) -> schemas.RedeemOut:
         """Take a code in a chat, the chat's first step. Raises `NotFound` (one text for every
         reason), `RateLimited`, `Conflict` (identity linked already)."""
         code_hash = ids.digest(body.code)
         if not body.private:
             # the same answer whether or not there is such a code
             await store.burn_unredeemed(self._db, code_hash, platform, ids.now())
-            return RedeemOut(state="burned")
+            return schemas.RedeemOut(state="burned")
         sender = f"redeem:{platform}:{body.platform_user_id}"
         await self._throttle.take(sender, WRONG_CODES)
         await self._refuse_linked(platform, body)
@@ -133,21 +118,21 @@ class LinkService:
         if code is None:
             raise NotFound("code_not_valid")
         await self._throttle.give_back(sender)
-        return RedeemOut(
+        return schemas.RedeemOut(
             state="redeemed", code_id=code.id, account_hint=await self._hint(code.user_id)
         )
 
-    async def answer(self, platform: Platform, body: AnswerIn) -> RedeemOut:
+    async def answer(self, platform: Platform, body: schemas.AnswerIn) -> schemas.RedeemOut:
         """Take the chat's yes or no. Raises `NotFound` when this sender has no such open code."""
         decide = store.accept if body.accept else store.decline
         code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
         if code is None:
             raise NotFound("code_not_valid")
-        return RedeemOut(
+        return schemas.RedeemOut(
             state=_state(code), code_id=code.id, account_hint=await self._hint(code.user_id)
         )
 
-    async def confirm(self, user_id: str, code_id: str) -> CodeStateOut:
+    async def confirm(self, user_id: str, code_id: str) -> schemas.CodeStateOut:
         """Take the web's yes, and make the link. Raises `NotFound`, and `Conflict` when the chat
         has not said yes, when it is too late, or when the identity got linked elsewhere meanwhile;
         then the code is burned and the chat is told."""
@@ -223,7 +208,7 @@ class LinkService:
             raise Conflict("chat_unlinked_just_now")
         return owner
 
-    async def report(self, user_id: str, *, code: str, short_id: str = "") -> ReportedOut:
+    async def report(self, user_id: str, *, code: str, short_id: str = "") -> schemas.ReportedOut:
         """Tell each chat of each admin. The same report is told once an hour."""
         admins, names = await self._users.admins(), await self._users.names({user_id})
         chats = [link for admin in admins for link in await store.links_of(self._db, admin)]
@@ -241,9 +226,9 @@ class LinkService:
                     after={"reason": code, "short_id": short_id},
                 )
         self._ring_all(rung)
-        return ReportedOut(chats=len(chats))
+        return schemas.ReportedOut(chats=len(chats))
 
-    async def save_profile(self, platform: Platform, body: BotProfileIn) -> None:
+    async def save_profile(self, platform: Platform, body: schemas.BotProfileIn) -> None:
         await store.save_bot(self._db, platform, body.name, body.link_template, ids.now())
 
     async def purge(self) -> int:
@@ -267,7 +252,7 @@ class LinkService:
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
 
-    async def _refuse_linked(self, platform: Platform, body: RedeemIn) -> None:
+    async def _refuse_linked(self, platform: Platform, body: schemas.RedeemIn) -> None:
         """Refuse an identity that belongs to a person. Its owner is told that somebody tried, if
         the code was a good one."""
         owner = await self.owner(platform, body.platform_user_id)
@@ -352,7 +337,7 @@ class LinkService:
             await store.note_move(sql, present.user_id, link)
         return await store.take_over(sql, link, present.user_id)
 
-    async def _already_confirmed(self, user_id: str, code_id: str) -> CodeStateOut:
+    async def _already_confirmed(self, user_id: str, code_id: str) -> schemas.CodeStateOut:
         """Confirming twice is fine; anything else is said in words."""
         shown = await self.state(user_id, code_id)
         if shown.state == "confirmed":
@@ -380,7 +365,7 @@ def _identity(platform: str, platform_user_id: str) -> dict[str, str]:
     return {"platform": platform, "platform_user_id": platform_user_id}
 
 
-def _state(code: Code, at: datetime | None = None) -> LinkState:
+def _state(code: Code, at: datetime | None = None) -> schemas.LinkState:
     if code.confirmed_at is not None:
         return "confirmed"
     if code.burned_at is not None:
@@ -390,8 +375,8 @@ def _state(code: Code, at: datetime | None = None) -> LinkState:
     return "waiting" if code.redeemed_at is None else "redeemed"
 
 
-def _shown(code: Code) -> CodeStateOut:
-    return CodeStateOut(
+def _shown(code: Code) -> schemas.CodeStateOut:
+    return schemas.CodeStateOut(
         id=code.id,
         platform=cast(Platform, code.platform),
         state=_state(code),
