@@ -17,7 +17,7 @@ from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
 from api.auth.recovery import RESET_LIFE
-from api.db import Db, Sql
+from api.db import Db
 from api.deps import FromApp
 from api.errors import Conflict
 from api.secrets import ensure_secrets
@@ -68,29 +68,21 @@ class Shell:
             await one_time_tokens.issue(
                 sql, ids.digest(secret), "invite", user.id, at=at, expires_at=at + RESET_LIFE
             )
-            await audit.record(
-                sql,
-                "user_invite",
-                actor_id=None,
-                subject=user.id,
-                after={"role": "admin", **_BY_SHELL},
-            )
+            after = {"role": "admin", **_BY_SHELL}
+            await audit.record(sql, "user_invite", actor_id=None, subject=user.id, after=after)
         return AccountLinkOut(state="invite", token=secret, expires_at=at + RESET_LIFE)
 
     async def _link(self, purpose: Purpose, user: User) -> AccountLinkOut:
         secret, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
-            await self._hold(sql, user)
+            if not await self._users.hold_active(sql, user.id):
+                raise Conflict("account_switched_off")
             await one_time_tokens.issue(
                 sql, ids.digest(secret), purpose, user.id, at=at, expires_at=at + RESET_LIFE
             )
             action = "user_invite" if purpose == "invite" else "password_reset_link"
             await audit.record(sql, action, actor_id=None, subject=user.id, after=_BY_SHELL)
         return AccountLinkOut(state=purpose, token=secret, expires_at=at + RESET_LIFE)
-
-    async def _hold(self, sql: Sql, user: User) -> None:
-        if not await self._users.hold_active(sql, user.id):
-            raise Conflict("account_switched_off")
 
 
 def _check_active(user: User) -> None:

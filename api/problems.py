@@ -41,14 +41,8 @@ class ProblemResponse(JSONResponse):
 def problem_of(error: errors.DomainError) -> Problem:
     fields = None
     if isinstance(error, errors.InvalidRequest) and error.field:
-        fields = [
-            FieldProblem(
-                field=error.field,
-                message=error.detail,
-                reason=error.reason,
-                params=error.params or None,
-            )
-        ]
+        said, reason, params = error.detail, error.reason, error.params or None
+        fields = [FieldProblem(field=error.field, message=said, reason=reason, params=params)]
     problem = Problem(
         title=error.title,
         status=error.status,

@@ -102,14 +102,9 @@ class Services:
         self._add_accounts(secrets, cost, key)
         self._add_generations(key)
         self.conversations = Conversations(db, self.media)
+        budget, media, users = self.budget, self.media, self.users
         self.text = TextService(
-            db,
-            self.provider,
-            self.preferences,
-            self.budget,
-            self.media,
-            self.users,
-            self.conversations,
+            db, self.provider, self.preferences, budget, media, users, self.conversations
         )
         self._add_operations()
         self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {
@@ -138,13 +133,9 @@ class Services:
             mail=Mailer(settings.mail_server),
             public_url=settings.public_url,
         )
+        token, signup = secrets.setup_token, settings.web_signup
         self.auth = AuthService(
-            db,
-            signer,
-            self.users,
-            self.recovery,
-            setup_token=secrets.setup_token,
-            web_signup=settings.web_signup,
+            db, signer, self.users, self.recovery, setup_token=token, web_signup=signup
         )
         self.bots = BotService(
             db,
@@ -158,13 +149,8 @@ class Services:
         self.spending = Spending(db, self.users.names)
 
     def _add_generations(self, key: str) -> None:
-        settings, db, wake, media, outbox = (
-            self.settings,
-            self.db,
-            self.wake,
-            self.media,
-            self.outbox,
-        )
+        settings, db, wake = self.settings, self.db, self.wake
+        media, outbox = self.media, self.outbox
         secret = _text(settings.openrouter_webhook_secret)
         address = settings.public_api_url if secret else None
         owners = Owners(self.users, self.preferences, self.links)

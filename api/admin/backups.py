@@ -98,13 +98,7 @@ class Backups:
         folder = self._plan.folder.absolute()
         await asyncio.to_thread(_prepare, folder, db.path)
         target = folder / f"allucanget-{now():{STAMP}}.zip"
-        command = (
-            sys.executable,
-            "-m",
-            "api.admin.backup_copy",
-            str(db.path.absolute()),
-            str(target),
-        )
+        command = (sys.executable, "-m", "api.admin.backup_copy", db.path.absolute(), target)
         child = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )

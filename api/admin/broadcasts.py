@@ -82,14 +82,9 @@ class Broadcasts:
         made = _planned(ids.new_id(), body.text, reach)
         async with self._db.transaction() as sql:
             if key is not None:
-                await idempotency.claim(
-                    sql,
-                    idempotency.key_of(actor_id, key),
-                    body_hash,
-                    f"{CODE}:{made.id}",
-                    made.created_at,
-                )
-                await idempotency.keep(sql, f"{CODE}:{made.id}", made.model_dump_json())
+                subject, row_key = f"{CODE}:{made.id}", idempotency.key_of(actor_id, key)
+                await idempotency.claim(sql, row_key, body_hash, subject, made.created_at)
+                await idempotency.keep(sql, subject, made.model_dump_json())
             query = (
                 f"INSERT INTO broadcast_chats (broadcast_id, platform, platform_user_id) "
                 f"SELECT $2, links.platform, links.platform_user_id {_LINKED}"
@@ -100,13 +95,8 @@ class Broadcasts:
                 "VALUES ($1, $2, $3, $4, $5)"
             )
             await sql.execute(query, made.id, actor_id, made.text, made.chats, made.created_at)
-            await audit.record(
-                sql,
-                CODE,
-                actor_id=actor_id,
-                subject=str(made.id),
-                after={"chats": made.chats, "text": made.text},
-            )
+            after: audit.Facts = {"chats": made.chats, "text": made.text}
+            await audit.record(sql, CODE, actor_id=actor_id, subject=str(made.id), after=after)
         return made
 
     async def page(
@@ -116,15 +106,10 @@ class Broadcasts:
         found, more = await ids_of(
             self._db, "broadcasts", [], OLDEST if sort == "oldest" else NEWEST, cursor, limit
         )
-        rows = (
-            await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = ANY($1::text[])", found)
-            if found
-            else ()
-        )
-        return Page(
-            items=await self._outs(sorted(rows, key=lambda row: found.index(row["id"]))),
-            next_cursor=more,
-        )
+        query = f"{_ROWS} WHERE broadcasts.id = ANY($1::text[])"
+        rows = await self._db.fetch(query, found) if found else ()
+        shown = sorted(rows, key=lambda row: found.index(row["id"]))
+        return Page(items=await self._outs(shown), next_cursor=more)
 
     async def stop(self, broadcast_id: str, *, actor_id: str) -> BroadcastOut:
         """Stop the rest of a broadcast. Raises `NotFound`, and `Conflict` when nothing of it waits
@@ -222,18 +207,14 @@ async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
         ) RETURNING broadcast_id, platform_user_id
         """
     taken = await sql.fetch(query, platform, count)
+    query = """
+        SELECT links.chat_id, links.user_id, broadcasts.text, broadcasts.id AS broadcast_id
+        FROM links, broadcasts
+        WHERE links.platform = $1 AND links.platform_user_id = $2 AND broadcasts.id = $3
+        """
     found: list[Row] = []
     for each in taken:
-        found += await sql.fetch(
-            """
-            SELECT links.chat_id, links.user_id, broadcasts.text, broadcasts.id AS broadcast_id
-            FROM links, broadcasts
-            WHERE links.platform = $1 AND links.platform_user_id = $2 AND broadcasts.id = $3
-            """,
-            platform,
-            each["platform_user_id"],
-            each["broadcast_id"],
-        )
+        found += await sql.fetch(query, platform, each["platform_user_id"], each["broadcast_id"])
     return found
 
 

@@ -4,6 +4,7 @@ asks often."""
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from api import ids
@@ -11,8 +12,8 @@ from api.admin import schemas, store
 from api.auth.bearers import GONE_AFTER
 from api.budget import spending
 from api.budget.breakdown import TOP
+from api.budget.schemas import DayOut
 from api.db import Db, Row
-from api.schemas import usd
 
 T = TypeVar("T")
 
@@ -59,8 +60,7 @@ class Stats:
 
     async def _count(self) -> schemas.StatsOut:
         at, db = ids.now(), self._db
-        days = {each.day: each.spent for each in await spending.by_day(db, spending.start_of(DAYS))}
-        nothing = spending.Spent(0, 0)
+        spent = {each.day: each for each in await spending.by_day(db, spending.start_of(DAYS))}
         return schemas.StatsOut(
             at=at,
             counted_at=at,
@@ -70,10 +70,8 @@ class Stats:
             today=await self._spend(1),
             month=await self._spend(at.day),
             days=[
-                schemas.DaySpendOut(
-                    day=day,
-                    spent_usd=usd(days.get(day, nothing).micro),
-                    count=days.get(day, nothing).count,
+                schemas.DaySpendOut.model_validate(
+                    spent.get(day) or DayOut(day=day, spent_usd=Decimal(0), count=0)
                 )
                 for day in spending.days_since(spending.start_of(DAYS))
             ],
@@ -85,38 +83,20 @@ class Stats:
     async def _spend(self, days: int) -> schemas.SpendOut:
         since = spending.start_of(days)
         models = await spending.by_model(self._db, since)
+        users = await spending.by_user(self._db, since)
         return schemas.SpendOut(
             since=since,
-            spent_usd=usd(sum(each.spent.micro for each in models)),
-            count=sum(each.spent.count for each in models),
-            users=[
-                schemas.SpenderOut(
-                    user_id=each.user_id,
-                    name=each.name,
-                    spent_usd=usd(each.spent.micro),
-                    count=each.spent.count,
-                )
-                for each in await spending.by_user(self._db, since)
-            ],
-            models=[
-                schemas.ModelSpendOut(
-                    kind=each.kind,
-                    model=each.model,
-                    spent_usd=usd(each.spent.micro),
-                    count=each.spent.count,
-                )
-                for each in models[:TOP]
-            ],
+            spent_usd=sum((each.spent_usd for each in models), Decimal(0)),
+            count=sum(each.count for each in models),
+            users=[schemas.SpenderOut.model_validate(each) for each in users],
+            models=[schemas.ModelSpendOut.model_validate(each) for each in models[:TOP]],
         )
 
     async def _queue(self) -> list[schemas.QueueOut]:
         at = ids.now()
         return [
             schemas.QueueOut(
-                kind=row["kind"],
-                queued=row["queued"],
-                processing=row["processing"],
-                needs_review=row["needs_review"],
+                **{name: row[name] for name in ("kind", "queued", "processing", "needs_review")},
                 waiting_seconds=_since(row["oldest"], at),
                 running_seconds=_since(row["first_started"], at),
             )
@@ -149,14 +129,9 @@ def _deliveries(rows: Sequence[Row]) -> list[schemas.DeliveryCountOut]:
 
 
 def _typical(row: Row) -> schemas.TypicalOut:
+    named = {name: row[name] for name in ("kind", "model", "count")}
     half, most = round(row["half"], 1), round(row["most"], 1)
-    return schemas.TypicalOut(
-        kind=row["kind"],
-        model=row["model"],
-        count=row["count"],
-        half_seconds=half,
-        most_seconds=most,
-    )
+    return schemas.TypicalOut(**named, half_seconds=half, most_seconds=most)
 
 
 def _bot(row: Row) -> schemas.BotOut:

@@ -157,15 +157,6 @@ async def engine(sql: Sql) -> str:
     return str(row["version"]) if row else ""
 
 
-async def touch(sql: Sql, name: str, at: datetime) -> None:
-    """Write something that changes nothing, to time it."""
-    query = (
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
-    )
-    await sql.execute(query, name, at)
-
-
 async def postgres_size(sql: Sql) -> int:
     row = await sql.fetch_one("SELECT pg_database_size(current_database()) AS bytes")
     return int(row["bytes"]) if row else 0

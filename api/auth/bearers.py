@@ -51,12 +51,8 @@ class Bearers:
             raise NotAuthenticated("session_ended")
         if found.status != "active":
             raise NotAuthenticated("sign_in_refused")
-        return Caller(
-            claims.sub,
-            found.role,
-            session_id=claims.sid,
-            proved_at=found.proved_at or found.created_at,
-        )
+        proved_at = found.proved_at or found.created_at
+        return Caller(claims.sub, found.role, session_id=claims.sid, proved_at=proved_at)
 
     async def _acting(self, claims: ActClaims) -> Caller:
         if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:

@@ -18,6 +18,7 @@ from api.links.service import LinkService
 from api.schemas import Platform
 from api.users import audit
 from api.users.service import UserService
+from api.users.store import mark_again
 
 VALID_AT_ONCE = 2
 """The number of a platform's newest keys that work, so that a bot with the older one works on until
@@ -98,12 +99,9 @@ class BotService:
             revoked = await store.revoke_credential(sql, credential_id, ids.now())
             if revoked is None:
                 raise NotFound("bot_credential_unknown")
+            before, subject = {"platform": revoked.platform}, revoked.id
             await audit.record(
-                sql,
-                "bot_key_revoke",
-                actor_id=actor_id,
-                subject=revoked.id,
-                before={"platform": revoked.platform},
+                sql, "bot_key_revoke", actor_id=actor_id, subject=subject, before=before
             )
 
     async def act(self, platform: Platform, body: ActIn) -> ActOut:
@@ -111,11 +109,9 @@ class BotService:
         user_id = await self._links.owner(platform, body.platform_user_id)
         new_guest = user_id is None and self._chat_signup == "open"
         if new_guest:
+            name, chat_id = body.display_name, body.chat_id
             user_id = await self._links.guest(
-                platform,
-                body.platform_user_id,
-                display_name=body.display_name,
-                chat_id=body.chat_id,
+                platform, body.platform_user_id, display_name=name, chat_id=chat_id
             )
         if user_id is None:
             raise NotLinked("chat_not_linked")
@@ -139,7 +135,8 @@ class BotService:
         """Add a key that is not known yet, and revoke all of its platform's keys except the newest
         two."""
         at = ids.now()
-        await store.lock_credentials(sql, platform, at)
+        # other changes of the platform's keys wait until this transaction ends
+        await mark_again(sql, f"bot-keys:{platform}", at)
         made = Credential(ids.new_id(), platform, at)
         if await store.add_credential(sql, made, ids.digest(key)):
             valid = [

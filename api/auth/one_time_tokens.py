@@ -53,8 +53,7 @@ async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool
         "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 "
         "RETURNING user_id"
     )
-    row = await sql.fetch_one(query, token_hash, purpose, at)
-    return row is not None
+    return await sql.fetch_one(query, token_hash, purpose, at) is not None
 
 
 async def delete_of_user(sql: Sql, user_id: str, purpose: Purpose | None = None) -> None:

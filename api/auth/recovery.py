@@ -64,7 +64,7 @@ class Recovery:
     async def invite_again(self, user_id: str, *, actor_id: str) -> InvitedOut:
         """Make a new link in place of the old one. Raises `NotFound`, `Conflict` (taken up
         already)."""
-        user = await self._existing(user_id)
+        user = await self._users.existing(user_id)
         if not user.invited:
             raise Conflict("account_in_use")
         token, at = ids.token(), ids.now()
@@ -102,7 +102,7 @@ class Recovery:
     async def start_reset(self, user_id: str, *, actor_id: str) -> SecretLinkOut:
         """Make a reset link. The old password works until it is used. Raises `NotFound`, `Conflict`
         (nothing to reset)."""
-        user = await self._existing(user_id)
+        user = await self._users.existing(user_id)
         if user.password_hash is None or user.status != "active":
             raise Conflict("account_without_password")
         token, at = ids.token(), ids.now()
@@ -143,36 +143,25 @@ class Recovery:
     async def _holder(self, token: str, purpose: Purpose) -> tuple[User, datetime]:
         found = await one_time_tokens.good(self._db, ids.digest(token), purpose, ids.now())
         user = await self._users.find(found.user_id) if found else None
-        if (
-            found is None
-            or user is None
-            or user.status != "active"
-            or user.invited != (purpose == "invite")
-        ):
+        is_right = user is not None and user.invited == (purpose == "invite")
+        if found is None or user is None or user.status != "active" or not is_right:
             raise NotFound("invitation_not_valid" if purpose == "invite" else "reset_not_valid")
         return user, found.expires_at
 
     async def _use(self, sql: Sql, token: str, purpose: Purpose, user: User, hashed: str) -> User:
         """One caller ever gets past this; the transaction is lost for the others."""
-        used = await one_time_tokens.use(sql, ids.digest(token), purpose, ids.now())
-        chosen = (
-            await self._users.choose_password(sql, user.id, hashed, first=purpose == "invite")
-            if used
-            else None
-        )
+        chosen = None
+        if await one_time_tokens.use(sql, ids.digest(token), purpose, ids.now()):
+            first = purpose == "invite"
+            chosen = await self._users.choose_password(sql, user.id, hashed, first=first)
         if chosen is None:
             raise NotFound("invitation_not_valid" if purpose == "invite" else "reset_not_valid")
         return chosen
 
     async def _invited(self, user: User, token: str, at: datetime) -> InvitedOut:
-        link, mailed = await self._send("invite", user, token)
-        return InvitedOut(
-            user=await self._users.out(user),
-            token=token,
-            link=link,
-            expires_at=at + INVITE_LIFE,
-            mailed=mailed,
-        )
+        (link, mailed), out = await self._send("invite", user, token), await self._users.out(user)
+        ends = at + INVITE_LIFE
+        return InvitedOut(user=out, token=token, link=link, expires_at=ends, mailed=mailed)
 
     async def _send(self, purpose: Purpose, user: User, token: str) -> tuple[str | None, bool]:
         """Return the link, and whether it was mailed."""
@@ -182,9 +171,3 @@ class Recovery:
         return link, await self._mail.send(
             user.email, _SUBJECTS[purpose], _TEXTS[purpose].format(link=link)
         )
-
-    async def _existing(self, user_id: str) -> User:
-        user = await self._users.find(user_id)
-        if user is None:
-            raise NotFound("account_unknown")
-        return user

@@ -7,7 +7,7 @@ away.
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from cryptography.fernet import Fernet
@@ -41,25 +41,13 @@ def _refresh(row: Row | None) -> Refresh | None:
 
 
 async def insert(sql: Sql, token: Refresh) -> None:
-    await sql.execute(
-        "INSERT INTO refresh_tokens (token_hash, session_id, user_id, parent_hash, issued_at, "
-        "expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        token.token_hash,
-        token.session_id,
-        token.user_id,
-        token.parent_hash,
-        token.issued_at,
-        token.expires_at,
-    )
+    query = f"INSERT INTO refresh_tokens ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    await sql.execute(query, *astuple(token))
 
 
 async def by_hash(sql: Sql, token_hash: str) -> Refresh | None:
-    return _refresh(
-        await sql.fetch_one(
-            f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1", token_hash
-        )
-    )
+    query = f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1"
+    return _refresh(await sql.fetch_one(query, token_hash))
 
 
 async def use(

@@ -221,12 +221,9 @@ class AuthService:
                 or not await store.revoke_session(sql, session_id, "admin", ids.now())
             ):
                 raise NotFound("session_unknown")
+            after = {"client": session.client}
             await audit.record(
-                sql,
-                "user_session_end",
-                actor_id=actor_id,
-                subject=user_id,
-                after={"client": session.client},
+                sql, "user_session_end", actor_id=actor_id, subject=user_id, after=after
             )
 
     async def end_other_sessions(self, caller: Caller) -> None:
@@ -303,12 +300,9 @@ class AuthService:
     async def _rotate(self, sql: Sql, presented: str, successor: str) -> Refresh | None:
         """Return the used token, or None when it cannot be used (any more)."""
         at, child = ids.now(), ids.digest(successor)
+        seal, used_hash = refresh_tokens.seal(successor, presented), ids.digest(presented)
         used = await refresh_tokens.use(
-            sql,
-            ids.digest(presented),
-            replaced_by=child,
-            sealed_successor=refresh_tokens.seal(successor, presented),
-            at=at,
+            sql, used_hash, replaced_by=child, sealed_successor=seal, at=at
         )
         if used is None:
             return None
@@ -346,12 +340,9 @@ class AuthService:
         log.warning("refresh_reuse", session=token.session_id, user=token.user_id)
         async with self._db.transaction() as sql:
             if await store.revoke_session(sql, token.session_id, "refresh_reuse", ids.now()):
+                user_id, after = token.user_id, {"session": token.session_id}
                 await audit.record(
-                    sql,
-                    "refresh_reuse",
-                    actor_id=None,
-                    subject=token.user_id,
-                    after={"session": token.session_id},
+                    sql, "refresh_reuse", actor_id=None, subject=user_id, after=after
                 )
 
 

@@ -1,7 +1,7 @@
 """SQL of `sessions` and `bot_credentials`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from api.auth.schemas import SessionSort
@@ -63,17 +63,8 @@ def _session(row: Row) -> Session:
 
 
 async def insert_session(sql: Sql, session: Session) -> None:
-    await sql.execute(
-        "INSERT INTO sessions (id, user_id, client, ip, created_at, last_seen_at, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        session.id,
-        session.user_id,
-        session.client,
-        session.ip,
-        session.created_at,
-        session.last_seen_at,
-        session.expires_at,
-    )
+    query = f"INSERT INTO sessions ({_SESSION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    await sql.execute(query, *astuple(session))
 
 
 async def session(sql: Sql, session_id: str) -> Session | None:
@@ -98,11 +89,8 @@ async def live_sessions(
         ("revoked_at IS NULL AND expires_at > {0}", at),
     ]
     found, more = await ids_of(sql, "sessions", conditions, _ORDERS[sort], cursor, limit)
-    rows = (
-        await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])", found)
-        if found
-        else ()
-    )
+    query = f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])"
+    rows = await sql.fetch(query, found) if found else ()
     return sorted((_session(row) for row in rows), key=lambda each: found.index(each.id)), more
 
 
@@ -137,8 +125,7 @@ async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -
         "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 "
         "WHERE id = $1 AND revoked_at IS NULL RETURNING id"
     )
-    row = await sql.fetch_one(query, session_id, reason, at)
-    return row is not None
+    return await sql.fetch_one(query, session_id, reason, at) is not None
 
 
 async def revoke_sessions(
@@ -214,12 +201,3 @@ async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before
         "WHERE id = $1"
     )
     await sql.execute(query, credential_id, at, gone_before)
-
-
-async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
-    """Make other changes of the platform's keys wait until this transaction ends."""
-    query = (
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
-    )
-    await sql.execute(query, f"bot-keys:{platform}", at)

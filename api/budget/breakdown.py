@@ -42,8 +42,8 @@ async def broken_down(db: Db, part: SpendFilter, names_of: Names) -> BreakdownOu
     rows = await _rows(db, chosen)
     by_day = {row["name"]: row for row in rows if row["part"] == "day"}
     models = [row for row in rows if row["part"] not in {"day", "user"}]
-    users = [row for row in rows if row["part"] == "user"]
-    names = await names_of([row["name"] for row in users])
+    users = [(row["name"], row["micro"], row["n"]) for row in rows if row["part"] == "user"]
+    names = await names_of([user_id for user_id, *_ in users])
     shown = await _shown(db, part, first, end)
     return BreakdownOut(
         since=first,
@@ -51,22 +51,13 @@ async def broken_down(db: Db, part: SpendFilter, names_of: Names) -> BreakdownOu
         spent_usd=usd(sum(row["micro"] for row in by_day.values())),
         count=sum(row["n"] for row in by_day.values()),
         days=[
-            DayOut(
-                day=day,
-                spent_usd=usd(found["micro"] if found else 0),
-                count=found["n"] if found else 0,
-            )
+            DayOut(day=day, spent_usd=usd(found["micro"]), count=found["n"])
             for day in shown
-            for found in [by_day.get(day.isoformat())]
+            for found in [by_day.get(day.isoformat(), {"micro": 0, "n": 0})]
         ],
         users=[
-            PersonCostOut(
-                user_id=row["name"],
-                name=names.get(row["name"]),
-                spent_usd=usd(row["micro"]),
-                count=row["n"],
-            )
-            for row in users
+            PersonCostOut(user_id=user_id, name=names.get(user_id), spent_usd=usd(micro), count=n)
+            for user_id, micro, n in users
         ],
         models=[
             ModelCostOut(

@@ -14,7 +14,7 @@ import structlog
 from api import ids
 from api.budget import store
 from api.budget.schemas import ComparedOut
-from api.db import Db, Duplicate
+from api.db import Db, Duplicate, Row
 from api.provider.types import KeyState
 from api.schemas import usd
 
@@ -61,18 +61,15 @@ class Comparison:
         anew."""
         readings = await store.readings(self._db, ids.now() - SHOWN)
         return [
-            ComparedOut(
-                since=earlier["read_at"],
-                until=later["read_at"],
-                provider_usd=usd(later["used_micro"] - earlier["used_micro"]),
-                booked_usd=usd(later["booked_micro"] - earlier["booked_micro"]),
-                difference_usd=usd(
-                    later["used_micro"]
-                    - earlier["used_micro"]
-                    - later["booked_micro"]
-                    + earlier["booked_micro"]
-                ),
-            )
+            _compared(earlier, later)
             for later, earlier in pairwise(readings)
             if later["used_micro"] >= earlier["used_micro"]
         ]
+
+
+def _compared(earlier: Row, later: Row) -> ComparedOut:
+    used, booked = (usd(later[name] - earlier[name]) for name in ("used_micro", "booked_micro"))
+    since, until = earlier["read_at"], later["read_at"]
+    return ComparedOut(
+        since=since, until=until, provider_usd=used, booked_usd=booked, difference_usd=used - booked
+    )

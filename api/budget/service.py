@@ -110,22 +110,16 @@ class BudgetService:
             for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)
         ]
         compared = [] if self._comparison is None else await self._comparison.days()
-        items = await self.shared()
+        items, month = await self.shared(), month_of(ids.now())
         return schemas.BudgetsOut(
-            month=month_of(ids.now()),
-            items=items,
-            audit=audited,
-            overruns=overruns,
-            provider_usage=compared,
+            month=month, items=items, audit=audited, overruns=overruns, provider_usage=compared
         )
 
     async def shared(self) -> list[schemas.BudgetOut]:
         """Return this month's budgets of groups of accounts, and of all."""
         scopes = cast(tuple[schemas.SharedScope, ...], get_args(schemas.SharedScope))
-        decided, counters = (
-            await store.limits(self._db),
-            await store.counters(self._db, scopes, month_of(ids.now())),
-        )
+        decided = await store.limits(self._db)
+        counters = await store.counters(self._db, scopes, month_of(ids.now()))
         items = []
         for scope in scopes:
             limit, found = self._limit(decided, scope), counters.get(scope)
@@ -241,13 +235,8 @@ class BudgetService:
         if hold is None:
             return False
         if cost_micro > hold.amount_micro:
-            log.warning(
-                "cost_above_hold",
-                subject=hold.subject,
-                model=model,
-                held=hold.amount_micro,
-                cost=cost_micro,
-            )
+            held, subject = hold.amount_micro, hold.subject
+            log.warning("cost_above_hold", subject=subject, model=model, held=held, cost=cost_micro)
         entry = await self._book(sql, hold, hold.amount_micro, cost_micro, kind, model)
         if surplus_micro:
             await self._give_back(sql, entry, surplus_micro, store.SURPLUS)
@@ -301,15 +290,15 @@ class BudgetService:
     ) -> LedgerEntry:
         """`held`: the part of the counters' holds that is freed by it."""
         await self._close(sql, hold, held, cost)
-        await store.add_entry(
-            sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now()
-        )
-        return LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
+        entry = LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
+        await store.add_entry(sql, ids.new_id(), entry, ids.now())
+        return entry
 
     async def _give_back(self, sql: Sql, entry: LedgerEntry, amount: int, why: str) -> None:
         """Give it back to the person, in the month in which it was held. Shared budgets keep it:
         the provider was paid."""
-        await store.add_refund(sql, ids.new_id(), entry, amount, ids.now(), why=why)
+        refund = replace(entry, subject=why + entry.subject, amount_micro=-amount)
+        await store.add_entry(sql, ids.new_id(), refund, ids.now())
         await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -amount)
 
     async def release(self, sql: Sql, hold_id: str) -> bool:
@@ -332,16 +321,7 @@ class BudgetService:
         change = cost_micro - before
         if change:
             corrected = replace(hold, subject=f"corrected:{hold.subject}")
-            await store.add_entry(
-                sql,
-                ids.new_id(),
-                corrected,
-                cost=change,
-                kind=kind,
-                model=model,
-                created_at=ids.now(),
-            )
-            await self._close(sql, corrected, 0, change)
+            await self._book(sql, corrected, 0, change, kind, model)
         return change
 
     async def booked(self, user_id: str, subject: str) -> Booked | None:

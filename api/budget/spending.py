@@ -3,14 +3,21 @@ are."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import cast
+from decimal import Decimal
+from typing import TypedDict
 
 from api import ids
 from api.budget import day_sums as sums
 from api.budget.breakdown import TOP, Names, SpendFilter, broken_down, csv_lines, days_of
-from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
+from api.budget.schemas import (
+    BreakdownOut,
+    DayOut,
+    ModelCostOut,
+    MySpendOut,
+    PersonCostOut,
+    SpendDayOut,
+)
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
 
@@ -19,30 +26,11 @@ USED_DAYS = 7
 _SUMS = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    micro: int
+class Sum(TypedDict):
+    """The figures that all answers about spend have."""
+
+    spent_usd: Decimal
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spender:
-    user_id: str
-    name: str | None
-    spent: Spent
-
-
-@dataclass(frozen=True, slots=True)
-class OfModel:
-    kind: Kind
-    model: str
-    spent: Spent
-
-
-@dataclass(frozen=True, slots=True)
-class OfDay:
-    day: date
-    spent: Spent
 
 
 class Spending:
@@ -64,31 +52,20 @@ class Spending:
         by_model: dict[tuple[Kind, str], list[Row]] = {}
         for row in rows:
             by_model.setdefault((row["kind"], row["model"]), []).append(row)
-        models = sorted(
-            ((key, _sum(found)) for key, found in by_model.items()),
-            key=lambda each: (-each[1].micro, each[0]),
-        )
-        total = _sum(rows)
+        models = [
+            ModelCostOut(kind=kind, model=model, **_sum(found))
+            for (kind, model), found in by_model.items()
+        ]
+        models.sort(key=lambda each: (-each.spent_usd, each.kind, each.model))
         return MySpendOut(
-            spent_usd=usd(total.micro),
-            count=total.count,
+            **_sum(rows),
             days=[
-                DayOut(day=day, spent_usd=usd(spent.micro), count=spent.count)
+                DayOut(day=day, **_sum([row for row in rows if row["day"] == day]))
                 for day in days_since(since)
-                for spent in [_sum([row for row in rows if row["day"] == day])]
             ],
-            models=[
-                ModelCostOut(kind=kind, model=model, spent_usd=usd(spent.micro), count=spent.count)
-                for (kind, model), spent in models
-            ],
+            models=models,
             items=[
-                SpendDayOut(
-                    day=row["day"],
-                    kind=row["kind"],
-                    model=row["model"],
-                    spent_usd=usd(row["micro"]),
-                    count=row["n"],
-                )
+                SpendDayOut(day=row["day"], kind=row["kind"], model=row["model"], **_sum([row]))
                 for row in rows
             ],
         )
@@ -99,10 +76,8 @@ class Spending:
         async with self._counting:
             if self._used is None or self._used[0] < ids.now() - COUNTED_EVERY:
                 found = await by_model(self._db, start_of(USED_DAYS))
-                self._used = (
-                    ids.now(),
-                    {(each.kind, each.model): each.spent.count for each in found},
-                )
+                counts = {(each.kind, each.model): each.count for each in found}
+                self._used = (ids.now(), counts)
             return self._used[1]
 
     async def of_part(self, part: SpendFilter) -> BreakdownOut:
@@ -115,16 +90,16 @@ class Spending:
         return csv_lines(self._db, part, self._names)
 
 
-async def by_day(sql: Sql, since: datetime) -> list[OfDay]:
+async def by_day(sql: Sql, since: datetime) -> list[DayOut]:
     """Days without spend are left out."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
         f"WITH {part.sql} SELECT day, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 1", *part.values
     )
-    return [OfDay(row["day"], Spent(row["micro"], row["n"])) for row in rows]
+    return [DayOut(day=row["day"], **_sum([row])) for row in rows]
 
 
-async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
+async def by_model(sql: Sql, since: datetime) -> list[ModelCostOut]:
     """The dearest first."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
@@ -132,13 +107,10 @@ async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
         "ORDER BY 3 DESC, 2, 1",
         *part.values,
     )
-    return [
-        OfModel(cast(Kind, row["kind"]), row["model"], Spent(row["micro"], row["n"]))
-        for row in rows
-    ]
+    return [ModelCostOut(kind=row["kind"], model=row["model"], **_sum([row])) for row in rows]
 
 
-async def by_user(sql: Sql, since: datetime) -> list[Spender]:
+async def by_user(sql: Sql, since: datetime) -> list[PersonCostOut]:
     """Those who spent most."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
@@ -149,7 +121,7 @@ async def by_user(sql: Sql, since: datetime) -> list[Spender]:
         "FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1",
         *part.values,
     )
-    return [Spender(row["user_id"], row["name"], Spent(row["micro"], row["n"])) for row in rows]
+    return [PersonCostOut(user_id=row["user_id"], name=row["name"], **_sum([row])) for row in rows]
 
 
 def start_of(days: int) -> datetime:
@@ -166,5 +138,6 @@ def days_since(since: datetime) -> list[date]:
     return [first + timedelta(days=number) for number in range((today - first).days + 1)]
 
 
-def _sum(rows: Sequence[Row]) -> Spent:
-    return Spent(sum(row["micro"] for row in rows), sum(row["n"] for row in rows))
+def _sum(rows: Sequence[Row]) -> Sum:
+    spent_micro = sum(row["micro"] for row in rows)
+    return {"spent_usd": usd(spent_micro), "count": sum(row["n"] for row in rows)}

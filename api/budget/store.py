@@ -1,7 +1,7 @@
 """SQL of counters per scope and month, limits of groups, holds, and the ledger."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from api.db import Row, Sql
@@ -44,16 +44,11 @@ class Difference:
     spent_by_ledger_micro: int
 
 
+_HOLD = "id, user_id, month, subject, amount_micro, group_scope, limit_micro"
+
+
 def _hold(row: Row) -> Hold:
-    return Hold(
-        row["id"],
-        row["user_id"],
-        row["month"],
-        row["subject"],
-        row["amount_micro"],
-        row["group_scope"],
-        row["limit_micro"],
-    )
+    return Hold(*(row[name] for name in _HOLD.split(", ")))
 
 
 async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
@@ -120,20 +115,10 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
 
 
 async def add_hold(sql: Sql, hold: Hold, created_at: datetime) -> None:
-    query = """
-        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, limit_micro,
-            state, created_at)
+    query = f"""
+        INSERT INTO holds ({_HOLD}, state, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8)"""
-    values = (
-        hold.id,
-        hold.user_id,
-        hold.month,
-        hold.subject,
-        hold.amount_micro,
-        hold.group,
-        hold.limit_micro,
-    )
-    await sql.execute(query, *values, created_at)
+    await sql.execute(query, *astuple(hold), created_at)
 
 
 async def close_hold(
@@ -146,9 +131,9 @@ async def close_hold(
     before: str = "held",
 ) -> Hold | None:
     """None when the hold is not in the state `before`, or never was."""
-    query = """
+    query = f"""
         UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1 AND state = $5
-        RETURNING id, user_id, month, subject, amount_micro, group_scope, limit_micro"""
+        RETURNING {_HOLD}"""
     row = await sql.fetch_one(query, hold_id, state, settled_micro, closed_at, before)
     return None if row is None else _hold(row)
 
@@ -176,10 +161,7 @@ async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
 
 async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:
     """Return the hold with the amount booked before; None for one that was never settled."""
-    query = """
-        SELECT id, user_id, month, subject, amount_micro, group_scope, limit_micro, settled_micro
-            FROM holds
-        WHERE id = $1 AND state = 'settled'"""
+    query = f"SELECT {_HOLD}, settled_micro FROM holds WHERE id = $1 AND state = 'settled'"
     row = await sql.fetch_one(query, hold_id)
     if row is None:
         return None
@@ -192,27 +174,6 @@ async def open_hold_ids(sql: Sql, subject_prefix: str, before: datetime) -> list
         "SELECT id FROM holds WHERE state = 'held' AND starts_with(subject, $1) AND created_at < $2"
     )
     return [row["id"] for row in await sql.fetch(query, subject_prefix, before)]
-
-
-async def add_entry(
-    sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str, model: str, created_at: datetime
-) -> None:
-    query = """
-        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
-            created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    await sql.execute(
-        query,
-        entry_id,
-        hold.user_id,
-        hold.month,
-        hold.id,
-        hold.subject,
-        kind,
-        model,
-        cost,
-        created_at,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +189,14 @@ class LedgerEntry:
     amount_micro: int
 
 
+async def add_entry(sql: Sql, entry_id: str, entry: LedgerEntry, created_at: datetime) -> None:
+    query = """
+        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
+            created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+    await sql.execute(query, entry_id, *astuple(entry), created_at)
+
+
 async def entry_of(sql: Sql, hold_id: str) -> LedgerEntry | None:
     query = """
         SELECT user_id, month, hold_id, subject, kind, model,
@@ -236,33 +205,6 @@ async def entry_of(sql: Sql, hold_id: str) -> LedgerEntry | None:
         FROM ledger WHERE hold_id = $1 AND amount_micro > 0 ORDER BY id LIMIT 1"""
     row = await sql.fetch_one(query, hold_id)
     return None if row is None else LedgerEntry(**row)
-
-
-async def add_refund(
-    sql: Sql,
-    entry_id: str,
-    entry: LedgerEntry,
-    amount: int,
-    created_at: datetime,
-    *,
-    why: str = REFUND,
-) -> None:
-    """They count for the user and in no shared budget."""
-    query = """
-        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
-            created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    values = (
-        entry.user_id,
-        entry.month,
-        entry.hold_id,
-        why + entry.subject,
-        entry.kind,
-        entry.model,
-        -amount,
-        created_at,
-    )
-    await sql.execute(query, entry_id, *values)
 
 
 async def given_back(sql: Sql, user_id: str, month: str) -> int:
@@ -341,15 +283,4 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
         WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0)
             OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
         ORDER BY 2, 1"""
-    names = (
-        "scope",
-        "month",
-        "held_micro",
-        "held_by_holds_micro",
-        "spent_micro",
-        "spent_by_ledger_micro",
-    )
-    return [
-        Difference(*(row[name] for name in names))
-        for row in await sql.fetch(query, global_scope, REFUND)
-    ]
+    return [Difference(**row) for row in await sql.fetch(query, global_scope, REFUND)]

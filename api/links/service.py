@@ -106,15 +106,7 @@ class LinkService:
         sender = f"redeem:{platform}:{body.platform_user_id}"
         await self._throttle.take(sender, WRONG_CODES)
         await self._refuse_linked(platform, body)
-        code = await store.redeem(
-            self._db,
-            code_hash,
-            platform,
-            platform_user_id=body.platform_user_id,
-            display_name=body.display_name,
-            chat_id=body.chat_id,
-            at=ids.now(),
-        )
+        code = await store.redeem(self._db, code_hash, platform, body, ids.now())
         if code is None:
             raise NotFound("code_not_valid")
         await self._throttle.give_back(sender)
@@ -124,8 +116,8 @@ class LinkService:
 
     async def answer(self, platform: Platform, body: schemas.AnswerIn) -> schemas.RedeemOut:
         """Take the chat's yes or no. Raises `NotFound` when this sender has no such open code."""
-        decide = store.accept if body.accept else store.decline
-        code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
+        answered = (body.code_id, platform, body.platform_user_id, ids.now())
+        code = await store.answer(self._db, *answered, accepted=body.accept)
         if code is None:
             raise NotFound("code_not_valid")
         return schemas.RedeemOut(
@@ -162,21 +154,13 @@ class LinkService:
             gone = await store.delete_link(sql, platform, platform_user_id, user_id)
             if gone is None:
                 raise NotFound("link_unknown")
-            await audit.record(
-                sql,
-                "unlink",
-                actor_id=user_id,
-                subject=user_id,
-                before=_identity(platform, platform_user_id),
-            )
+            before = _identity(platform, platform_user_id)
+            await audit.record(sql, "unlink", actor_id=user_id, subject=user_id, before=before)
             if gone.chat_id != from_chat:
                 hint = await self._hint(user_id, sql)
+                facts, chat_id = {"account_hint": hint}, gone.chat_id
                 await self._outbox.notify(
-                    sql,
-                    platform=platform,
-                    chat_id=gone.chat_id,
-                    code="unlinked",
-                    facts={"account_hint": hint},
+                    sql, platform=platform, chat_id=chat_id, code="unlinked", facts=facts
                 )
             rung = {
                 platform,
@@ -218,13 +202,8 @@ class LinkService:
             if await throttle.take(sql, f"report:{user_id}:{code}", REPORTS) is None:
                 for admin in admins:
                     rung |= await self._tell_chats(sql, admin, "report", facts)
-                await audit.record(
-                    sql,
-                    "report",
-                    actor_id=user_id,
-                    subject=user_id,
-                    after={"reason": code, "short_id": short_id},
-                )
+                after = {"reason": code, "short_id": short_id}
+                await audit.record(sql, "report", actor_id=user_id, subject=user_id, after=after)
         self._ring_all(rung)
         return schemas.ReportedOut(chats=len(chats))
 
@@ -266,12 +245,9 @@ class LinkService:
                     "account_hint": await self._hint(code.user_id, sql)
                 }
                 told = await self._tell_chats(sql, user.id, "link_refused", facts)
+                after, actor_id = _identity(platform, body.platform_user_id), code.user_id
                 await audit.record(
-                    sql,
-                    "link_refused",
-                    actor_id=code.user_id,
-                    subject=user.id,
-                    after=_identity(platform, body.platform_user_id),
+                    sql, "link_refused", actor_id=actor_id, subject=user.id, after=after
                 )
             self._ring_all(told)
         raise Conflict("chat_linked_already")
@@ -311,14 +287,9 @@ class LinkService:
                 sql, platform=platform, chat_id=chat_id, code="link_conflict", facts={}
             )
             return False
-        await audit.record(
-            sql,
-            "link",
-            actor_id=code.user_id,
-            subject=code.user_id,
-            after=_identity(platform, identity),
-        )
-        hint = await self._hint(code.user_id, sql)
+        user_id, after = code.user_id, _identity(platform, identity)
+        await audit.record(sql, "link", actor_id=user_id, subject=user_id, after=after)
+        hint = await self._hint(user_id, sql)
         await self._outbox.notify(
             sql, platform=platform, chat_id=chat_id, code="linked", facts={"account_hint": hint}
         )

@@ -1,10 +1,11 @@
 """SQL of `links`, `link_codes` and `bots`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from api.db import Row, Sql
+from api.links.schemas import RedeemIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +67,20 @@ async def links_of(sql: Sql, user_id: str) -> Sequence[Link]:
 
 async def insert_link(sql: Sql, link: Link) -> bool:
     """False when the identity belongs to somebody already."""
-    row = await sql.fetch_one(
-        "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
-        "created_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (platform, platform_user_id) DO NOTHING "
-        "RETURNING user_id",
-        link.platform,
-        link.platform_user_id,
-        link.user_id,
-        link.display_name,
-        link.chat_id,
-        link.created_at,
+    query = (
+        f"INSERT INTO links ({_LINK}) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT (platform, platform_user_id) DO NOTHING RETURNING user_id"
     )
-    return row is not None
+    return await sql.fetch_one(query, *astuple(link)) is not None
 
 
 async def take_over(sql: Sql, link: Link, previous_user_id: str) -> bool:
     """Give the identity to `link.user_id`, if it still belongs to `previous_user_id`."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE links SET user_id = $3, display_name = $4, chat_id = $5, created_at = $6 "
-        "WHERE platform = $1 AND platform_user_id = $2 AND user_id = $7 RETURNING user_id",
-        link.platform,
-        link.platform_user_id,
-        link.user_id,
-        link.display_name,
-        link.chat_id,
-        link.created_at,
-        previous_user_id,
+        "WHERE platform = $1 AND platform_user_id = $2 AND user_id = $7 RETURNING user_id"
     )
-    return row is not None
+    return await sql.fetch_one(query, *astuple(link), previous_user_id) is not None
 
 
 async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: str) -> Link | None:
@@ -134,14 +120,7 @@ async def burn_unredeemed(sql: Sql, code_hash: str, platform: str, at: datetime)
 
 
 async def redeem(
-    sql: Sql,
-    code_hash: str,
-    platform: str,
-    *,
-    platform_user_id: str,
-    display_name: str,
-    chat_id: str,
-    at: datetime,
+    sql: Sql, code_hash: str, platform: str, by: RedeemIn, at: datetime
 ) -> Code | None:
     """Give the code to one person in one chat, who may ask again if the answer was lost."""
     query = (
@@ -151,28 +130,15 @@ async def redeem(
         f"OR (platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) AND {_OPEN} "
         f"RETURNING {_CODE}"
     )
-    return _code(
-        await sql.fetch_one(query, at, code_hash, platform, platform_user_id, display_name, chat_id)
-    )
+    chat = (by.platform_user_id, by.display_name, by.chat_id)
+    return _code(await sql.fetch_one(query, at, code_hash, platform, *chat))
 
 
-async def accept(
-    sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
+async def answer(
+    sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime, *, accepted: bool
 ) -> Code | None:
     query = (
-        "UPDATE link_codes SET accepted_at = $1 "
-        "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
-        f"AND redeemed_at IS NOT NULL AND {_OPEN} "
-        f"RETURNING {_CODE}"
-    )
-    return _code(await sql.fetch_one(query, at, code_id, platform, platform_user_id))
-
-
-async def decline(
-    sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
-) -> Code | None:
-    query = (
-        "UPDATE link_codes SET burned_at = $1 "
+        f"UPDATE link_codes SET {'accepted_at' if accepted else 'burned_at'} = $1 "
         "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
         f"AND redeemed_at IS NOT NULL AND {_OPEN} "
         f"RETURNING {_CODE}"

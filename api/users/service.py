@@ -16,6 +16,8 @@ from api.users.schemas import ProfileIn, Role, Sort, Standings, Status, UserOut
 from api.users.store import Change, Standing, User
 
 SETUP = "setup"
+ADMINS = "admins"
+"""The mark for which changes of admins wait for each other."""
 PRODUCT_WORDS = (
     "allucanget",
     "all you can get ai",
@@ -90,7 +92,7 @@ class UserService:
         return _out(user, *await self._figures.of_user(user.id))
 
     async def show(self, user_id: str) -> UserOut:
-        return await self.out(await self._existing(user_id))
+        return await self.out(await self.existing(user_id))
 
     async def page(
         self,
@@ -127,19 +129,7 @@ class UserService:
     def new_invited(self, email: str, role: Role, monthly_usd: Decimal | None) -> User:
         """Return the account of a person who has still to choose a password, not stored yet."""
         monthly = self._monthly_micro if monthly_usd is None else micro(monthly_usd)
-        name, _, _ = email.partition("@")
-        return User(
-            ids.new_id(),
-            normal(email),
-            None,
-            name,
-            role,
-            "active",
-            "auto",
-            monthly,
-            guest=False,
-            created_at=ids.now(),
-        )
+        return _new(normal(email), email.partition("@")[0], role, monthly)
 
     async def hash_for(
         self, user: User, password: str, *, field: str = "password", email: str | None = None
@@ -175,19 +165,7 @@ class UserService:
 
     def new_guest(self, display_name: str) -> User:
         """Return an account for a chat identity, not stored yet."""
-        name = display_name or "Guest"
-        return User(
-            ids.new_id(),
-            None,
-            None,
-            name,
-            "user",
-            "active",
-            "auto",
-            self._guest_micro,
-            guest=True,
-            created_at=ids.now(),
-        )
+        return _new(None, display_name or "Guest", "user", self._guest_micro)
 
     async def add(self, sql: Sql, user: User) -> None:
         """Raises `Conflict` when the e-mail has an account; the transaction is lost then."""
@@ -229,7 +207,7 @@ class UserService:
     async def check_change(self, user_id: str, body: ProfileIn) -> Change:
         """Return the change that the body asks for, a new password hashed. Raises `InvalidRequest`,
         `NotFound`."""
-        user = await self._existing(user_id)
+        user = await self.existing(user_id)
         change = Change(
             display_name=_name(body), language=body.language, confirm_micro=_confirm(body)
         )
@@ -268,34 +246,26 @@ class UserService:
         """Change the role, from the user's next call on. Raises `LastAdmin`, `NotFound`, `Conflict`
         (a guest cannot sign in, so it cannot be an admin)."""
         async with self._db.transaction() as sql:
-            await store.lock_admins(sql, ids.now())
+            await store.mark_again(sql, ADMINS, ids.now())
             user = _there(await store.by_id(sql, user_id))
             if user.guest and role == "admin":
                 raise Conflict("guest_no_admin")
             await self._stand(sql, user, role=role, status=user.status)
+            before, after = {"role": user.role}, {"role": role}
             await audit.record(
-                sql,
-                "user_role",
-                actor_id=actor_id,
-                subject=user_id,
-                before={"role": user.role},
-                after={"role": role},
+                sql, "user_role", actor_id=actor_id, subject=user_id, before=before, after=after
             )
         return await self.out(replace(user, role=role))
 
     async def set_status(self, sql: Sql, user_id: str, status: Status, *, actor_id: str) -> User:
         """Change the status, from the user's next call on. Raises `LastAdmin`, `NotFound`; the
         transaction is lost then."""
-        await store.lock_admins(sql, ids.now())
+        await store.mark_again(sql, ADMINS, ids.now())
         user = _there(await store.by_id(sql, user_id))
         await self._stand(sql, user, role=user.role, status=status)
+        before, after = {"status": user.status}, {"status": status}
         await audit.record(
-            sql,
-            "user_status",
-            actor_id=actor_id,
-            subject=user_id,
-            before={"status": user.status},
-            after={"status": status},
+            sql, "user_status", actor_id=actor_id, subject=user_id, before=before, after=after
         )
         return replace(user, status=status)
 
@@ -317,20 +287,15 @@ class UserService:
         """Disable the account, so that nothing new arrives for it. Raises `LastAdmin`,
         `NotFound`."""
         async with self._db.transaction() as sql:
-            await store.lock_admins(sql, ids.now())
+            await store.mark_again(sql, ADMINS, ids.now())
             user = _there(await store.by_id(sql, user_id))
             await self._stand(sql, user, role=user.role, status="disabled")
         return user
 
     async def delete(self, sql: Sql, user: User, *, actor_id: str) -> None:
         await store.delete(sql, user.id)
-        await audit.record(
-            sql,
-            "user_delete",
-            actor_id=actor_id,
-            subject=user.id,
-            before={"role": user.role, "guest": user.guest},
-        )
+        before: audit.Facts = {"role": user.role, "guest": user.guest}
+        await audit.record(sql, "user_delete", actor_id=actor_id, subject=user.id, before=before)
 
     async def deleted_since(self, since: datetime) -> list[str]:
         """Return the ids of accounts that are gone."""
@@ -341,13 +306,20 @@ class UserService:
         if not await store.set_standing(sql, user.id, role=role, status=status, at=ids.now()):
             raise LastAdmin("last_admin_stays")
 
-    async def _existing(self, user_id: str) -> User:
+    async def existing(self, user_id: str) -> User:
+        """Raises `NotFound`."""
         return _there(await store.by_id(self._db, user_id))
 
 
 def normal(email: str) -> str:
     """An e-mail address as it is stored and looked up."""
     return email.strip().lower()
+
+
+def _new(email: str | None, name: str, role: Role, micro: int) -> User:
+    """Return an account without a password; a guest's has no e-mail address."""
+    new_id, at, is_guest = ids.new_id(), ids.now(), email is None
+    return User(new_id, email, None, name, role, "active", "auto", micro, is_guest, at)
 
 
 def _out(user: User, spent: int, held: int) -> UserOut:

@@ -1,7 +1,7 @@
 """SQL of `users`: one account each, of a person or of a chat guest."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -77,21 +77,11 @@ def _user(row: Row) -> User:
 
 async def insert(sql: Sql, user: User) -> None:
     """Raises `Duplicate` when the e-mail is taken."""
-    await sql.execute(
-        "INSERT INTO users (id, email, password_hash, display_name, role, status, language, "
-        "monthly_micro, guest, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
-        user.id,
-        user.email,
-        user.password_hash,
-        user.display_name,
-        user.role,
-        user.status,
-        user.language,
-        user.monthly_micro,
-        user.guest,
-        user.created_at,
+    query = (
+        f"INSERT INTO users ({COLUMNS}, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $10)"
     )
+    await sql.execute(query, *astuple(user))
 
 
 async def by_id(sql: Sql, user_id: str) -> User | None:
@@ -190,26 +180,17 @@ async def page(
         *values,
     )
     shown = [row["id"] for row in rows[:limit]]
-    found = (
-        await sql.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::text[])", shown)
-        if shown
-        else ()
-    )
-    people = {row["id"]: _user(row) for row in found}
+    query = f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::text[])"
+    people = {row["id"]: _user(row) for row in (await sql.fetch(query, shown) if shown else ())}
     last = rows[limit - 1] if len(rows) > limit else None
-    return [people[each] for each in shown if each in people], cursor_of(
-        order, last["id"], last["sort_key"]
-    ) if last else None
+    next_one = cursor_of(order, last["id"], last["sort_key"]) if last else None
+    return [people[each] for each in shown if each in people], next_one
 
 
 async def has_admin(sql: Sql) -> bool:
     """Tell whether there is an admin who can sign in: an invited one does not count."""
-    return (
-        await sql.fetch_one(
-            "SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1"
-        )
-        is not None
-    )
+    query = "SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1"
+    return await sql.fetch_one(query) is not None
 
 
 async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
@@ -243,8 +224,7 @@ async def hear_language(sql: Sql, user_id: str, language: str) -> None:
 async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
     """Replace the hash, while it is still the one that was verified."""
     query = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
-    row = await sql.fetch_one(query, user_id, old, new)
-    return row is not None
+    return await sql.fetch_one(query, user_id, old, new) is not None
 
 
 async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: datetime) -> bool:
@@ -254,8 +234,7 @@ async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: dat
         "UPDATE users SET updated_at = $3 "
         "WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id"
     )
-    row = await sql.fetch_one(query, user_id, password_hash, at)
-    return row is not None
+    return await sql.fetch_one(query, user_id, password_hash, at) is not None
 
 
 async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
@@ -293,18 +272,9 @@ async def set_preferences(sql: Sql, user_id: str, chosen_json: str) -> None:
     await sql.execute("UPDATE users SET preferences_json = $2 WHERE id = $1", user_id, chosen_json)
 
 
-async def lock_admins(sql: Sql, at: datetime) -> None:
-    """Make other changes of admins wait until this transaction ends."""
-    await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
-        at,
-    )
-
-
 async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at: datetime) -> bool:
-    """False when nobody has this id, or when no active admin would be left. Call `lock_admins`
-    first."""
+    """False when nobody has this id, or when no active admin would be left. Write the mark
+    of admins first."""
     query = (
         "UPDATE users SET role = $2, status = $3, updated_at = $4 "
         "WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') OR role <> 'admin' "
@@ -313,18 +283,26 @@ async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at
         "AND o.password_hash IS NOT NULL)) "
         "RETURNING id"
     )
-    row = await sql.fetch_one(query, user_id, role, status, at)
-    return row is not None
+    return await sql.fetch_one(query, user_id, role, status, at) is not None
 
 
 async def set_guest_status(sql: Sql, user_id: str, status: Status, at: datetime) -> bool:
     query = "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id"
-    row = await sql.fetch_one(query, user_id, status, at)
-    return row is not None
+    return await sql.fetch_one(query, user_id, status, at) is not None
 
 
 async def delete(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM users WHERE id = $1", user_id)
+
+
+async def mark_again(sql: Sql, name: str, at: datetime) -> None:
+    """Write a mark that may be there already: others that write it wait until this transaction
+    ends."""
+    query = (
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
+    )
+    await sql.execute(query, name, at)
 
 
 async def mark(sql: Sql, name: str, at: datetime) -> None:
