@@ -11,14 +11,13 @@ from api.auth import store
 from api.auth.bearers import GONE_AFTER
 from api.auth.store import Credential
 from api.auth.tokens import ACT_LIFE, TokenSigner
-from api.db import Db, Sql
+from api.db import Db, Sql, marks
 from api.errors import NotAllowed, NotFound, NotLinked
 from api.links.schemas import ActIn, ActOut
 from api.links.service import LinkService
 from api.schemas import Platform
 from api.users import audit
 from api.users.service import UserService
-from api.users.store import mark_again
 
 VALID_AT_ONCE = 2
 """The number of a platform's newest keys that work, so that a bot with the older one works on until
@@ -136,7 +135,7 @@ class BotService:
         two."""
         at = ids.now()
         # other changes of the platform's keys wait until this transaction ends
-        await mark_again(sql, f"bot-keys:{platform}", at)
+        await marks.touch(sql, f"bot-keys:{platform}", at)
         made = Credential(ids.new_id(), platform, at)
         if await store.add_credential(sql, made, ids.digest(key)):
             valid = [

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from api import ids
-from api.db import Db, Duplicate, Sql
+from api.db import Db, Duplicate, Sql, marks
 from api.errors import Conflict, InvalidRequest, LastAdmin, NotFound, SetupDone
 from api.schemas import Page, micro, usd
 from api.users import audit, passwords, store
@@ -177,7 +177,7 @@ class UserService:
     async def add_first_admin(self, sql: Sql, user: User) -> None:
         """Store the first admin. Exactly one call ever succeeds. Raises `SetupDone`."""
         try:
-            await store.mark(sql, SETUP, ids.now())
+            await marks.add(sql, SETUP, ids.now())
         except Duplicate as error:
             raise SetupDone("admin_exists") from error
         if await store.has_admin(sql):
@@ -246,7 +246,7 @@ class UserService:
         """Change the role, from the user's next call on. Raises `LastAdmin`, `NotFound`, `Conflict`
         (a guest cannot sign in, so it cannot be an admin)."""
         async with self._db.transaction() as sql:
-            await store.mark_again(sql, ADMINS, ids.now())
+            await marks.touch(sql, ADMINS, ids.now())
             user = _there(await store.by_id(sql, user_id))
             if user.guest and role == "admin":
                 raise Conflict("guest_no_admin")
@@ -260,7 +260,7 @@ class UserService:
     async def set_status(self, sql: Sql, user_id: str, status: Status, *, actor_id: str) -> User:
         """Change the status, from the user's next call on. Raises `LastAdmin`, `NotFound`; the
         transaction is lost then."""
-        await store.mark_again(sql, ADMINS, ids.now())
+        await marks.touch(sql, ADMINS, ids.now())
         user = _there(await store.by_id(sql, user_id))
         await self._stand(sql, user, role=user.role, status=status)
         before, after = {"status": user.status}, {"status": status}
@@ -287,7 +287,7 @@ class UserService:
         """Disable the account, so that nothing new arrives for it. Raises `LastAdmin`,
         `NotFound`."""
         async with self._db.transaction() as sql:
-            await store.mark_again(sql, ADMINS, ids.now())
+            await marks.touch(sql, ADMINS, ids.now())
             user = _there(await store.by_id(sql, user_id))
             await self._stand(sql, user, role=user.role, status="disabled")
         return user

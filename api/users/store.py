@@ -293,18 +293,3 @@ async def set_guest_status(sql: Sql, user_id: str, status: Status, at: datetime)
 
 async def delete(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM users WHERE id = $1", user_id)
-
-
-async def mark_again(sql: Sql, name: str, at: datetime) -> None:
-    """Write a mark that may be there already: others that write it wait until this transaction
-    ends."""
-    query = (
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
-        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
-    )
-    await sql.execute(query, name, at)
-
-
-async def mark(sql: Sql, name: str, at: datetime) -> None:
-    """Raises `Duplicate` when the fact is there already."""
-    await sql.execute("INSERT INTO marks (name, created_at) VALUES ($1, $2)", name, at)
