@@ -76,36 +76,28 @@ async def _whole(
 
 
 async def unread(sql: Sql, user_id: str) -> int:
-    row = await sql.fetch_one(
+    query = (
         "SELECT count(*) AS n FROM deliveries "
-        "WHERE user_id = $1 AND state = 'inbox' AND read_at IS NULL",
-        user_id,
+        "WHERE user_id = $1 AND state = 'inbox' AND read_at IS NULL"
     )
+    row = await sql.fetch_one(query, user_id)
     return cast(int, row["n"]) if row else 0
 
 
 async def read(sql: Sql, user_id: str, delivery_id: str | None, now: datetime) -> bool:
     """Mark one as read, or with None all of them. False when there is no such one."""
-    rows = await sql.fetch(
-        """
+    query = """
         UPDATE deliveries SET read_at = coalesce(read_at, $3)
         WHERE user_id = $1 AND state = 'inbox' AND ($2::text IS NULL OR id = $2::text) RETURNING id
-        """,
-        user_id,
-        delivery_id,
-        now,
-    )
+        """
+    rows = await sql.fetch(query, user_id, delivery_id, now)
     return bool(rows)
 
 
 async def put_aside(sql: Sql, user_id: str, delivery_id: str, now: datetime) -> bool:
-    row = await sql.fetch_one(
-        """
+    query = """
         UPDATE deliveries SET state = 'done', read_at = coalesce(read_at, $3)
         WHERE user_id = $1 AND id = $2 AND state = 'inbox' RETURNING id
-        """,
-        user_id,
-        delivery_id,
-        now,
-    )
+        """
+    row = await sql.fetch_one(query, user_id, delivery_id, now)
     return row is not None

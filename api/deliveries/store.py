@@ -157,8 +157,7 @@ async def insert(
     """Write a row, and return its id. Raises `Duplicate` when this event was written for this chat
     before."""
     delivery_id = new_id()
-    await sql.execute(
-        """
+    query = """
         INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id,
             message_id, user_name, chat_private, event, generation_id, notice_json,
             state, attempt, begun, repeatable, shown, doubts, mishaps,
@@ -167,7 +166,9 @@ async def insert(
             $7, $8, $9, $10, $11, $12,
             'pending', 0, false, false, false, 0, 0,
             $13, $13, $13, $14)
-        """,
+        """
+    await sql.execute(
+        query,
         delivery_id,
         dedupe_key,
         target.user_id,
@@ -239,31 +240,22 @@ async def claim(
 ) -> list[Delivery]:
     """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes
     come before anybody's second. Call it in a transaction: it takes the platform's turn."""
-    await sql.execute(
+    query = (
         "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) "
-        "ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1",
-        platform,
+        "ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1"
     )
-    ready = await sql.fetch(
-        f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4",
-        platform,
-        now,
-        per_lane,
-        limit,
-    )
+    await sql.execute(query, platform)
+    query = f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4"
+    ready = await sql.fetch(query, platform, now, per_lane, limit)
     if not ready:
         return []
-    rows = await sql.fetch(
-        f"""
+    query = f"""
         UPDATE deliveries SET lease = $2, due_at = $3, attempt = attempt + 1, begun = false,
             doubts = doubts + CASE WHEN begun AND lease IS NOT NULL THEN 1 ELSE 0 END,
             mishaps = mishaps + CASE WHEN lease IS NOT NULL THEN 1 ELSE 0 END
         WHERE id = ANY($1::text[]) AND state = 'pending' RETURNING {COLUMNS}
-        """,
-        [row["id"] for row in ready],
-        lease,
-        until,
-    )
+        """
+    rows = await sql.fetch(query, [row["id"] for row in ready], lease, until)
     lost = {row["id"] for row in ready if row["lease"] is not None}
     return sorted(
         (replace(row_of(row), lost=row["id"] in lost) for row in rows),
@@ -335,29 +327,26 @@ async def done(
 
 async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> None:
     """Put it back as if it had not been claimed."""
-    await sql.execute(
-        """
+    query = """
         UPDATE deliveries SET lease = NULL, due_at = $3, attempt = attempt - 1, begun = false
         WHERE id = $1 AND lease = $2 AND state = 'pending'
-        """,
-        delivery_id,
-        lease,
-        now,
-    )
+        """
+    await sql.execute(query, delivery_id, lease, now)
 
 
 async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
     """Write the change that a failed try, the time or an operator made to a row. False when another
     writer was quicker."""
-    row = await sql.fetch_one(
-        """
+    query = """
         UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7,
             message_id = $8, chat_private = $9, user_id = $10, attempt = $11,
             lease = NULL, begun = false, doubts = $12, mishaps = $13,
             due_at = $14, since_at = $15, reason = $16, origin_json = $17,
             trail_json = $18, done_at = $19, passable_at = $20, said = $21, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
-        """,
+        """
+    row = await sql.fetch_one(
+        query,
         before.id,
         before.state,
         before.lease or "",
@@ -385,30 +374,23 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
 
 async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
     """Return rows that wait since before then and are with no bot."""
-    rows = await sql.fetch(
-        f"""
+    query = f"""
         SELECT {COLUMNS} FROM deliveries
             WHERE state = 'pending' AND since_at < $1 AND (lease IS NULL OR due_at <= $2)
         ORDER BY id LIMIT 500
-        """,
-        before,
-        now,
-    )
+        """
+    rows = await sql.fetch(query, before, now)
     return [row_of(row) for row in rows]
 
 
 async def pending_of(sql: Sql, generation_id: str, platform: str, chat_id: str) -> str | None:
     """Return the id of a result that is on its way to this chat already."""
-    row = await sql.fetch_one(
-        """
+    query = """
         SELECT id FROM deliveries
         WHERE generation_id = $1 AND platform = $2 AND chat_id = $3 AND state = 'pending'
         AND event = 'generation_completed'
-        """,
-        generation_id,
-        platform,
-        chat_id,
-    )
+        """
+    row = await sql.fetch_one(query, generation_id, platform, chat_id)
     return cast(str, row["id"]) if row else None
 
 
@@ -418,11 +400,11 @@ async def by_key(sql: Sql, dedupe_key: str) -> Delivery | None:
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
-    await sql.execute(
+    query = (
         "UPDATE deliveries SET due_at = $1 "
-        "WHERE state = 'pending' AND lease IS NOT NULL AND due_at > $1",
-        now,
+        "WHERE state = 'pending' AND lease IS NOT NULL AND due_at > $1"
     )
+    await sql.execute(query, now)
 
 
 async def forget(sql: Sql, generation_id: str) -> None:
@@ -436,39 +418,31 @@ async def forget_user(sql: Sql, user_id: str) -> None:
 
 async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
     """Drop the deliveries of a broadcast that no bot is sending at this moment."""
-    await sql.execute(
+    query = (
         "DELETE FROM deliveries "
-        "WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL OR due_at <= $2)",
-        broadcast_id,
-        now,
+        "WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL OR due_at <= $2)"
     )
+    await sql.execute(query, broadcast_id, now)
 
 
 async def refs(
     sql: Sql, platform: str, generation_ids: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """Return media id, kind and the platform's name of each file."""
-    rows = await sql.fetch(
+    query = (
         "SELECT media_id, kind, ref FROM platform_files "
-        "WHERE platform = $1 AND generation_id = ANY($2::text[])",
-        platform,
-        list(generation_ids),
+        "WHERE platform = $1 AND generation_id = ANY($2::text[])"
     )
+    rows = await sql.fetch(query, platform, list(generation_ids))
     return [(row["media_id"], row["kind"], row["ref"]) for row in rows]
 
 
 async def keep_ref(
     sql: Sql, platform: str, generation_id: str, media_id: str, kind: str, ref: str
 ) -> None:
-    await sql.execute(
-        """
+    query = """
         INSERT INTO platform_files (platform, media_id, kind, ref, generation_id)
             VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (platform, media_id, kind) DO UPDATE SET ref = excluded.ref
-        """,
-        platform,
-        media_id,
-        kind,
-        ref,
-        generation_id,
-    )
+        """
+    await sql.execute(query, platform, media_id, kind, ref, generation_id)

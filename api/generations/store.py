@@ -149,9 +149,8 @@ async def by_short_id(sql: Sql, short_id: str) -> Generation | None:
 
 
 async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
-    rows = await sql.fetch(
-        f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids)
-    )
+    query = f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])"
+    rows = await sql.fetch(query, list(ids))
     return [row_of(row) for row in rows]
 
 
@@ -168,47 +167,40 @@ async def listed(sql: Sql, ids: Sequence[str]) -> list[Listed]:
 
 
 async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
-    row = await sql.fetch_one(
-        f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token
-    )
+    query = f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1"
+    row = await sql.fetch_one(query, callback_token)
     return row_of(row) if row else None
 
 
 async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> list[str]:
     """Finished ones, favourites left out."""
-    rows = await sql.fetch(
-        """
+    query = """
         SELECT id FROM generations WHERE phase = 'done' AND NOT favourite AND created_at < $1
             AND ($2::text IS NULL OR status = $2::text)
         ORDER BY id
-        """,
-        created_before,
-        status,
-    )
+        """
+    rows = await sql.fetch(query, created_before, status)
     return [cast(str, row["id"]) for row in rows]
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
-    row = await sql.fetch_one(
+    query = (
         "SELECT count(*) AS n FROM generations "
-        "WHERE user_id = $1 AND status IN ('queued', 'processing')",
-        user_id,
+        "WHERE user_id = $1 AND status IN ('queued', 'processing')"
     )
+    row = await sql.fetch_one(query, user_id)
     return cast(int, row["n"]) if row else 0
 
 
 async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
     """Return the seconds of a model's last completed generations since then, from the provider's
     acceptance to the end."""
-    rows = await sql.fetch(
-        """
+    query = """
         SELECT started_at, finished_at FROM generations
         WHERE id >= $2 AND model = $1 AND status = 'completed' AND started_at IS NOT NULL
         ORDER BY id DESC LIMIT 50
-        """,
-        model,
-        ids.floor(since),
-    )
+        """
+    rows = await sql.fetch(query, model, ids.floor(since))
     return [(row["finished_at"] - row["started_at"]).total_seconds() for row in rows]
 
 
@@ -216,21 +208,17 @@ async def add_event(
     sql: Sql, dedupe_key: str, generation_id: str | None, body: str, now: datetime
 ) -> None:
     """Raises `Duplicate` when the event was received before."""
-    await sql.execute(
+    query = (
         "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) "
-        "VALUES ($1, $2, $3, $4)",
-        dedupe_key,
-        generation_id,
-        body,
-        now,
+        "VALUES ($1, $2, $3, $4)"
     )
+    await sql.execute(query, dedupe_key, generation_id, body, now)
 
 
 async def reported_provider_id(sql: Sql, generation_id: str) -> str | None:
     """Return the provider's id for this generation that a signed webhook named."""
-    row = await sql.fetch_one(
-        "SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1", generation_id
-    )
+    query = "SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1"
+    row = await sql.fetch_one(query, generation_id)
     return cast(str, row["dedupe_key"]).rpartition(":")[0] if row else None
 
 
@@ -250,8 +238,7 @@ async def leaked_holds(sql: Sql) -> list[Generation]:
 async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> list[Generation]:
     """Jobs begun and over since then that came to nothing, that the provider knows, and of which we
     do not know what they were billed."""
-    rows = await sql.fetch(
-        f"""
+    query = f"""
         WITH young AS MATERIALIZED (
             SELECT id, status, phase, cost_micro, finished_at, provider_id FROM generations
                 WHERE id >= $1
@@ -262,11 +249,8 @@ async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> l
             AND finished_at >= $2
               AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
         ) ORDER BY id LIMIT $3
-        """,
-        ids.floor(begun),
-        ended,
-        limit,
-    )
+        """
+    rows = await sql.fetch(query, ids.floor(begun), ended, limit)
     return [row_of(row) for row in rows]
 
 
@@ -281,32 +265,28 @@ async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
 
 async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
     """False when it cost nothing, is not over, or was refunded before."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE generations SET refunded_at = $2 "
-        "WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id",
-        generation_id,
-        now,
+        "WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id"
     )
+    row = await sql.fetch_one(query, generation_id, now)
     return row is not None
 
 
 async def forget_files(sql: Sql, generation_ids: Sequence[str]) -> None:
     """Some of these files are gone: what is left is looked up from now on."""
-    await sql.execute(
-        "UPDATE generations SET files_json = NULL WHERE id = ANY($1::text[])", list(generation_ids)
-    )
+    query = "UPDATE generations SET files_json = NULL WHERE id = ANY($1::text[])"
+    await sql.execute(query, list(generation_ids))
 
 
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
-    await sql.execute(
-        "UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id
-    )
+    query = "UPDATE generations SET card_message_id = $2 WHERE id = $1"
+    await sql.execute(query, generation_id, message_id)
 
 
 async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
-    await sql.execute(
-        "UPDATE generations SET favourite = $2 WHERE id = $1", generation_id, favourite
-    )
+    query = "UPDATE generations SET favourite = $2 WHERE id = $1"
+    await sql.execute(query, generation_id, favourite)
 
 
 async def delete(sql: Sql, generation_id: str) -> Generation | None:
@@ -314,9 +294,8 @@ async def delete(sql: Sql, generation_id: str) -> Generation | None:
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM webhook_events WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM shares WHERE generation_id = $1", generation_id)
-    row = await sql.fetch_one(
-        f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}", generation_id
-    )
+    query = f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}"
+    row = await sql.fetch_one(query, generation_id)
     return row_of(row) if row else None
 
 
@@ -331,19 +310,15 @@ async def remember_key(
     sql: Sql, key: str, body_hash: str, generation_id: str, now: datetime
 ) -> None:
     """Raises `Duplicate` when the key was used before."""
-    await sql.execute(
+    query = (
         "INSERT INTO idempotency (key, body_hash, generation_id, created_at) "
-        "VALUES ($1, $2, $3, $4)",
-        key,
-        body_hash,
-        generation_id,
-        now,
+        "VALUES ($1, $2, $3, $4)"
     )
+    await sql.execute(query, key, body_hash, generation_id, now)
 
 
 async def recall_key(sql: Sql, key: str) -> tuple[str, str] | None:
     """(body_hash, generation_id) of an earlier request with this key."""
-    row = await sql.fetch_one(
-        "SELECT body_hash, generation_id FROM idempotency WHERE key = $1", key
-    )
+    query = "SELECT body_hash, generation_id FROM idempotency WHERE key = $1"
+    row = await sql.fetch_one(query, key)
     return (row["body_hash"], row["generation_id"]) if row else None

@@ -60,8 +60,7 @@ async def claim_submits(
     """Lease new generations, fairly: those of the user with the fewest under way come first, and
     nobody gets above the limits per user. `lapsed`: generations that may be taken from whoever
     leased them."""
-    rows = await db.fetch(
-        f"""
+    query = f"""
         WITH {_PLACED}, chosen AS MATERIALIZED (
             SELECT id FROM placed WHERE NOT waits ORDER BY turn, run_at, id LIMIT $8
         )
@@ -75,7 +74,9 @@ async def claim_submits(
           AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1
           AND (lease_token IS NULL OR id = ANY($9::text[]))
         RETURNING {COLUMNS}
-        """,
+        """
+    rows = await db.fetch(
+        query,
         now,
         VIDEOS_PER_USER,
         IMAGES_PER_USER,
@@ -92,18 +93,14 @@ async def claim_submits(
 async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[str, int]:
     """Return the places of waiting generations, from 1 in the order of `claim_submits`; one that is
     refused for now keeps its place."""
-    rows = await sql.fetch(
-        f"""
+    query = f"""
         WITH {_PLACED}, numbered AS MATERIALIZED (
             SELECT id, row_number() OVER (ORDER BY waits, turn, run_at, id) AS position FROM placed
         )
         SELECT id, position FROM numbered WHERE id = ANY($5::text[])
-        """,
-        now,
-        VIDEOS_PER_USER,
-        IMAGES_PER_USER,
-        now + _MUCH_LATER,
-        list(ids),
+        """
+    rows = await sql.fetch(
+        query, now, VIDEOS_PER_USER, IMAGES_PER_USER, now + _MUCH_LATER, list(ids)
     )
     return {row["id"]: row["position"] for row in rows}
 
@@ -119,8 +116,7 @@ async def claim(
 ) -> list[Generation]:
     """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid
     for is unknown. `lapsed` as in `claim_submits`."""
-    rows = await db.fetch(
-        f"""
+    query = f"""
         UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
             phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
@@ -133,62 +129,47 @@ async def claim(
           AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
           AND (lease_token IS NULL OR id = ANY($6::text[]))
         RETURNING {COLUMNS}
-        """,
-        lease_token,
-        until,
-        in_phase(*phases),
-        now,
-        limit,
-        list(lapsed),
-    )
+        """
+    rows = await db.fetch(query, lease_token, until, in_phase(*phases), now, limit, list(lapsed))
     return [row_of(row) for row in rows]
 
 
 async def next_due(sql: Sql, after: datetime) -> datetime | None:
     """Return the first due time after a moment; generations due before it wait for a place, not for
     a time."""
-    row = await sql.fetch_one(
-        f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1", after
-    )
+    query = f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1"
+    row = await sql.fetch_one(query, after)
     return cast(datetime, row["due"]) if row and row["due"] else None
 
 
 async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime) -> None:
-    await sql.execute(
-        "UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3",
-        until,
-        list(ids),
-        lease_token,
-    )
+    query = "UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3"
+    await sql.execute(query, until, list(ids), lease_token)
 
 
 async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
     """Return generations whose lease was not renewed in time, each with the end of the lease."""
-    rows = await sql.fetch(
+    query = (
         "SELECT id, run_at FROM generations "
-        f"WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1",
-        now,
+        f"WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1"
     )
+    rows = await sql.fetch(query, now)
     return [(row["id"], row["run_at"]) for row in rows]
 
 
 async def bring_back(sql: Sql, now: datetime) -> int:
     """Make generations due that wait for longer than any wait there is: the clock has been set back
     since. Return their number."""
-    rows = await sql.fetch(
-        f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id",
-        now,
-        now + WAIT_MOST,
-    )
+    query = f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id"
+    rows = await sql.fetch(query, now, now + WAIT_MOST)
     return len(rows)
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
     """Free all leases of the embedded engine at a start: no other process can hold one on this
     file."""
-    await sql.execute(
-        "UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now
-    )
+    query = "UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'"
+    await sql.execute(query, now)
 
 
 async def advance(
@@ -203,17 +184,13 @@ async def advance(
     not go there any more."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
-    written = await sql.fetch_one(
-        f"""
+    query = f"""
         UPDATE generations SET {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($4::text[]) RETURNING id
-        """,
-        row.id,
-        row.attempt,
-        row.lease_token,
-        sources(phase, status),
-        *values.values(),
+        """
+    written = await sql.fetch_one(
+        query, row.id, row.attempt, row.lease_token, sources(phase, status), *values.values()
     )
     return written is not None
 
@@ -235,13 +212,14 @@ async def release(
     """
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
-    written = await sql.fetch_one(
-        f"""
+    query = f"""
         UPDATE generations SET lease_token = NULL, rescues = 0,
             run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($7::text[]) RETURNING id
-        """,
+        """
+    written = await sql.fetch_one(
+        query,
         row.id,
         row.attempt,
         row.lease_token,
@@ -260,8 +238,7 @@ async def finish(
     """Write the end, the last fenced write. Return the status that stands and the owner's id: a
     guest's generation may belong to an account by now. A cancelled generation keeps that status and
     only gets its cost."""
-    written = await sql.fetch_one(
-        """
+    query = """
         UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
             status = CASE WHEN status = 'cancelled' THEN status ELSE $5 END,
             error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
@@ -274,7 +251,9 @@ async def finish(
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($9::text[])
         RETURNING status, user_id
-        """,
+        """
+    written = await sql.fetch_one(
+        query,
         row.id,
         row.attempt,
         row.lease_token,
@@ -299,56 +278,46 @@ async def finish(
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
     """Cancel a generation of which nothing was sent: it ends here. The attempt moves on, so that a
     worker that holds it is fenced off."""
-    row = await sql.fetch_one(
-        """
+    query = """
         UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2,
             attempt = attempt + 1, lease_token = NULL
         WHERE id = $1 AND phase = 'submit' AND status = 'queued' RETURNING id
-        """,
-        generation_id,
-        now,
-    )
+        """
+    row = await sql.fetch_one(query, generation_id, now)
     return row is not None
 
 
 async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
     """The provider works on it: the user stops waiting, a worker follows it for its cost."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE generations SET status = 'cancelled', finished_at = $2 "
-        "WHERE id = $1 AND status = 'processing' RETURNING id",
-        generation_id,
-        now,
+        "WHERE id = $1 AND status = 'processing' RETURNING id"
     )
+    row = await sql.fetch_one(query, generation_id, now)
     return row is not None
 
 
 async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
-    await sql.execute(
-        """
+    query = """
         UPDATE generations SET nudges = nudges + 1,
             run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
         WHERE id = $1
-        """,
-        generation_id,
-        now,
-    )
+        """
+    await sql.execute(query, generation_id, now)
 
 
 async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime) -> bool:
     """A webhook, an operator, or a worker that lost its lease names the generation whose submit
     answer was lost: follow it from here. The attempt moves on, as the state was not the one that a
     worker may still hold."""
-    row = await sql.fetch_one(
-        """
+    query = """
         UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3,
             followed_ms = 0, lease_token = NULL,
             attempt = attempt + 1, tries = 0, rescues = 0
         WHERE id = $1 AND status || '/' || phase = ANY($4::text[]) RETURNING id
-        """,
-        generation_id,
-        provider_id,
-        now,
-        in_phase("submit_unknown", "needs_review"),
+        """
+    row = await sql.fetch_one(
+        query, generation_id, provider_id, now, in_phase("submit_unknown", "needs_review")
     )
     return row is not None
 
@@ -356,12 +325,11 @@ async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now:
 async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bool:
     """For the operator, who sees it with a generation that nobody follows any more. False when
     there is no such generation, or it has another one."""
-    row = await sql.fetch_one(
+    query = (
         "UPDATE generations SET provider_id = $2 "
-        "WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id",
-        generation_id,
-        provider_id,
+        "WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id"
     )
+    row = await sql.fetch_one(query, generation_id, provider_id)
     return row is not None
 
 
@@ -376,8 +344,7 @@ async def end(
 ) -> Generation | None:
     """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in
     another phase by now."""
-    row = await sql.fetch_one(
-        f"""
+    query = f"""
         UPDATE generations SET phase = 'done', lease_token = NULL, attempt = attempt + 1,
             cost_micro = $2,
             status = CASE WHEN status = 'cancelled' THEN status ELSE 'failed' END,
@@ -389,7 +356,9 @@ async def end(
         WHERE id = $1 AND status || '/' || phase = ANY($6::text[])
         AND status || '/' || phase = ANY($7::text[])
         RETURNING {COLUMNS}
-        """,
+        """
+    row = await sql.fetch_one(
+        query,
         generation_id,
         cost_micro,
         error.code,
@@ -404,9 +373,9 @@ async def end(
 
 
 async def overdue_ids(sql: Sql, most_ms: int) -> list[str]:
-    rows = await sql.fetch(
+    query = (
         "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 "
-        "ORDER BY id",
-        most_ms,
+        "ORDER BY id"
     )
+    rows = await sql.fetch(query, most_ms)
     return [cast(str, row["id"]) for row in rows]

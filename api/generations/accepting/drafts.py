@@ -29,12 +29,13 @@ class Draft:
 
 
 async def add(sql: Sql, draft: Draft) -> None:
-    await sql.execute(
-        """
+    query = """
         INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, parent_id, key,
             created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        """,
+        """
+    await sql.execute(
+        query,
         draft.id,
         draft.user_id,
         type(draft.request).__name__,
@@ -47,11 +48,11 @@ async def add(sql: Sql, draft: Draft) -> None:
 
 
 async def get(sql: Sql, draft_id: str) -> Draft | None:
-    row = await sql.fetch_one(
+    query = (
         "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at "
-        "FROM generation_drafts WHERE id = $1",
-        draft_id,
+        "FROM generation_drafts WHERE id = $1"
     )
+    row = await sql.fetch_one(query, draft_id)
     if row is None:
         return None
     request = _KINDS[row["kind"]].model_validate_json(row["request_json"])

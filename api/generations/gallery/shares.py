@@ -53,18 +53,15 @@ async def add(sql: Sql, share: Share) -> None:
 
 
 async def get(sql: Sql, share_id: str) -> Share | None:
-    row = await sql.fetch_one(
-        "SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1", share_id
-    )
+    query = "SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1"
+    row = await sql.fetch_one(query, share_id)
     return _share(row) if row and row["expires_at"] > ids.now() else None
 
 
 async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
     """Return those that still open, the newest first."""
-    rows = await sql.fetch(
-        "SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1",
-        generation_id,
-    )
+    query = "SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1"
+    rows = await sql.fetch(query, generation_id)
     return sorted(
         (_share(row) for row in rows if row["expires_at"] > ids.now()),
         key=lambda each: each.id,
