@@ -99,5 +99,4 @@ async def put_aside(sql: Sql, user_id: str, delivery_id: str, now: datetime) -> 
         UPDATE deliveries SET state = 'done', read_at = coalesce(read_at, $3)
         WHERE user_id = $1 AND id = $2 AND state = 'inbox' RETURNING id
         """
-    row = await sql.fetch_one(query, user_id, delivery_id, now)
-    return row is not None
+    return await sql.fetch_one(query, user_id, delivery_id, now) is not None

@@ -379,8 +379,7 @@ async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
             WHERE state = 'pending' AND since_at < $1 AND (lease IS NULL OR due_at <= $2)
         ORDER BY id LIMIT 500
         """
-    rows = await sql.fetch(query, before, now)
-    return [row_of(row) for row in rows]
+    return [row_of(row) for row in await sql.fetch(query, before, now)]
 
 
 async def pending_of(sql: Sql, generation_id: str, platform: str, chat_id: str) -> str | None:
@@ -433,8 +432,10 @@ async def refs(
         "SELECT media_id, kind, ref FROM platform_files "
         "WHERE platform = $1 AND generation_id = ANY($2::text[])"
     )
-    rows = await sql.fetch(query, platform, list(generation_ids))
-    return [(row["media_id"], row["kind"], row["ref"]) for row in rows]
+    return [
+        (row["media_id"], row["kind"], row["ref"])
+        for row in await sql.fetch(query, platform, list(generation_ids))
+    ]
 
 
 async def keep_ref(

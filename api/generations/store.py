@@ -150,8 +150,7 @@ async def by_short_id(sql: Sql, short_id: str) -> Generation | None:
 
 async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
     query = f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])"
-    rows = await sql.fetch(query, list(ids))
-    return [row_of(row) for row in rows]
+    return [row_of(row) for row in await sql.fetch(query, list(ids))]
 
 
 async def listed(sql: Sql, ids: Sequence[str]) -> list[Listed]:
@@ -179,8 +178,7 @@ async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> lis
             AND ($2::text IS NULL OR status = $2::text)
         ORDER BY id
         """
-    rows = await sql.fetch(query, created_before, status)
-    return [cast(str, row["id"]) for row in rows]
+    return [cast(str, row["id"]) for row in await sql.fetch(query, created_before, status)]
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
@@ -200,8 +198,10 @@ async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
         WHERE id >= $2 AND model = $1 AND status = 'completed' AND started_at IS NOT NULL
         ORDER BY id DESC LIMIT 50
         """
-    rows = await sql.fetch(query, model, ids.floor(since))
-    return [(row["finished_at"] - row["started_at"]).total_seconds() for row in rows]
+    return [
+        (row["finished_at"] - row["started_at"]).total_seconds()
+        for row in await sql.fetch(query, model, ids.floor(since))
+    ]
 
 
 async def add_event(
@@ -250,8 +250,7 @@ async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> l
               AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
         ) ORDER BY id LIMIT $3
         """
-    rows = await sql.fetch(query, ids.floor(begun), ended, limit)
-    return [row_of(row) for row in rows]
+    return [row_of(row) for row in await sql.fetch(query, ids.floor(begun), ended, limit)]
 
 
 async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
@@ -269,8 +268,7 @@ async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
         "UPDATE generations SET refunded_at = $2 "
         "WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id"
     )
-    row = await sql.fetch_one(query, generation_id, now)
-    return row is not None
+    return await sql.fetch_one(query, generation_id, now) is not None
 
 
 async def forget_files(sql: Sql, generation_ids: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ IMAGES_PER_USER = 3
 VIDEOS_PER_USER = 2
 """Generations of one user at the provider at a time, also those that the user has cancelled there;
 more of them wait in the queue."""
+_PLACES = (VIDEOS_PER_USER, IMAGES_PER_USER)
 
 
 # The order of turns. $1: now; $2, $3: places of a user for videos and images; $4: generations that
@@ -76,16 +77,7 @@ async def claim_submits(
         RETURNING {COLUMNS}
         """
     rows = await db.fetch(
-        query,
-        now,
-        VIDEOS_PER_USER,
-        IMAGES_PER_USER,
-        now,
-        lease_token,
-        until,
-        in_phase("submit"),
-        limit,
-        list(lapsed),
+        query, now, *_PLACES, now, lease_token, until, in_phase("submit"), limit, list(lapsed)
     )
     return [row_of(row) for row in rows]
 
@@ -99,9 +91,7 @@ async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[s
         )
         SELECT id, position FROM numbered WHERE id = ANY($5::text[])
         """
-    rows = await sql.fetch(
-        query, now, VIDEOS_PER_USER, IMAGES_PER_USER, now + _MUCH_LATER, list(ids)
-    )
+    rows = await sql.fetch(query, now, *_PLACES, now + _MUCH_LATER, list(ids))
     return {row["id"]: row["position"] for row in rows}
 
 
@@ -130,8 +120,12 @@ async def claim(
           AND (lease_token IS NULL OR id = ANY($6::text[]))
         RETURNING {COLUMNS}
         """
-    rows = await db.fetch(query, lease_token, until, in_phase(*phases), now, limit, list(lapsed))
-    return [row_of(row) for row in rows]
+    return [
+        row_of(row)
+        for row in await db.fetch(
+            query, lease_token, until, in_phase(*phases), now, limit, list(lapsed)
+        )
+    ]
 
 
 async def next_due(sql: Sql, after: datetime) -> datetime | None:
@@ -153,8 +147,7 @@ async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
         "SELECT id, run_at FROM generations "
         f"WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1"
     )
-    rows = await sql.fetch(query, now)
-    return [(row["id"], row["run_at"]) for row in rows]
+    return [(row["id"], row["run_at"]) for row in await sql.fetch(query, now)]
 
 
 async def bring_back(sql: Sql, now: datetime) -> int:
@@ -189,10 +182,8 @@ async def advance(
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($4::text[]) RETURNING id
         """
-    written = await sql.fetch_one(
-        query, row.id, row.attempt, row.lease_token, sources(phase, status), *values.values()
-    )
-    return written is not None
+    fence = (row.id, row.attempt, row.lease_token)
+    return await sql.fetch_one(query, *fence, sources(phase, status), *values.values()) is not None
 
 
 async def release(
@@ -218,18 +209,34 @@ async def release(
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($7::text[]) RETURNING id
         """
+    fence = (row.id, row.attempt, row.lease_token)
     written = await sql.fetch_one(
-        query,
-        row.id,
-        row.attempt,
-        row.lease_token,
-        row.nudges,
-        now,
-        run_at,
-        sources(phase, status),
-        *values.values(),
+        query, *fence, row.nudges, now, run_at, sources(phase, status), *values.values()
     )
     return written is not None
+
+
+_ENDED = """phase = 'done', lease_token = NULL, cost_micro = $2,
+            status = CASE WHEN status = 'cancelled' THEN status ELSE $3 END,
+            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $4::timestamptz END,
+            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $5::text END,
+            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
+            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
+            error_params_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END"""
+"""A cancelled generation keeps its status and only gets its cost."""
+
+
+_ERROR = ("error_code", "error_message", "error_reason", "error_params_json")
+
+
+def error_columns(error: DomainError) -> dict[str, object]:
+    said = (error.code, error.detail, error.reason, json.dumps(error.params))
+    return dict(zip(_ERROR, said, strict=True))
+
+
+def _ended(outcome: Mapping[str, object]) -> list[object]:
+    """Return the values of `_ENDED`, from $2 on."""
+    return [outcome.get(name) for name in ("cost_micro", "status", "finished_at", *_ERROR)]
 
 
 async def finish(
@@ -238,41 +245,18 @@ async def finish(
     """Write the end, the last fenced write. Return the status that stands and the owner's id: a
     guest's generation may belong to an account by now. A cancelled generation keeps that status and
     only gets its cost."""
-    query = """
-        UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
-            status = CASE WHEN status = 'cancelled' THEN status ELSE $5 END,
-            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
-            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
-            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END,
-            files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END,
-            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END,
-            error_params_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $13::text END,
-            provider_id = coalesce($12::text, provider_id)
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3
-        AND status || '/' || phase = ANY($9::text[])
+    query = f"""
+        UPDATE generations SET {_ENDED},
+            files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $9::text END,
+            provider_id = coalesce($10::text, provider_id)
+        WHERE id = $1 AND attempt = $11 AND lease_token = $12
+        AND status || '/' || phase = ANY($13::text[])
         RETURNING status, user_id
         """
-    written = await sql.fetch_one(
-        query,
-        row.id,
-        row.attempt,
-        row.lease_token,
-        outcome.get("cost_micro"),
-        outcome["status"],
-        outcome.get("error_code"),
-        outcome.get("error_message"),
-        outcome["finished_at"],
-        endings(cast(GenerationStatus, outcome["status"])),
-        outcome.get("files_json"),
-        outcome.get("error_reason"),
-        outcome.get("provider_id"),
-        outcome.get("error_params_json"),
-    )
-    return (
-        (cast(GenerationStatus, written["status"]), cast(str, written["user_id"]))
-        if written
-        else None
-    )
+    left = (outcome.get("files_json"), outcome.get("provider_id"), row.attempt, row.lease_token)
+    sources_of = endings(cast(GenerationStatus, outcome["status"]))
+    written = await sql.fetch_one(query, row.id, *_ended(outcome), *left, sources_of)
+    return (written["status"], written["user_id"]) if written else None
 
 
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
@@ -283,8 +267,7 @@ async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> boo
             attempt = attempt + 1, lease_token = NULL
         WHERE id = $1 AND phase = 'submit' AND status = 'queued' RETURNING id
         """
-    row = await sql.fetch_one(query, generation_id, now)
-    return row is not None
+    return await sql.fetch_one(query, generation_id, now) is not None
 
 
 async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
@@ -293,8 +276,7 @@ async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
         "UPDATE generations SET status = 'cancelled', finished_at = $2 "
         "WHERE id = $1 AND status = 'processing' RETURNING id"
     )
-    row = await sql.fetch_one(query, generation_id, now)
-    return row is not None
+    return await sql.fetch_one(query, generation_id, now) is not None
 
 
 async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
@@ -329,8 +311,7 @@ async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bo
         "UPDATE generations SET provider_id = $2 "
         "WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id"
     )
-    row = await sql.fetch_one(query, generation_id, provider_id)
-    return row is not None
+    return await sql.fetch_one(query, generation_id, provider_id) is not None
 
 
 async def end(
@@ -345,29 +326,15 @@ async def end(
     """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in
     another phase by now."""
     query = f"""
-        UPDATE generations SET phase = 'done', lease_token = NULL, attempt = attempt + 1,
-            cost_micro = $2,
-            status = CASE WHEN status = 'cancelled' THEN status ELSE 'failed' END,
-            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $3::text END,
-            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $4::text END,
-            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END,
-            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END,
-            error_params_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $9::text END
-        WHERE id = $1 AND status || '/' || phase = ANY($6::text[])
-        AND status || '/' || phase = ANY($7::text[])
+        UPDATE generations SET {_ENDED}, attempt = attempt + 1
+        WHERE id = $1 AND status || '/' || phase = ANY($9::text[])
+        AND status || '/' || phase = ANY($10::text[])
         RETURNING {COLUMNS}
         """
+    outcome = {"cost_micro": cost_micro, "status": "failed", "finished_at": now}
+    values = _ended(outcome | error_columns(error))
     row = await sql.fetch_one(
-        query,
-        generation_id,
-        cost_micro,
-        error.code,
-        error.detail,
-        now,
-        in_phase(*from_phases),
-        endings("failed"),
-        error.reason,
-        json.dumps(error.params),
+        query, generation_id, *values, in_phase(*from_phases), endings("failed")
     )
     return row_of(row) if row else None
 
@@ -377,5 +344,4 @@ async def overdue_ids(sql: Sql, most_ms: int) -> list[str]:
         "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 "
         "ORDER BY id"
     )
-    rows = await sql.fetch(query, most_ms)
-    return [cast(str, row["id"]) for row in rows]
+    return [cast(str, row["id"]) for row in await sql.fetch(query, most_ms)]
