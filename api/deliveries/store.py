@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -82,55 +82,25 @@ class Delivery:
         return self.state == "pending" and self.lease is not None and self.due_at > at
 
 
-_PLAIN = [
-    "id",
-    "dedupe_key",
-    "event",
-    "generation_id",
-    "state",
-    "attempt",
-    "lease",
-    "begun",
-    "repeatable",
-    "shown",
-    "doubts",
-    "mishaps",
-    "due_at",
-    "since_at",
-    "created_at",
-    "done_at",
-    "read_at",
-    "passable_at",
-]
-COLUMNS = ", ".join(
-    [
-        *_PLAIN,
-        (
-            "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, "
-            "notice_json, origin_json, trail_json, reason, said"
-        ),
-    ]
+_PLAIN = (
+    "id, dedupe_key, event, generation_id, state, attempt, lease, begun, repeatable, shown, "
+    "doubts, mishaps, due_at, since_at, created_at, done_at, read_at, passable_at"
 )
+_TARGET = "platform, chat_id, thread_id, message_id, user_name, chat_private, user_id"
+"""The columns of a `DeliveryTarget`, in the order of its fields."""
+COLUMNS = f"{_PLAIN}, {_TARGET}, notice_json, origin_json, trail_json, reason, said"
 
 
 def row_of(row: Row) -> Delivery:
     return Delivery(
-        target=DeliveryTarget(
-            row["platform"],
-            row["chat_id"],
-            row["thread_id"],
-            row["message_id"],
-            row["user_name"],
-            row["chat_private"],
-            row["user_id"],
-        ),
+        target=DeliveryTarget(*(row[name] for name in _TARGET.split(", "))),
         notice=json.loads(row["notice_json"]) if row["notice_json"] else None,
         origin=DeliveryTarget(**json.loads(row["origin_json"])) if row["origin_json"] else None,
         trail=tuple(Try(**{**one, **_why(one)}) for one in json.loads(row["trail_json"]))
         if row["trail_json"]
         else (),
         **_why(row),
-        **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _PLAIN.split(", ")},
     )
 
 
@@ -157,33 +127,17 @@ async def insert(
     """Write a row, and return its id. Raises `Duplicate` when this event was written for this chat
     before."""
     delivery_id = new_id()
-    query = """
-        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id,
-            message_id, user_name, chat_private, event, generation_id, notice_json,
+    query = f"""
+        INSERT INTO deliveries (id, dedupe_key, {_TARGET}, event, generation_id, notice_json,
             state, attempt, begun, repeatable, shown, doubts, mishaps,
             due_at, since_at, created_at, broadcast_id)
-        VALUES ($1, $2, $3, $4, $5, $6,
-            $7, $8, $9, $10, $11, $12,
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
             'pending', 0, false, false, false, 0, 0,
             $13, $13, $13, $14)
         """
-    await sql.execute(
-        query,
-        delivery_id,
-        dedupe_key,
-        target.user_id,
-        target.platform,
-        target.chat_id,
-        target.thread_id,
-        target.message_id,
-        target.user_name,
-        target.private,
-        event,
-        generation_id,
-        json.dumps(notice) if notice else None,
-        now,
-        broadcast_id,
-    )
+    about = (event, generation_id, json.dumps(notice) if notice else None)
+    place = astuple(target)
+    await sql.execute(query, delivery_id, dedupe_key, *place, *about, now, broadcast_id)
     return delivery_id
 
 
@@ -257,10 +211,8 @@ async def claim(
         """
     rows = await sql.fetch(query, [row["id"] for row in ready], lease, until)
     lost = {row["id"] for row in ready if row["lease"] is not None}
-    return sorted(
-        (replace(row_of(row), lost=row["id"] in lost) for row in rows),
-        key=lambda delivery: delivery.id,
-    )
+    claimed = [replace(row_of(row), lost=row["id"] in lost) for row in rows]
+    return sorted(claimed, key=lambda each: each.id)
 
 
 async def set_trail(sql: Sql, row: Delivery, trail: Sequence[Try]) -> None:
@@ -276,11 +228,8 @@ async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Deliv
     """Return the row, while this lease holds it; also after its time is over, if nobody has claimed
     it since."""
     row = await get(sql, delivery_id)
-    return (
-        row
-        if row and row.target.platform == platform and row.lease == lease and row.state == "pending"
-        else None
-    )
+    holds = row and (row.target.platform, row.lease, row.state) == (platform, lease, "pending")
+    return row if holds else None
 
 
 _HELD = "WHERE id = $1 AND platform = $2 AND lease = $3 AND state = 'pending'"
@@ -334,42 +283,26 @@ async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> Non
     await sql.execute(query, delivery_id, lease, now)
 
 
+_MOVED = ("state", "attempt", "doubts", "mishaps", "due_at", "since_at", "reason", "said")
+_ENDS = ("done_at", "passable_at")
+
+
 async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
     """Write the change that a failed try, the time or an operator made to a row. False when another
     writer was quicker."""
-    query = """
-        UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7,
-            message_id = $8, chat_private = $9, user_id = $10, attempt = $11,
-            lease = NULL, begun = false, doubts = $12, mishaps = $13,
-            due_at = $14, since_at = $15, reason = $16, origin_json = $17,
-            trail_json = $18, done_at = $19, passable_at = $20, said = $21, read_at = NULL
+    values = {
+        **{name: getattr(after, name) for name in (*_MOVED, *_ENDS)},
+        **dict(zip(_TARGET.split(", "), astuple(after.target), strict=True)),
+        "origin_json": json.dumps(asdict(after.origin)) if after.origin else None,
+        "trail_json": _trail(after.trail),
+    }
+    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 4))
+    query = f"""
+        UPDATE deliveries SET {sets}, lease = NULL, begun = false, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """
-    row = await sql.fetch_one(
-        query,
-        before.id,
-        before.state,
-        before.lease or "",
-        after.state,
-        after.target.platform,
-        after.target.chat_id,
-        after.target.thread_id,
-        after.target.message_id,
-        after.target.private,
-        after.target.user_id,
-        after.attempt,
-        after.doubts,
-        after.mishaps,
-        after.due_at,
-        after.since_at,
-        after.reason,
-        json.dumps(asdict(after.origin)) if after.origin else None,
-        _trail(after.trail),
-        after.done_at,
-        after.passable_at,
-        after.said,
-    )
-    return row is not None
+    held = (before.id, before.state, before.lease or "")
+    return await sql.fetch_one(query, *held, *values.values()) is not None
 
 
 async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:

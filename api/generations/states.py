@@ -2,7 +2,7 @@
 ARCHITECTURE.md shows it ("States")."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from api.generations.schemas import GenerationStatus
 
@@ -10,60 +10,34 @@ Phase = Literal["submit", "submitting", "poll", "fetch", "done", "submit_unknown
 State = tuple[GenerationStatus, Phase]
 """A pair of status, as its owner sees it, and phase of the work."""
 
-MOVES: Mapping[State, tuple[State, ...]] = {
-    ("queued", "submit"): (("processing", "submitting"), ("failed", "done"), ("cancelled", "done")),
-    ("processing", "submitting"): (
-        ("queued", "submit"),
-        ("processing", "poll"),
-        ("processing", "submit_unknown"),
-        ("completed", "done"),
-        ("failed", "done"),
-        ("cancelled", "submitting"),
-    ),
-    ("processing", "submit_unknown"): (
-        ("processing", "poll"),
-        ("processing", "needs_review"),
-        ("failed", "done"),
-        ("cancelled", "submit_unknown"),
-    ),
-    ("processing", "poll"): (
-        ("processing", "fetch"),
-        ("processing", "needs_review"),
-        ("failed", "done"),
-        ("cancelled", "poll"),
-    ),
-    ("processing", "fetch"): (
-        ("processing", "needs_review"),
-        ("completed", "done"),
-        ("failed", "done"),
-        ("cancelled", "fetch"),
-    ),
-    ("processing", "needs_review"): (
-        ("processing", "poll"),
-        ("failed", "done"),
-        ("cancelled", "needs_review"),
-    ),
+_TABLE = {
+    "queued/submit": "processing/submitting failed/done cancelled/done",
+    "processing/submitting": "queued/submit processing/poll processing/submit_unknown "
+    "completed/done failed/done cancelled/submitting",
+    "processing/submit_unknown": "processing/poll processing/needs_review failed/done "
+    "cancelled/submit_unknown",
+    "processing/poll": "processing/fetch processing/needs_review failed/done cancelled/poll",
+    "processing/fetch": "processing/needs_review completed/done failed/done cancelled/fetch",
+    "processing/needs_review": "processing/poll failed/done cancelled/needs_review",
     # the user has stopped waiting; the work is followed for its cost
-    ("cancelled", "submitting"): (
-        ("cancelled", "poll"),
-        ("cancelled", "submit_unknown"),
-        ("cancelled", "done"),
-    ),
-    ("cancelled", "submit_unknown"): (
-        ("cancelled", "poll"),
-        ("cancelled", "needs_review"),
-        ("cancelled", "done"),
-    ),
-    ("cancelled", "poll"): (
-        ("cancelled", "fetch"),
-        ("cancelled", "needs_review"),
-        ("cancelled", "done"),
-    ),
-    ("cancelled", "fetch"): (("cancelled", "needs_review"), ("cancelled", "done")),
-    ("cancelled", "needs_review"): (("cancelled", "poll"), ("cancelled", "done")),
-    ("completed", "done"): (),
-    ("failed", "done"): (),
-    ("cancelled", "done"): (),
+    "cancelled/submitting": "cancelled/poll cancelled/submit_unknown cancelled/done",
+    "cancelled/submit_unknown": "cancelled/poll cancelled/needs_review cancelled/done",
+    "cancelled/poll": "cancelled/fetch cancelled/needs_review cancelled/done",
+    "cancelled/fetch": "cancelled/needs_review cancelled/done",
+    "cancelled/needs_review": "cancelled/poll cancelled/done",
+    "completed/done": "",
+    "failed/done": "",
+    "cancelled/done": "",
+}
+
+
+def _state(name: str) -> State:
+    status, phase = name.split("/")
+    return cast(State, (status, phase))
+
+
+MOVES: Mapping[State, tuple[State, ...]] = {
+    _state(name): tuple(map(_state, targets.split())) for name, targets in _TABLE.items()
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
@@ -108,16 +108,14 @@ class Generation(Listed):
     chat_private: bool | None = None
 
 
-_LISTED = (
-    "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, "
-    "attempt, rescues, provider_id, estimate_micro, cost_micro, error_code, error_message, "
-    "error_reason, error_params_json, source, sandbox, platform, parent_id, favourite, "
-    "created_at, started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
-)
-COLUMNS = (
-    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, callback_token, hold_id, "
-    "chat_id, thread_id, message_id, card_message_id, user_name, chat_private"
-)
+_JSON = {"options": "options_json", "inputs": "inputs_json"}
+
+
+def _columns(of: type[Listed]) -> str:
+    return ", ".join(_JSON.get(field.name, field.name) for field in fields(of))
+
+
+_LISTED, COLUMNS = _columns(Listed), _columns(Generation)
 _NAMES = COLUMNS.split(", ")
 
 
@@ -131,9 +129,7 @@ def row_of(row: Row) -> Generation:
 async def insert(sql: Sql, generation: Generation) -> None:
     values = {name: getattr(generation, name, None) for name in _NAMES}
     values["options_json"] = json.dumps(generation.options)
-    values["inputs_json"] = json.dumps(
-        [{"media_id": item.media_id, "frame": item.frame} for item in generation.inputs]
-    )
+    values["inputs_json"] = json.dumps([asdict(item) for item in generation.inputs])
     marks = ", ".join(f"${number}" for number in range(1, len(_NAMES) + 1))
     await sql.execute(f"INSERT INTO generations ({COLUMNS}) VALUES ({marks})", *values.values())
 
@@ -156,12 +152,11 @@ async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
 async def listed(sql: Sql, ids: Sequence[str]) -> list[Listed]:
     """In the order asked for; those that are not there are left out."""
     found = {}
-    for row in await sql.fetch(
-        f"SELECT {_LISTED} FROM generations WHERE id = ANY($1::text[])", list(ids)
-    ):
-        values: dict[str, Any] = {**row, "options": json.loads(row["options_json"])}
-        del values["options_json"]
-        found[row["id"]] = Listed(**values)
+    query = f"SELECT {_LISTED} FROM generations WHERE id = ANY($1::text[])"
+    for row in await sql.fetch(query, list(ids)):
+        values = dict(row)
+        options = json.loads(values.pop("options_json"))
+        found[row["id"]] = Listed(**values, options=options)
     return [found[each] for each in ids if each in found]
 
 
@@ -298,21 +293,8 @@ async def delete(sql: Sql, generation_id: str) -> Generation | None:
 
 
 async def ids_of_user(sql: Sql, user_id: str) -> list[str]:
-    return [
-        cast(str, row["id"])
-        for row in await sql.fetch("SELECT id FROM generations WHERE user_id = $1", user_id)
-    ]
-
-
-async def remember_key(
-    sql: Sql, key: str, body_hash: str, generation_id: str, now: datetime
-) -> None:
-    """Raises `Duplicate` when the key was used before."""
-    query = (
-        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) "
-        "VALUES ($1, $2, $3, $4)"
-    )
-    await sql.execute(query, key, body_hash, generation_id, now)
+    rows = await sql.fetch("SELECT id FROM generations WHERE user_id = $1", user_id)
+    return [row["id"] for row in rows]
 
 
 async def recall_key(sql: Sql, key: str) -> tuple[str, str] | None:

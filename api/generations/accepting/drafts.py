@@ -28,43 +28,26 @@ class Draft:
     created_at: datetime
 
 
+_COLUMNS = "id, user_id, body_hash, parent_id, key, created_at"
+
+
 async def add(sql: Sql, draft: Draft) -> None:
-    query = """
-        INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, parent_id, key,
-            created_at)
+    query = f"""
+        INSERT INTO generation_drafts ({_COLUMNS}, kind, request_json)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """
-    await sql.execute(
-        query,
-        draft.id,
-        draft.user_id,
-        type(draft.request).__name__,
-        draft.request.model_dump_json(exclude_none=True),
-        draft.body_hash,
-        draft.parent_id,
-        draft.key,
-        draft.created_at,
-    )
+    plain = [getattr(draft, name) for name in _COLUMNS.split(", ")]
+    request = draft.request.model_dump_json(exclude_none=True)
+    await sql.execute(query, *plain, type(draft.request).__name__, request)
 
 
 async def get(sql: Sql, draft_id: str) -> Draft | None:
-    query = (
-        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at "
-        "FROM generation_drafts WHERE id = $1"
-    )
+    query = f"SELECT {_COLUMNS}, kind, request_json FROM generation_drafts WHERE id = $1"
     row = await sql.fetch_one(query, draft_id)
     if row is None:
         return None
     request = _KINDS[row["kind"]].model_validate_json(row["request_json"])
-    return Draft(
-        row["id"],
-        row["user_id"],
-        request,
-        row["body_hash"],
-        row["parent_id"],
-        row["key"],
-        row["created_at"],
-    )
+    return Draft(**{name: row[name] for name in _COLUMNS.split(", ")}, request=request)
 
 
 async def purge(sql: Sql, before: datetime) -> None:

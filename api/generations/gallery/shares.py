@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api import ids
-from api.db import Row, Sql
+from api.db import Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +43,28 @@ class Signer:
         return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
-def _share(row: Row) -> Share:
-    return Share(row["id"], row["generation_id"], row["created_at"], row["expires_at"])
+_COLUMNS = "id, generation_id, created_at, expires_at"
 
 
 async def add(sql: Sql, share: Share) -> None:
-    query = "INSERT INTO shares (id, generation_id, created_at, expires_at) VALUES ($1, $2, $3, $4)"
+    query = f"INSERT INTO shares ({_COLUMNS}) VALUES ($1, $2, $3, $4)"
     await sql.execute(query, share.id, share.generation_id, share.created_at, share.expires_at)
 
 
 async def get(sql: Sql, share_id: str) -> Share | None:
-    query = "SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1"
-    row = await sql.fetch_one(query, share_id)
-    return _share(row) if row and row["expires_at"] > ids.now() else None
+    row = await sql.fetch_one(f"SELECT {_COLUMNS} FROM shares WHERE id = $1", share_id)
+    return Share(**row) if row and row["expires_at"] > ids.now() else None
 
 
 async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
     """Return those that still open, the newest first."""
-    query = "SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1"
-    rows = await sql.fetch(query, generation_id)
-    return sorted(
-        (_share(row) for row in rows if row["expires_at"] > ids.now()),
-        key=lambda each: each.id,
-        reverse=True,
-    )
+    query = f"SELECT {_COLUMNS} FROM shares WHERE generation_id = $1"
+    open_ones = [
+        Share(**row)
+        for row in await sql.fetch(query, generation_id)
+        if row["expires_at"] > ids.now()
+    ]
+    return sorted(open_ones, key=lambda each: each.id, reverse=True)
 
 
 async def delete(sql: Sql, share_id: str, generation_id: str) -> bool:
