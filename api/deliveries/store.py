@@ -283,15 +283,14 @@ async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> Non
     await sql.execute(query, delivery_id, lease, now)
 
 
-_MOVED = ("state", "attempt", "doubts", "mishaps", "due_at", "since_at", "reason", "said")
-_ENDS = ("done_at", "passable_at")
+_MOVED = "state, attempt, doubts, mishaps, due_at, since_at, reason, said, done_at, passable_at"
 
 
 async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
     """Write the change that a failed try, the time or an operator made to a row. False when another
     writer was quicker."""
     values = {
-        **{name: getattr(after, name) for name in (*_MOVED, *_ENDS)},
+        **{name: getattr(after, name) for name in _MOVED.split(", ")},
         **dict(zip(_TARGET.split(", "), astuple(after.target), strict=True)),
         "origin_json": json.dumps(asdict(after.origin)) if after.origin else None,
         "trail_json": _trail(after.trail),

@@ -3,7 +3,7 @@
 from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
 from api.errors import OptionUnsupported
-from api.generations.schemas import AgainIn, ImageIn, VideoFromImageIn, VideoIn
+from api.generations.schemas import AgainIn, EstimateIn, ImageIn, VideoFromImageIn, VideoIn
 from api.generations.store import Generation, Options
 
 Request = ImageIn | VideoIn
@@ -16,8 +16,7 @@ def request_of(row: Generation, body: AgainIn) -> Request:
     changes = body.changes.model_dump(exclude_none=True)
     kind: type[ImageIn] | type[VideoIn] = ImageIn if row.kind == "image" else VideoIn
     if other := set(changes) - set(kind.model_fields):
-        name = min(other)
-        raise OptionUnsupported("option_not_of_kind", field=name)
+        raise OptionUnsupported("option_not_of_kind", field=min(other))
     for name in list(changes):
         changes |= {replaced: None for replaced in _SIZES.get(name, ()) if replaced not in changes}
     values = {
@@ -43,23 +42,21 @@ def fitting(model: Model, request: Request, asked_for: set[str]) -> Request:
     now: they are an error when it comes to them."""
     while True:
         try:
-            _options(model, request)
+            checked_options(model, request)
         except OptionUnsupported as error:
             name = error.field or ""
-            if (
-                name in asked_for
-                or name in {"image_id", "last_image_id", "input_images"}
-                or getattr(request, name, None) is None
-            ):
+            stays = {*asked_for, "image_id", "last_image_id", "input_images"}
+            if name in stays or getattr(request, name, None) is None:
                 return request
             request = request.model_copy(update={name: None})
         else:
             return request
 
 
-def _options(model: Model, request: Request) -> Options:
-    return (
-        checked_image_options(model, request)
-        if isinstance(request, ImageIn)
-        else checked_video_options(model, request)
-    )
+def checked_options(model: Model, request: Request | EstimateIn) -> Options:
+    """Return the options that the model will get. Raises `OptionUnsupported`."""
+    if isinstance(request, ImageIn) or (
+        isinstance(request, EstimateIn) and request.kind == "image"
+    ):
+        return checked_image_options(model, request)
+    return checked_video_options(model, request)

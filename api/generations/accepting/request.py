@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from api.callers import Caller
 from api.catalog.model import Model
@@ -39,8 +40,9 @@ def new_row(
     caller: Caller, asked: CheckedRequest, origin: Origin, estimate: int, *, sandbox: bool
 ) -> Generation:
     """Return the queued row, still without its hold."""
-    address = asked.request.address
-    at = now()
+    at, address = now(), asked.request.address
+    chat: dict[str, Any] = address.model_dump() if address else {}
+    chat["chat_private"] = chat.pop("private", None)
     return Generation(
         id=new_id(),
         short_id=short_id(),
@@ -57,13 +59,7 @@ def new_row(
         estimate_micro=estimate,
         source=origin.source,
         sandbox=sandbox,
-        platform=address.platform if address else None,
-        chat_id=address.chat_id if address else None,
-        thread_id=address.thread_id if address else None,
-        message_id=address.message_id if address else None,
-        card_message_id=address.card_message_id if address else None,
-        user_name=address.user_name if address else None,
-        chat_private=address.private if address else None,
+        **chat,
         parent_id=asked.parent_id,
         created_at=at,
     )
@@ -77,10 +73,8 @@ def estimate_of(model: Model, options: Options, *, inputs: int, chars: int) -> i
 
 def check_address(caller: Caller, address: AddressIn | None) -> None:
     """Raise `NotAllowed` for another chat than that of the act token."""
-    if address is not None and (caller.platform, caller.chat_id) != (
-        address.platform,
-        address.chat_id,
-    ):
+    here = (caller.platform, caller.chat_id)
+    if address is not None and here != (address.platform, address.chat_id):
         raise NotAllowed("result_to_other_chat")
 
 
@@ -88,7 +82,3 @@ def body_hash(body: Request, parent_id: str | None) -> str:
     """Return the hash of a request. A confirmation is the same request."""
     asked = body.model_dump_json(exclude={"confirm"})
     return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{asked}".encode()).hexdigest()
-
-
-def key_of(caller: Caller, key: str) -> str:
-    return f"{caller.user_id}:{key}"

@@ -9,7 +9,6 @@ from api.callers import Caller, UserCaller
 from api.deps import FromApp
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService, failure_of
-from api.generations.reader import GenerationReader
 from api.generations.schemas import (
     AgainIn,
     CardIn,
@@ -25,7 +24,6 @@ from api.generations.store import Generation
 router = APIRouter(tags=["generation"])
 
 GenerationsDep = FromApp[GenerationService]
-ReaderDep = FromApp[GenerationReader]
 
 WAIT_SECONDS = 180.0
 WEB_AGENT = "allucanget-web"
@@ -45,8 +43,8 @@ async def _origin(request: Request, caller: UserCaller, key: Key = None) -> Orig
 OriginDep = Annotated[Origin, Depends(_origin)]
 
 
-async def _accepted(reader: GenerationReader, generation: Generation) -> JSONResponse:
-    out = (await reader.outs([generation]))[0]
+async def _accepted(generations: GenerationService, generation: Generation) -> JSONResponse:
+    out = (await generations.reader.outs([generation]))[0]
     return JSONResponse(
         out.model_dump(mode="json"), 202, {"Location": f"/generations/{generation.id}"}
     )
@@ -65,47 +63,36 @@ async def estimate(
 async def create_image(
     body: ImageIn,
     caller: UserCaller,
-    reader: ReaderDep,
     origin: OriginDep,
     generations: GenerationsDep,
     prefer: Annotated[str, Header()] = "",
 ) -> Response:
     """Wait for the result and answer 200; 202 with `Prefer: respond-async`, or when it takes longer
     than three minutes."""
-    generation = await generations.create_image(caller, body, origin)
+    generation = await generations.create(caller, body, origin)
     if "respond-async" in prefer:
-        return await _accepted(reader, generation)
+        return await _accepted(generations, generation)
     generation = await generations.wait(generation, WAIT_SECONDS)
     if not generation.finished:
-        return await _accepted(reader, generation)
+        return await _accepted(generations, generation)
     if generation.status == "failed":
         raise failure_of(generation)
-    out = await reader.one(caller.user_id, generation.id)
+    out = await generations.reader.one(caller.user_id, generation.id)
     return JSONResponse(out.model_dump(mode="json"))
 
 
 @router.post("/generate/video", status_code=202, response_model=GenerationOut)
 async def create_video(
-    body: VideoIn,
-    caller: UserCaller,
-    origin: OriginDep,
-    generations: GenerationsDep,
-    reader: ReaderDep,
+    body: VideoIn, caller: UserCaller, origin: OriginDep, generations: GenerationsDep
 ) -> Response:
-    generation = await generations.create_video(caller, body, origin)
-    return await _accepted(reader, generation)
+    return await _accepted(generations, await generations.create(caller, body, origin))
 
 
 @router.post("/generate/video/from-image", status_code=202, response_model=GenerationOut)
 async def create_video_from_image(
-    body: VideoFromImageIn,
-    caller: UserCaller,
-    origin: OriginDep,
-    generations: GenerationsDep,
-    reader: ReaderDep,
+    body: VideoFromImageIn, caller: UserCaller, origin: OriginDep, generations: GenerationsDep
 ) -> Response:
-    generation = await generations.create_video(caller, body, origin)
-    return await _accepted(reader, generation)
+    return await _accepted(generations, await generations.create(caller, body, origin))
 
 
 @router.post("/generate/video/{generation_id}/cancel")
@@ -122,29 +109,24 @@ async def again(
     caller: UserCaller,
     origin: OriginDep,
     generations: GenerationsDep,
-    reader: ReaderDep,
     body: AgainIn | None = None,
 ) -> Response:
     """Make the same request once more, with changes."""
     made = await generations.again(caller, generation_id, body or AgainIn(), origin)
-    return await _accepted(reader, made)
+    return await _accepted(generations, made)
 
 
 @router.post(
     "/generations/drafts/{draft_id}/confirm", status_code=202, response_model=GenerationOut
 )
 async def confirm(
-    request: Request,
-    draft_id: str,
-    caller: UserCaller,
-    generations: GenerationsDep,
-    reader: ReaderDep,
+    request: Request, draft_id: str, caller: UserCaller, generations: GenerationsDep
 ) -> Response:
     """Make what a chat asked for and was answered with 409 `confirm_cost`, whose problem document
     has `draft_id` and `cost_usd`. Only for the one who asked, within a day, and once: confirmed
     again, it is the same generation."""
     made = await generations.confirm(caller, draft_id, _source(request, caller))
-    return await _accepted(reader, made)
+    return await _accepted(generations, made)
 
 
 @router.put("/generations/{generation_id}/card", status_code=204)

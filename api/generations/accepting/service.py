@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 from api.budget.service import BudgetService, group_of
 from api.callers import Caller
-from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
@@ -26,14 +26,13 @@ from api.fault_points import fault_point
 from api.generations import store, transitions
 from api.generations.accepting import drafts
 from api.generations.accepting.drafts import Draft
-from api.generations.accepting.repeat import fitting, request_of
+from api.generations.accepting.repeat import Request, checked_options, fitting, request_of
 from api.generations.accepting.request import (
     CheckedRequest,
     Origin,
     body_hash,
     check_address,
     estimate_of,
-    key_of,
     new_row,
 )
 from api.generations.announcer import Announcer
@@ -48,12 +47,12 @@ from api.generations.schemas import (
     ImageIn,
     Mode,
     VideoFromImageIn,
-    VideoIn,
 )
 from api.generations.store import Generation, Input
 from api.ids import new_id, now
 from api.media.service import MediaService
-from api.schemas import usd
+from api.schemas import MediaKind, usd
+from api.text import idempotency
 from api.text.service import ANSWER_TOKENS
 from api.users.preferences import Preferences
 from api.users.service import UserService
@@ -89,12 +88,12 @@ class GenerationService:
         self._announcer = announcer
         self._eraser = eraser
         self._sandbox = sandbox
-        self._reader = reader
+        self.reader = reader
 
-    async def create_image(
+    async def create(
         self,
         caller: Caller,
-        body: ImageIn,
+        body: Request,
         origin: Origin,
         parent_id: str | None = None,
         hashed: str | None = None,
@@ -104,31 +103,16 @@ class GenerationService:
         hashed = hashed or body_hash(body, parent_id)
         if earlier := await self._earlier(caller, hashed, origin):
             return earlier
-        model = await self._preferences.model(caller.user_id, caller.role, "image", body.model)
-        options = checked_image_options(model, body)
-        inputs, made_by = await self._own_images(caller.user_id, body.input_images or ())
-        mode: Mode = "image_to_image" if inputs else "text_to_image"
-        asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent_id or made_by)
-        return await self._accept(caller, asked, origin)
-
-    async def create_video(
-        self,
-        caller: Caller,
-        body: VideoIn,
-        origin: Origin,
-        parent_id: str | None = None,
-        hashed: str | None = None,
-    ) -> Generation:
-        hashed = hashed or body_hash(body, parent_id)
-        if earlier := await self._earlier(caller, hashed, origin):
-            return earlier
-        model = await self._preferences.model(caller.user_id, caller.role, "video", body.model)
-        options = checked_video_options(model, body)
+        kind: MediaKind = "image" if isinstance(body, ImageIn) else "video"
+        model = await self._preferences.model(caller.user_id, caller.role, kind, body.model)
+        options = checked_options(model, body)
         inputs: tuple[Input, ...] = ()
         made_by = None
-        if isinstance(body, VideoFromImageIn):
+        if isinstance(body, ImageIn):
+            inputs, made_by = await self._own_images(caller.user_id, body.input_images or ())
+        elif isinstance(body, VideoFromImageIn):
             inputs, made_by = await self._frames(caller.user_id, body)
-        mode: Mode = "image_to_video" if inputs else "text_to_video"
+        mode = cast(Mode, f"{'image' if inputs else 'text'}_to_{kind}")
         asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
@@ -136,23 +120,17 @@ class GenerationService:
         self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin
     ) -> Generation:
         """Make the same request once more, with changes; the earlier generation is the parent."""
-        return await self.repeat(
-            caller, await self._reader.owned(caller.user_id, generation_id), body, origin
-        )
+        row = await self.reader.owned(caller.user_id, generation_id)
+        return await self.repeat(caller, row, body, origin)
 
     async def repeat(
         self, caller: Caller, row: Generation, body: AgainIn, origin: Origin
     ) -> Generation:
         request = request_of(row, body)
         if body.changes.model is not None:
-            request = fitting(
-                self._catalog.resolve(row.kind, request.model, caller.role),
-                request,
-                body.changes.model_fields_set,
-            )
-        if isinstance(request, ImageIn):
-            return await self.create_image(caller, request, origin, row.id)
-        return await self.create_video(caller, request, origin, row.id)
+            model = self._catalog.resolve(row.kind, request.model, caller.role)
+            request = fitting(model, request, body.changes.model_fields_set)
+        return await self.create(caller, request, origin, row.id)
 
     async def _own_images(
         self, user_id: str, ids: Sequence[str]
@@ -170,10 +148,8 @@ class GenerationService:
             return (Input(first, "first_frame"),), made_by
         last_by = await self._media.check_input(user_id, body.last_image_id)
         first, first_by = await self._frame(user_id, body)
-        return (
-            Input(first, "first_frame"),
-            Input(body.last_image_id, "last_frame"),
-        ), first_by or last_by
+        frames = (Input(first, "first_frame"), Input(body.last_image_id, "last_frame"))
+        return frames, first_by or last_by
 
     async def _frame(self, user_id: str, body: VideoFromImageIn) -> tuple[str, str | None]:
         """A URL is fetched now and becomes an upload of the user: the generation must not depend on
@@ -188,23 +164,22 @@ class GenerationService:
     async def _earlier(self, caller: Caller, asked_hash: str, origin: Origin) -> Generation | None:
         """Return the generation of an earlier request with the same key. Raises `Conflict` when
         that request was another."""
-        if origin.key is None:
-            return None
-        found = await store.recall_key(self._db, key_of(caller, origin.key))
+        found = await self._recalled(caller, origin)
         if found is None:
             return None
-        earlier_hash, generation_id = found
-        if earlier_hash != asked_hash:
+        if found[0] != asked_hash:
             raise Conflict("key_of_other_request")
-        return await self._reader.owned(caller.user_id, generation_id)
+        return await self.reader.owned(caller.user_id, found[1])
+
+    async def _recalled(self, caller: Caller, origin: Origin) -> tuple[str, str] | None:
+        """Return hash and generation of an earlier request with the same key."""
+        if origin.key is None:
+            return None
+        return await store.recall_key(self._db, idempotency.key_of(caller.user_id, origin.key))
 
     async def _accept(self, caller: Caller, asked: CheckedRequest, origin: Origin) -> Generation:
-        estimate = estimate_of(
-            asked.model,
-            asked.options,
-            inputs=len(asked.inputs),
-            chars=len(asked.request.prompt) + len(str(asked.options.get("negative_prompt", ""))),
-        )
+        chars = len(asked.request.prompt) + len(str(asked.options.get("negative_prompt", "")))
+        estimate = estimate_of(asked.model, asked.options, inputs=len(asked.inputs), chars=chars)
         if estimate is None:
             raise PriceUnknown("price_not_known", model=asked.model.name)
         await self._media.disk_space.require()
@@ -212,11 +187,8 @@ class GenerationService:
         user = await self._users.find(caller.user_id)
         if user is None:
             raise NotFound("account_gone")
-        if (
-            user.confirm_micro is not None
-            and estimate > user.confirm_micro
-            and not asked.request.confirm
-        ):
+        free = user.confirm_micro is None or estimate <= user.confirm_micro
+        if not (free or asked.request.confirm):
             draft_id = await self._keep_draft(caller, asked, origin)
             raise ConfirmCost(estimate_micro=estimate, draft_id=draft_id)
         generation = new_row(caller, asked, origin, estimate, sandbox=self._sandbox)
@@ -235,9 +207,8 @@ class GenerationService:
                 generation = replace(generation, hold_id=hold_id)
                 await store.insert(sql, generation)
                 if origin.key is not None:
-                    await store.remember_key(
-                        sql, key_of(caller, origin.key), asked.body_hash, generation.id, now()
-                    )
+                    key = idempotency.key_of(caller.user_id, origin.key)
+                    await idempotency.claim(sql, key, asked.body_hash, generation.id, now())
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
         fault_point("accepted")
@@ -251,9 +222,8 @@ class GenerationService:
         an id. Programs can, and get no draft."""
         if asked.request.address is None:
             return None
-        request = asked.request.model_copy(
-            update={"model": asked.model.id}
-        )  # the price is this model's, whatever the default will be
+        # the price is this model's, whatever the default will be
+        request = asked.request.model_copy(update={"model": asked.model.id})
         draft = Draft(
             new_id(), caller.user_id, request, asked.body_hash, asked.parent_id, origin.key, now()
         )
@@ -264,67 +234,47 @@ class GenerationService:
         """Make what was kept when its cost had to be confirmed: once, however often it is
         confirmed. Raises `NotFound` for another's, and once it is too old."""
         draft = await drafts.get(self._db, draft_id)
-        if (
-            draft is None
-            or draft.user_id != caller.user_id
-            or draft.created_at < now() - drafts.KEPT
-        ):
+        oldest = now() - drafts.KEPT
+        if draft is None or draft.user_id != caller.user_id or draft.created_at < oldest:
             raise NotFound("draft_gone")
         request = draft.request.model_copy(update={"confirm": True})
         origin = Origin(source, draft.key or f"draft:{draft.id}")
-        if isinstance(request, ImageIn):
-            return await self.create_image(
-                caller, request, origin, draft.parent_id, draft.body_hash
-            )
-        return await self.create_video(caller, request, origin, draft.parent_id, draft.body_hash)
+        return await self.create(caller, request, origin, draft.parent_id, draft.body_hash)
 
     async def _accepted_by_other(
         self, caller: Caller, asked: CheckedRequest, origin: Origin, error: Duplicate
     ) -> Generation:
         """Return the generation of another request with this key that won at the same moment."""
-        found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
+        found = await self._recalled(caller, origin)
         if found is None or found[0] != asked.body_hash:
             raise Conflict("asked_at_same_moment") from error
-        return await self._reader.owned(caller.user_id, found[1])
+        return await self.reader.owned(caller.user_id, found[1])
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
         """Return price and balance. Raises `StorageFull`, too: better before somebody has written a
         prompt."""
         await self._media.disk_space.require()
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
-        inputs = len(body.input_images or ()) + len(
-            [one for one in (body.image_id, body.last_image_id) if one is not None]
-        )
+        frames = [one for one in (body.image_id, body.last_image_id) if one is not None]
+        inputs = len(body.input_images or ()) + len(frames)
         chars = len(body.prompt or "")
         if body.kind == "text":
             cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)
         else:
-            options = (
-                checked_image_options(model, body)
-                if body.kind == "image"
-                else checked_video_options(model, body)
-            )
-            cost = estimate_of(model, options, inputs=inputs, chars=chars)
-        user = await self._users.find(caller.user_id)
-        balance = (
-            await self._budget.balance(
-                user.id, user.monthly_micro, group_of(user.role, guest=user.guest)
-            )
-            if user
-            else 0
-        )
-        return EstimateOut(
-            model=model.id,
-            cost_usd=usd(cost) if cost is not None else None,
-            balance_usd=usd(balance),
-        )
+            cost = estimate_of(model, checked_options(model, body), inputs=inputs, chars=chars)
+        balance = 0
+        if (user := await self._users.find(caller.user_id)) is not None:
+            group = group_of(user.role, guest=user.guest)
+            balance = await self._budget.balance(user.id, user.monthly_micro, group)
+        cost_usd = usd(cost) if cost is not None else None
+        return EstimateOut(model=model.id, cost_usd=cost_usd, balance_usd=usd(balance))
 
     async def wait(self, generation: Generation, seconds: float) -> Generation:
         """Return the generation when it has finished, or as it stands when the time is over."""
         until = now() + timedelta(seconds=seconds)
         with self._wake.listen(f"generation:{generation.id}") as listener:
             while True:
-                current = await self._reader.owned(generation.user_id, generation.id)
+                current = await self.reader.owned(generation.user_id, generation.id)
                 left = (until - now()).total_seconds()
                 if current.finished or left <= 0 or self._wake.closed:
                     return current
@@ -333,9 +283,9 @@ class GenerationService:
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
         """Cancel it. Before the provider has it the hold is freed; after that only the waiting
         ends, and the real cost is still booked."""
-        row = await self._reader.owned(caller.user_id, generation_id)
+        row = await self.reader.owned(caller.user_id, generation_id)
         await self.stop(row)
-        return await self._reader.one(caller.user_id, row.id)
+        return await self.reader.one(caller.user_id, row.id)
 
     async def stop(
         self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None
@@ -370,11 +320,9 @@ class GenerationService:
         )
 
     async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
-        row = await self._reader.owned(caller.user_id, generation_id)
-        if caller.platform is None or (caller.platform, caller.chat_id) != (
-            row.platform,
-            row.chat_id,
-        ):
+        row = await self.reader.owned(caller.user_id, generation_id)
+        here = (row.platform, row.chat_id)
+        if caller.platform is None or (caller.platform, caller.chat_id) != here:
             raise NotAllowed("card_of_other_chat")
         await store.set_card(self._db, row.id, message_id)
 
