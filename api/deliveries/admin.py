@@ -2,6 +2,7 @@
 act is in the audit log."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from api.callers import Caller
 from api.db import Db
@@ -50,35 +51,21 @@ class DeliveryAdmin:
         row = await self._movable(delivery_id)
         platform = body.platform or row.target.platform
         owner = await self._owners.find(row.target.user_id)
-        found = (
-            await self._owners.chats(row.target.user_id or "", platform)
-            if owner is not None and not owner.guest
-            else []
-        )
-        if not found:
+        found = await self._owners.chats(row.target.user_id or "", platform)
+        if owner is None or owner.guest or not found:
             raise Conflict("owner_without_chat")
         noted = fallback.tried(row, "to_dm", "moved_by_operator", now())
-        await self._act(
-            admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now())
-        )
+        moved = fallback.to_private_chat(noted, found[0], platform, now())
+        await self._act(admin, "delivery_to_dm", row, moved)
         return await self.one(row.id)
 
     async def _act(self, admin: Caller, action: str, row: Delivery, after: Delivery) -> None:
-        before: audit.Facts = {
-            "state": row.state,
-            "platform": row.target.platform,
-            "user_id": row.target.user_id,
-        }
         async with self._db.transaction() as sql:
             if not await store.move(sql, row, after):
                 raise Conflict("delivery_moved_on")
-            facts: audit.Facts = {
-                "state": after.state,
-                "platform": after.target.platform,
-                "user_id": after.target.user_id,
-            }
+            was, is_now = _facts(row), _facts(after)
             await audit.record(
-                sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=facts
+                sql, action, actor_id=admin.user_id, subject=row.id, before=was, after=is_now
             )
         self._outbox.ring(after.target.platform)
 
@@ -107,13 +94,20 @@ class DeliveryAdmin:
         ]
 
 
+def _facts(row: Delivery) -> audit.Facts:
+    target = row.target
+    return {"state": row.state, "platform": target.platform, "user_id": target.user_id}
+
+
+_COLUMNS = {field.name for field in fields(Delivery)} - {"notice", "trail"}
+_PLAIN = DeliveryRowOut.model_fields.keys() & _COLUMNS
+"""The columns that are shown as they are."""
+
+
 def _out(row: Delivery, about: About | None, user: str | None) -> DeliveryRowOut:
     return DeliveryRowOut(
-        id=row.id,
-        state=row.state,
-        event=row.event,
+        **{name: getattr(row, name) for name in _PLAIN},
         notice=row.notice["code"] if row.notice else None,
-        generation_id=row.generation_id,
         short_id=about.generation.short_id if about else None,
         kind=about.generation.kind if about else None,
         user_id=row.target.user_id,
@@ -122,13 +116,7 @@ def _out(row: Delivery, about: About | None, user: str | None) -> DeliveryRowOut
         chat_id=row.target.chat_id,
         private=row.target.private,
         moved=row.origin is not None,
-        attempt=row.attempt,
         leased=row.leased(now()),
         maybe_shown=row.doubts > 0,
-        reason=row.reason,
-        said=row.said,
         trail=[TryOut.model_validate(one) for one in row.trail],
-        due_at=row.due_at,
-        created_at=row.created_at,
-        done_at=row.done_at,
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from api.deliveries.owners import Owner
-from api.deliveries.schemas import DeliveryReason, FailIn
+from api.deliveries.schemas import DeliveryReason, FailIn, State
 from api.deliveries.store import Delivery, DeliveryTarget, Try
 from api.links.service import PrivateChat
 
@@ -29,15 +29,8 @@ def tried(
     row: Delivery, outcome: str, reason: DeliveryReason, at: datetime, said: str = ""
 ) -> Delivery:
     """Return the row with one more entry in its trail; the same outcome again only counts up."""
-    here = Try(
-        at.isoformat(),
-        row.target.platform,
-        row.target.chat_id,
-        row.target.private,
-        outcome,
-        reason,
-        said,
-    )
+    chat = (row.target.platform, row.target.chat_id, row.target.private)
+    here = Try(at.isoformat(), *chat, outcome, reason, said)
     last = row.trail[-1] if row.trail else None
     if last is not None and replace(last, at=here.at, times=1) == here:
         here = replace(here, times=last.times + 1)
@@ -46,15 +39,8 @@ def tried(
 
 
 def outcome_of(fail: FailIn) -> str:
-    return (
-        "final"
-        if fail.final
-        else "broke"
-        if fail.broke
-        else "uncertain"
-        if fail.uncertain
-        else "failed"
-    )
+    found = ("final", fail.final), ("broke", fail.broke), ("uncertain", fail.uncertain)
+    return next((outcome for outcome, is_so in found if is_so), "failed")
 
 
 def hopeless(row: Delivery) -> bool:
@@ -71,21 +57,13 @@ def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
         return replace(row, due_at=at + timedelta(seconds=fail.retry_after), passable_at=None)
     if fail.uncertain and not row.repeatable:
         return replace(row, due_at=at + UNCERTAIN_WAIT, passable_at=at + PASSED_AFTER)
-    return replace(
-        row,
-        due_at=at + min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10)),
-        passable_at=None,
-    )
+    pause = min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10))
+    return replace(row, due_at=at + pause, passable_at=None)
 
 
 def to_private_chat(row: Delivery, chat: PrivateChat, platform: str, at: datetime) -> Delivery:
-    there = DeliveryTarget(
-        platform,
-        chat.chat_id,
-        user_name=row.target.user_name,
-        private=True,
-        user_id=row.target.user_id,
-    )
+    name, owner = row.target.user_name, row.target.user_id
+    there = DeliveryTarget(platform, chat.chat_id, user_name=name, private=True, user_id=owner)
     return afresh(replace(row, target=there, origin=row.origin or row.target), at)
 
 
@@ -95,29 +73,16 @@ def to_first_address(row: Delivery, at: datetime) -> Delivery:
 
 def afresh(row: Delivery, at: datetime) -> Delivery:
     """Return the row as if it had just been written."""
-    return replace(
-        row,
-        state="pending",
-        attempt=0,
-        doubts=0,
-        mishaps=0,
-        due_at=at,
-        since_at=at,
-        done_at=None,
-        passable_at=None,
-    )
+    row = replace(row, state="pending", attempt=0, doubts=0, mishaps=0)
+    return replace(row, due_at=at, since_at=at, done_at=None, passable_at=None)
 
 
 def to_web(row: Delivery, owner: Owner | None, at: datetime) -> Delivery:
     """Return the row for its owner's inbox. A guest cannot sign in, and some rows have no owner:
     then an operator has to see it."""
-    return replace(row, state="dead" if owner is None or owner.guest else "inbox", done_at=at)
+    return over(row, "dead" if owner is None or owner.guest else "inbox", at)
 
 
-def ended(row: Delivery, at: datetime) -> Delivery:
-    """Return the row as done: nobody misses it."""
-    return replace(row, state="done", done_at=at)
-
-
-def dead(row: Delivery, at: datetime) -> Delivery:
-    return replace(row, state="dead", done_at=at)
+def over(row: Delivery, state: State, at: datetime) -> Delivery:
+    """Return the row as one that no chat gets any more. `done`: nobody misses it."""
+    return replace(row, state=state, done_at=at)

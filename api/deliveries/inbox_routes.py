@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query
 
 from api.callers import SessionCaller
 from api.deliveries.inbox import Inbox
@@ -25,22 +25,19 @@ async def page(
 
 
 @router.post("/inbox/read", status_code=204)
-async def read_all(caller: SessionCaller, inbox: InboxDep) -> Response:
+async def read_all(caller: SessionCaller, inbox: InboxDep) -> None:
     await inbox.read(caller, None)
-    return Response(status_code=204)
 
 
 @router.post("/inbox/{delivery_id}/read", status_code=204)
-async def read(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Response:
+async def read(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> None:
     await inbox.read(caller, delivery_id)
-    return Response(status_code=204)
 
 
 @router.delete("/inbox/{delivery_id}", status_code=204)
-async def put_aside(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Response:
+async def put_aside(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> None:
     """Take it out of the inbox; what was made stays in the gallery."""
     await inbox.put_aside(caller, delivery_id)
-    return Response(status_code=204)
 
 
 @router.post("/generations/{generation_id}/send", status_code=202)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
 from api.callers import BotCaller
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
@@ -32,13 +32,10 @@ async def claim(
 
 
 @router.post("/{delivery_id}/begin", status_code=204)
-async def begin(
-    delivery_id: str, body: BeginIn, bot: BotCaller, deliveries: DeliveriesDep
-) -> Response:
+async def begin(delivery_id: str, body: BeginIn, bot: BotCaller, deliveries: DeliveriesDep) -> None:
     """Renew the lease, before the first message goes out and every 20 seconds while it does. A 409
     means: do not send it."""
     await deliveries.begin(bot.platform, delivery_id, body)
-    return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/link")
@@ -52,14 +49,10 @@ async def link(
 
 
 @router.post("/{delivery_id}/ack", status_code=204)
-async def ack(delivery_id: str, body: AckIn, bot: BotCaller, deliveries: DeliveriesDep) -> Response:
+async def ack(delivery_id: str, body: AckIn, bot: BotCaller, deliveries: DeliveriesDep) -> None:
     await deliveries.ack(bot.platform, delivery_id, body)
-    return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/fail", status_code=204)
-async def fail(
-    delivery_id: str, body: FailIn, bot: BotCaller, deliveries: DeliveriesDep
-) -> Response:
+async def fail(delivery_id: str, body: FailIn, bot: BotCaller, deliveries: DeliveriesDep) -> None:
     await deliveries.fail(bot.platform, delivery_id, body)
-    return Response(status_code=204)

@@ -3,7 +3,7 @@ shown, or their owner finds them elsewhere."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from structlog import get_logger
@@ -115,10 +115,8 @@ class DeliveryService:
             if row.lost and not await self._survives(row):
                 continue
             if about is None and row.notice is None:
-                await self._move(
-                    row,
-                    fallback.dead(fallback.tried(row, "final", "generation_deleted", now()), now()),
-                )
+                noted = fallback.tried(row, "final", "generation_deleted", now())
+                await self._move(row, fallback.over(noted, "dead", now()))
                 continue
             user_id = about.user_id if about else row.target.user_id
             if user_id not in owners:
@@ -141,20 +139,21 @@ class DeliveryService:
         if not await store.begin(
             self._db, delivery_id, platform, body.lease, now() + LEASE, body.repeatable
         ):
-            raise _lease_over()
+            raise Conflict("lease_lost")
 
     async def subject(self, platform: str, delivery_id: str, lease: str) -> tuple[str, str]:
         """Return owner and id of the generation that a leased delivery is about. Raises `Conflict`,
         `NotFound` for a notice."""
         row = await self._leased(platform, delivery_id, lease)
-        about = (
-            (await self._render([row.generation_id])).get(row.generation_id)
-            if row.generation_id
-            else None
-        )
+        about = await self._about(row)
         if about is None:
             raise NotFound("delivery_without_generation")
         return about.user_id, about.generation.id
+
+    async def _about(self, row: Delivery) -> About | None:
+        if row.generation_id is None:
+            return None
+        return (await self._render([row.generation_id])).get(row.generation_id)
 
     async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
         """Raises `Conflict` when the lease is over."""
@@ -167,7 +166,7 @@ class DeliveryService:
                 self._db, delivery_id, platform, body.lease, body.message_ids, now()
             )
         if row is None:
-            raise _lease_over()
+            raise Conflict("lease_lost")
         for one in body.refs if row["generation_id"] else []:
             await store.keep_ref(
                 self._db, platform, row["generation_id"], one.media_id, one.kind, one.ref
@@ -192,16 +191,10 @@ class DeliveryService:
             said=body.said,
         )
         after = fallback.tried(row, outcome, body.reason, now(), body.said)
-        after = replace(
-            after,
-            doubts=row.doubts + (outcome == "uncertain"),
-            mishaps=row.mishaps + (outcome == "broke"),
-        )
-        if (
-            body.final
-            or fallback.hopeless(after)
-            or (row.shown and row.attempt >= fallback.CARD_TRIES)
-        ):
+        doubts, mishaps = row.doubts + (outcome == "uncertain"), row.mishaps + (outcome == "broke")
+        after = replace(after, doubts=doubts, mishaps=mishaps)
+        card_stays = row.shown and row.attempt >= fallback.CARD_TRIES
+        if body.final or fallback.hopeless(after) or card_stays:
             await self._give_up(row, after)
         else:
             await self._move(row, fallback.later(after, body, now()))
@@ -209,16 +202,12 @@ class DeliveryService:
     async def _give_up(self, row: Delivery, after: Delivery, *, here: bool = True) -> None:
         """Give this address up. `here`: the owner's private chat on this platform may still be
         tried."""
-        about = (
-            (await self._render([row.generation_id])).get(row.generation_id)
-            if row.generation_id
-            else None
-        )
+        about = await self._about(row)
         user_id = about.user_id if about else row.target.user_id
         after = replace(after, target=replace(after.target, user_id=user_id))
         owner = await self._owners.find(user_id)
         if row.shown or (about is not None and about.generation.status == "cancelled"):
-            after = fallback.ended(after, now())
+            after = fallback.over(after, "done", now())
         elif (
             here
             and after.doubts < fallback.DOUBTS_MAX
@@ -261,7 +250,7 @@ class DeliveryService:
     async def _leased(self, platform: str, delivery_id: str, lease: str) -> Delivery:
         row = await store.leased(self._db, delivery_id, platform, lease)
         if row is None:
-            raise _lease_over()
+            raise Conflict("lease_lost")
         return row
 
 
@@ -277,26 +266,14 @@ def event_of(row: Delivery, about: About | None) -> Event:
 def _leased_out(
     row: Delivery, about: About | None, owner: Owner | None, known: Sequence[FileRef]
 ) -> DeliveryOut:
-    target = row.target
-    at_home = (
-        about is not None
-        and (about.platform, about.chat_id) == (target.platform, target.chat_id)
-        and not row.requested
-    )
-    address = AddressOut(
-        platform=target.platform,
-        chat_id=target.chat_id,
-        thread_id=target.thread_id,
-        message_id=target.message_id,
-        card_message_id=about.card_message_id if about and at_home else None,
-        user_name=target.user_name,
-        private=target.private,
-    )
-    media = (
-        {one.id for one in [*about.generation.images, about.generation.video] if one}
-        if about
-        else set()
-    )
+    place = asdict(row.target)
+    del place["user_id"]
+    address, media = AddressOut(**place), set[str]()
+    if about is not None:
+        media = {one.id for one in [*about.generation.images, about.generation.video] if one}
+        asked_in = (about.platform, about.chat_id)
+        if asked_in == (row.target.platform, row.target.chat_id) and not row.requested:
+            address.card_message_id = about.card_message_id
     return DeliveryOut(
         id=row.id,
         lease=row.lease or "",
@@ -310,7 +287,3 @@ def _leased_out(
         moved=row.origin is not None,
         refs=[one for one in known if one.media_id in media],
     )
-
-
-def _lease_over() -> Conflict:
-    return Conflict("lease_lost")

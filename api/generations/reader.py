@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 from api.db import Db
@@ -14,6 +15,9 @@ from api.ids import now
 from api.media.service import MediaService
 from api.schemas import usd
 
+_PLAIN = GenerationOut.model_fields.keys() & {field.name for field in fields(Listed)}
+"""The columns that are shown as they are."""
+_STATUS = StatusOut.model_fields.keys() - {"video_url", "progress"}
 TYPICAL_KEPT = timedelta(minutes=1)
 TYPICAL_OF = timedelta(days=30)
 TYPICAL_LEAST = 3
@@ -31,10 +35,16 @@ class GenerationReader:
     async def owned(self, user_id: str, generation_id: str) -> Generation:
         """Return the user's generation by id or short id. Another user's is as unknown as none:
         `NotFound`."""
-        found = await store.get(self._db, generation_id) or await store.by_short_id(
-            self._db, generation_id.lower()
-        )
-        if found is None or found.user_id != user_id:
+        found = await self.known(generation_id)
+        if found.user_id != user_id:
+            raise NotFound("generation_unknown")
+        return found
+
+    async def known(self, generation_id: str) -> Generation:
+        """Return anybody's generation by id or short id. Raises `NotFound`."""
+        found = await store.get(self._db, generation_id)
+        found = found or await store.by_short_id(self._db, generation_id.lower())
+        if found is None:
             raise NotFound("generation_unknown")
         return found
 
@@ -45,9 +55,8 @@ class GenerationReader:
         out.inputs = [
             InputOut(image=images.get(one.media_id), frame=one.frame) for one in row.inputs
         ]
-        out.parent_deleted = (
-            row.parent_id is not None and await store.get(self._db, row.parent_id) is None
-        )
+        if row.parent_id is not None:
+            out.parent_deleted = await store.get(self._db, row.parent_id) is None
         return out
 
     async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
@@ -70,15 +79,7 @@ class GenerationReader:
             video = first if row.kind == "video" else None
             outs.append(
                 GenerationOut(
-                    id=row.id,
-                    short_id=row.short_id,
-                    kind=row.kind,
-                    mode=row.mode,
-                    status=row.status,
-                    model=row.model,
-                    model_name=row.model_name,
-                    prompt=row.prompt,
-                    options=row.options,
+                    **{name: getattr(row, name) for name in _PLAIN},
                     images=files if row.kind == "image" else [],
                     video=video,
                     video_url=video.url if video else None,
@@ -87,18 +88,11 @@ class GenerationReader:
                     cost_usd=usd(row.cost_micro) if row.cost_micro is not None else None,
                     estimate_usd=usd(row.estimate_micro),
                     refunded=row.refunded_at is not None,
-                    favourite=row.favourite,
-                    parent_id=row.parent_id,
-                    source=row.source,
-                    sandbox=row.sandbox,
                     needs_review=row.phase == "needs_review" and not row.finished,
                     queue_position=positions.get(row.id, 1) if row.status == "queued" else None,
                     waiting="provider" if row.waits_for_provider else None,
                     elapsed_seconds=elapsed(row),
                     typical_seconds=None if row.finished else await self.typical(row.model),
-                    created_at=row.created_at,
-                    started_at=row.started_at,
-                    finished_at=row.finished_at,
                 )
             )
         return outs
@@ -113,21 +107,11 @@ class GenerationReader:
 
     async def status(self, user_id: str, generation_id: str) -> StatusOut:
         row = await self.owned(user_id, generation_id)
-        files = (await self.files([row])).get(row.id, [])
+        out = (await self.outs([row]))[0]
+        files = [*out.images, out.video]
         return StatusOut(
-            id=row.id,
-            status=row.status,
-            needs_review=row.phase == "needs_review" and not row.finished,
-            video_url=files[0].url if files else None,
-            error=error_of(row),
-            queue_position=(await transitions.queue_positions(self._db, [row.id], now())).get(
-                row.id, 1
-            )
-            if row.status == "queued"
-            else None,
-            waiting="provider" if row.waits_for_provider else None,
-            elapsed_seconds=elapsed(row),
-            typical_seconds=None if row.finished else await self.typical(row.model),
+            **{name: getattr(out, name) for name in _STATUS},
+            video_url=files[0].url if files[0] else None,
             progress=1.0 if row.status == "completed" else await self._progress(row),
         )
 
@@ -154,11 +138,9 @@ class GenerationReader:
 
 def elapsed(row: Listed) -> int | None:
     """Return the seconds since it left the queue, until now or its end."""
-    return (
-        None
-        if row.started_at is None
-        else max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
-    )
+    if row.started_at is None:
+        return None
+    return max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
 
 
 def error_of(row: Listed) -> ErrorOut | None:

@@ -132,8 +132,7 @@ async def confirm(
 @router.put("/generations/{generation_id}/card", status_code=204)
 async def card(
     generation_id: str, body: CardIn, caller: UserCaller, generations: GenerationsDep
-) -> Response:
+) -> None:
     """Name the chat message that shows that the generation is being made. It is closed when the
     result arrives."""
     await generations.set_card(caller, generation_id, body.message_id)
-    return Response(status_code=204)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -90,9 +90,8 @@ async def one(generation_id: str, caller: UserCaller, reader: ReaderDep) -> Gene
 
 
 @router.delete("/generations/{generation_id}", status_code=204)
-async def delete_one(generation_id: str, caller: UserCaller, gallery: GalleryDep) -> Response:
+async def delete_one(generation_id: str, caller: UserCaller, gallery: GalleryDep) -> None:
     await gallery.delete_one(caller.user_id, generation_id)
-    return Response(status_code=204)
 
 
 @router.put("/generations/{generation_id}/favourite")

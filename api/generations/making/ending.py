@@ -1,6 +1,5 @@
 """The end of a generation: result, money and announcement in one transaction."""
 
-import json
 from collections.abc import Sequence
 
 from structlog import get_logger
@@ -92,10 +91,7 @@ class Ending:
             outcome = {
                 "status": "failed",
                 "cost_micro": cost_micro,
-                "error_code": error.code,
-                "error_message": error.detail,
-                "error_reason": error.reason,
-                "error_params_json": json.dumps(error.params),
+                **transitions.error_columns(error),
                 "provider_id": provider_id,
                 "finished_at": now(),
             }
@@ -133,10 +129,9 @@ async def close_failed(
     if status == "cancelled" and cost_micro:
         book = budget.book_late if late else budget.settle
         await book(sql, row.hold_id, cost_micro=cost_micro, kind=row.kind, model=row.model)
-    elif (
-        not await budget.fail(
-            sql, row.hold_id, cost_micro=cost_micro, kind=row.kind, model=row.model, late=late
-        )
-        and cost_micro
-    ):
+        return
+    paid = await budget.fail(
+        sql, row.hold_id, cost_micro=cost_micro, kind=row.kind, model=row.model, late=late
+    )
+    if cost_micro and not paid:
         await store.mark_refunded(sql, row.id, now())

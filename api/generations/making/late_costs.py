@@ -61,10 +61,6 @@ class LateCosts:
         video = await self._provider.check_video(provider_id)
         if video.state == "running":
             return None
-        return (
-            video.cost_micro
-            if video.cost_micro is not None
-            else row.estimate_micro
-            if video.state == "completed"
-            else 0
-        )
+        if video.cost_micro is not None:
+            return video.cost_micro
+        return row.estimate_micro if video.state == "completed" else 0

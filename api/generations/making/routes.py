@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Request
 
 from api.deps import FromApp
 from api.generations.making.webhooks import Webhooks
@@ -20,6 +20,5 @@ async def openrouter(
     request: Request,
     webhooks: FromApp[Webhooks],
     signature: Annotated[str, Header(alias="X-OpenRouter-Signature")] = "",
-) -> Response:
+) -> None:
     await webhooks.receive(token, signature, await request.body())
-    return Response(status_code=204)

@@ -11,7 +11,7 @@ from api.admin.studio_settings import StudioSettings
 from api.budget.service import BudgetService
 from api.callers import Caller
 from api.db import Db, Sql
-from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
+from api.errors import Conflict, InvalidRequest, OutcomeUnknown, TimedOut
 from api.generations import lists, store, transitions
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService
@@ -38,11 +38,8 @@ from api.wake import Wake
 
 log = get_logger("admin")
 
-_BESIDE = (
-    AdminGenerationOut.model_fields.keys()
-    - GenerationOut.model_fields.keys()
-    - {"user_name", "hidden"}
-)
+_OWN = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys()
+_BESIDE = _OWN - {"user_name", "hidden"}
 
 
 class GenerationAdmin:
@@ -72,14 +69,13 @@ class GenerationAdmin:
         self, wanted: GenerationFilter, limit: int, sort: GenerationSort = "newest"
     ) -> Page[AdminGenerationOut]:
         """While content is hidden, words of a prompt find nothing."""
-        wanted = replace(
-            lists.within(wanted, sort, now()), prompts=await self._studio.shows_content()
-        )
+        shows = await self._studio.shows_content()
+        wanted = replace(lists.within(wanted, sort, now()), prompts=shows)
         rows, cursor = await lists.page(self._db, wanted, limit, sort)
         return Page(items=await self._outs(rows), next_cursor=cursor)
 
     async def one(self, generation_id: str) -> AdminGenerationOut:
-        return (await self._outs([await self._row(generation_id)]))[0]
+        return (await self._outs([await self._reader.known(generation_id)]))[0]
 
     async def _outs(self, rows: Sequence[Listed]) -> list[AdminGenerationOut]:
         names = await self._users.names({row.user_id for row in rows})
@@ -95,20 +91,12 @@ class GenerationAdmin:
             for row, out in zip(rows, outs, strict=True)
         ]
 
-    async def _row(self, generation_id: str) -> Generation:
-        found = await store.get(self._db, generation_id) or await store.by_short_id(
-            self._db, generation_id.lower()
-        )
-        if found is None:
-            raise NotFound("generation_unknown")
-        return found
-
     async def resolve(
         self, admin: Caller, generation_id: str, body: ResolveIn
     ) -> AdminGenerationOut:
         """Write down the outcome that an operator has found out. Raises `Conflict` unless it still
         has an unknown outcome: a webhook or another operator may have been quicker."""
-        row = await self._row(generation_id)
+        row = await self._reader.known(generation_id)
         if (body.outcome == "provider_id") != (body.provider_id is not None):
             raise InvalidRequest("provider_id_alone", field="provider_id")
         async with self._db.transaction() as sql:
@@ -141,54 +129,47 @@ class GenerationAdmin:
             await self._announcer.announce(sql, ended, "generation_failed")
 
     async def cancel(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
-        row = await self._row(generation_id)
+        row = await self._reader.known(generation_id)
         await self._generations.stop(row, self._recorder("generation_cancel", admin, row))
         return await self.one(row.id)
 
     async def retry(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
         """Make it once more for the same user with a new hold. A second retry returns the same new
         generation."""
-        row = await self._row(generation_id)
+        row = await self._reader.known(generation_id)
         if row.phase != "done" or row.status == "completed":
             raise Conflict("not_repeatable")
         owner = Caller(row.user_id, "user", platform=row.platform, chat_id=row.chat_id)
         body = AgainIn(address=self._generations.address_of(row), confirm=True)
-        made = await self._generations.repeat(
-            owner, row, body, Origin(row.source, f"retry:{row.id}")
-        )
+        origin = Origin(row.source, f"retry:{row.id}")
+        made = await self._generations.repeat(owner, row, body, origin)
         async with self._db.transaction() as sql:
             await self._record(sql, "generation_retry", admin, row, {"new": made.id})
         return await self.one(made.id)
 
     async def refund(self, admin: Caller, generation_id: str, body: RefundIn) -> AdminGenerationOut:
-        row = await self._row(generation_id)
+        row = await self._reader.known(generation_id)
         async with self._db.transaction() as sql:
             if not await store.mark_refunded(sql, row.id, now()):
                 raise Conflict("not_refundable")
             micro = await self._budget.refund(sql, row.hold_id)
-            await self._record(
-                sql, "generation_refund", admin, row, {"cost_micro": micro, "reason": body.reason}
-            )
+            after: audit.Facts = {"cost_micro": micro, "reason": body.reason}
+            await self._record(sql, "generation_refund", admin, row, after)
         return await self.one(row.id)
 
     async def delete(self, admin: Caller, generation_id: str) -> None:
-        row = await self._row(generation_id)
+        row = await self._reader.known(generation_id)
         if row.phase != "done":
             raise Conflict("not_over")
         await self._eraser.erase(row.id, self._recorder("generation_delete", admin, row))
 
     async def purge(self, admin: Caller, body: PurgeIn) -> int:
-        found = await store.old_ids(
-            self._db, now() - timedelta(days=body.older_than_days), body.status
-        )
+        before = now() - timedelta(days=body.older_than_days)
+        found = await store.old_ids(self._db, before, body.status)
         for generation_id in found:
             await self._eraser.erase(generation_id)
         async with self._db.transaction() as sql:
-            after: audit.Facts = {
-                "older_than_days": body.older_than_days,
-                "status": body.status,
-                "count": len(found),
-            }
+            after: audit.Facts = {**body.model_dump(), "count": len(found)}
             await audit.record(
                 sql, "generation_purge", actor_id=admin.user_id, subject="generations", after=after
             )
@@ -199,13 +180,9 @@ class GenerationAdmin:
         late = 0
         for generation_id in await transitions.overdue_ids(self._db, int(PROVIDER_TIME_MAX * 1000)):
             async with self._db.transaction() as sql:
+                error = TimedOut("timed_out")
                 row = await transitions.end(
-                    sql,
-                    generation_id,
-                    ("poll", "fetch"),
-                    now(),
-                    cost_micro=None,
-                    error=TimedOut("timed_out"),
+                    sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=error
                 )
                 if row is None:
                     continue
@@ -236,11 +213,5 @@ class GenerationAdmin:
 
 def _without_content(out: GenerationOut) -> dict[str, Any]:
     options = {name: value for name, value in out.options.items() if name != "negative_prompt"}
-    return out.__dict__ | {
-        "prompt": "",
-        "options": options,
-        "images": [],
-        "video": None,
-        "video_url": None,
-        "thumbnail_url": None,
-    }
+    files = {"images": [], "video": None, "video_url": None, "thumbnail_url": None}
+    return {**out.__dict__, "prompt": "", "options": options, **files}
