@@ -264,10 +264,9 @@ async def shown(
 async def done(
     sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], now: datetime
 ) -> Row | None:
-    ids = "CASE WHEN shown THEN message_ids_json ELSE $4 END"
     query = (
-        f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 {_HELD} "
-        "RETURNING generation_id"
+        "UPDATE deliveries SET state = 'done', done_at = $5, message_ids_json = "
+        f"CASE WHEN shown THEN message_ids_json ELSE $4 END {_HELD} RETURNING generation_id"
     )
     return await sql.fetch_one(
         query, delivery_id, platform, lease, json.dumps(list(message_ids)), now

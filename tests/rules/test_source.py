@@ -46,6 +46,14 @@ SQL_PARTS = {
     "by(order)": "of our own orders, by api/db/page_ids.py",
     "limit + 1": "a number",
     "ended": "a condition with $1 that is used twice",
+    "self._db.skip_locked": "the engine's own words",
+    "order.key": "of our own orders, by api/db/page_ids.py",
+    "len(values) + 1": "the number of a parameter",
+    "len(values) + 2": "the number of a parameter",
+    "' AND '.join(texts)": "conditions of our own text and $1, $2, ...",
+    "looked_in": "such a condition",
+    "word": "a parameter in lower case",
+    "columns": "a list of our own",
 }
 
 # Files below the adapters that name a chat platform; all others ask for its abilities.
@@ -209,17 +217,21 @@ def transactions_outside_services(source: Source) -> Iterator[str]:
 
 def values_in_sql(source: Source) -> Iterator[str]:
     """Find values in the text of a statement, in place of `$1` parameters. Constants of the module
-    may stand there."""
+    may stand there. A statement is written in its call, or as `query` before it."""
     for node in source.nodes:
+        text: ast.expr | None = None
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in {"fetch", "fetch_one", "execute"}
             and node.args
         ):
-            for part in ast.walk(node.args[0]):
-                if isinstance(part, ast.FormattedValue) and not _is_constant(part.value):
-                    yield f"line {node.lineno} puts {ast.unparse(part.value)} into SQL"
+            text = node.args[0]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "query":
+            text = node.value
+        for part in ast.walk(text) if text is not None else ():
+            if isinstance(part, ast.FormattedValue) and not _is_constant(part.value):
+                yield f"line {part.lineno} puts {ast.unparse(part.value)} into SQL"
 
 
 def _is_constant(node: ast.expr) -> bool:
@@ -262,6 +274,7 @@ RULES: list[tuple[Rule, list[str], dict[str, str], str]] = [
         {},
         "async def f(sql, name):\n    await sql.fetch(f'SELECT {name}')\n",
     ),
+    (values_in_sql, ["api"], {}, "async def f(name):\n    query = f'SELECT {name}'\n"),
 ]
 
 

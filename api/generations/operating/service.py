@@ -213,5 +213,5 @@ class GenerationAdmin:
 
 def _without_content(out: GenerationOut) -> dict[str, Any]:
     options = {name: value for name, value in out.options.items() if name != "negative_prompt"}
-    files = {"images": [], "video": None, "video_url": None, "thumbnail_url": None}
+    files: dict[str, Any] = {"images": [], "video": None, "video_url": None, "thumbnail_url": None}
     return {**out.__dict__, "prompt": "", "options": options, **files}
