@@ -60,29 +60,21 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
             return
         assert client.user is not None
         began = time.monotonic()
+        serving = partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name))
         try:
-            error = await until_ended(
-                client,
-                partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name)),
-                stop,
-            )
+            error = await until_ended(client, serving, stop)
         finally:
             await client.leave()
         if stop.is_set():
             return
-        read_all = read_all and not _is_about_intents(error)
+        about_intents = isinstance(error, discord.PrivilegedIntentsRequired)
+        read_all = read_all and not about_intents
         if isinstance(error, discord.ConnectionClosed) and error.code == 4004:
             raise SystemExit(REFUSED)
-        pause = (
-            BACKOFF_LEAST
-            if time.monotonic() - began > LONG_SECONDS
-            else min(pause * 2, BACKOFF_MOST)
-        )
-        log.error(
-            "connection_ended",
-            reason=NO_CONTENT if _is_about_intents(error) else str(error) or repr(error),
-            again_in=pause,
-        )
+        was_long = time.monotonic() - began > LONG_SECONDS
+        pause = BACKOFF_LEAST if was_long else min(pause * 2, BACKOFF_MOST)
+        reason = NO_CONTENT if about_intents else str(error) or repr(error)
+        log.error("connection_ended", reason=reason, again_in=pause)
         await before_stop(stop, asyncio.sleep(pause))
 
 
@@ -136,10 +128,6 @@ async def until_ended(
         for task in (stopping, connected, served):
             task.cancel()
         await asyncio.wait({stopping, connected, served})
-
-
-def _is_about_intents(error: BaseException | None) -> bool:
-    return isinstance(error, discord.PrivilegedIntentsRequired)
 
 
 def main(settings: BotSettings) -> None:

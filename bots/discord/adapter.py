@@ -19,6 +19,7 @@ from discord.shard import Shard
 
 from bots.core import language, texts
 from bots.core.commands import COMMANDS, Command, resolve
+from bots.core.recent import Recent
 from bots.core.types import Address, Ask, Inbound, Messenger, SendFailed
 from bots.discord import inbound
 from bots.discord.chat import ChannelChat, Memory
@@ -88,7 +89,7 @@ class DiscordBot(discord.AutoShardedClient):
         self._commands = commands
         self._files = inbound.AttachmentReader(self.http.get_from_cdn, file_host)
         self._running: set[asyncio.Task[Any]] = set()
-        self._seen: dict[int, None] = {}
+        self._seen: Recent[int, None] = Recent(REMEMBERED)
         self._channel: ChannelChat | None = None
 
     @property
@@ -142,12 +143,8 @@ class DiscordBot(discord.AutoShardedClient):
                 socket = await asyncio.wait_for(made, SHARD_SECONDS)
                 break
             except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning(
-                    "shard_not_connected",
-                    shard=shard_id,
-                    error=str(error) or repr(error),
-                    again_in=pause,
-                )
+                told = str(error) or repr(error)
+                log.warning("shard_not_connected", shard=shard_id, error=told, again_in=pause)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
             pause = min(pause * 2, BACKOFF_MOST)
         known, queue = (
@@ -194,12 +191,8 @@ class DiscordBot(discord.AutoShardedClient):
             return
         read = inbound.on_message if from_menu else inbound.slash
         asked = read(interaction, command, self._files)
-        await self._reply(
-            interaction,
-            asked,
-            hidden=command.secret,
-            may_ask=command.asks and not asked.text.strip(),
-        )
+        may_ask = command.asks and not asked.text.strip()
+        await self._reply(interaction, asked, hidden=command.secret, may_ask=may_ask)
 
     async def _on_press(self, interaction: discord.Interaction) -> None:
         asked = inbound.press(interaction)
@@ -208,28 +201,23 @@ class DiscordBot(discord.AutoShardedClient):
             return
         command = self._resolved(asked.command)
         hidden = interaction.message is not None and interaction.message.flags.ephemeral
-        await self._reply(
-            interaction, asked, hidden=hidden, may_ask=command is not None and command.asks
-        )
+        may_ask = command is not None and command.asks
+        await self._reply(interaction, asked, hidden=hidden, may_ask=may_ask)
 
     async def _on_form(self, interaction: discord.Interaction) -> None:
         asked = inbound.submitted(interaction)
         command = self._resolved(asked.command)
-        await self._reply(
-            interaction, asked, hidden=command is not None and command.secret, may_ask=False
-        )
+        hidden = command is not None and command.secret
+        await self._reply(interaction, asked, hidden=hidden, may_ask=False)
 
     async def _on_typing(self, interaction: discord.Interaction) -> None:
         data: Any = interaction.data
         command = _named(str(data["name"]), self._commands)
         name, typed = inbound.focused(interaction)
         kinds = () if command is None else _kinds(command, name)
-        who = Who(
-            str(interaction.user.id),
-            interaction.user.display_name,
-            str(interaction.channel_id),
-            f"{inbound.PLATFORM}:{interaction.id}",
-        )
+        user, channel = interaction.user, str(interaction.channel_id)
+        update = f"{inbound.PLATFORM}:{interaction.id}"
+        who = Who(str(user.id), user.display_name, channel, update)
         models: list[ModelOut] = []
         with suppress(TimeoutError):
             models = await asyncio.wait_for(
@@ -276,9 +264,8 @@ class DiscordBot(discord.AutoShardedClient):
             except Taken:
                 return
         try:
-            await self._answer(
-                chat, replace(asked, address=await self._address(interaction, chat.original))
-            )
+            address = await self._address(interaction, chat.original)
+            await self._answer(chat, replace(asked, address=address))
         finally:
             await chat.close()
 
@@ -287,18 +274,9 @@ class DiscordBot(discord.AutoShardedClient):
         member."""
         private = interaction.context.dm_channel
         if inbound.reachable(interaction) and interaction.channel_id is not None:
-            first = (
-                original
-                if interaction.type is discord.InteractionType.application_command
-                else None
-            )
-            return Address(
-                inbound.PLATFORM,
-                str(interaction.channel_id),
-                message_id=original,
-                private=private,
-                answer_id=first,
-            )
+            is_command = interaction.type is discord.InteractionType.application_command
+            here, first = str(interaction.channel_id), original if is_command else None
+            return Address(inbound.PLATFORM, here, None, original, private, first)
         try:
             dm = await self.channel_chat.rest.open_dm(str(interaction.user.id))
         except SendFailed as failure:
@@ -316,12 +294,9 @@ class DiscordBot(discord.AutoShardedClient):
 
     def _is_new(self, event_id: int) -> bool:
         """Whether the event is new: Discord may send it again after a broken connection."""
-        if event_id in self._seen:
-            return False
+        new = event_id not in self._seen
         self._seen[event_id] = None
-        if len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
-        return True
+        return new
 
     @asynccontextmanager
     async def _finishing(self) -> AsyncIterator[None]:
@@ -354,11 +329,9 @@ def _named(name: str, commands: Sequence[Command]) -> Command | None:
 def _choice(model: ModelOut, *, several: bool) -> dict[str, str]:
     """A choice for an option. `several`: models of other kinds are offered beside it, perhaps this
     one once more."""
+    name = texts.of_kind(model) if several else model.name
     value = f"{model.kind} {model.id}" if several else model.id
-    return {
-        "name": (texts.of_kind(model) if several else model.name)[:LABEL],
-        "value": value if len(value) <= 100 else model.name[:100],
-    }
+    return {"name": name[:LABEL], "value": value if len(value) <= 100 else model.name[:100]}
 
 
 def _kinds(command: Command, option: str) -> Sequence[Kind]:
@@ -372,16 +345,11 @@ def _label(interaction: discord.Interaction) -> str:
     """The label of the pressed button."""
     data: Any = interaction.data
     rows = [] if interaction.message is None else interaction.message.components
-    buttons = [
-        one
-        for row in rows
-        if isinstance(row, discord.ActionRow)
-        for one in row.children
-        if isinstance(one, discord.Button)
-    ]
-    return next(
-        (one.label for one in buttons if one.custom_id == data["custom_id"] and one.label), ""
-    )
+    for row in rows:
+        for one in row.children if isinstance(row, discord.ActionRow) else ():
+            if isinstance(one, discord.Button) and one.custom_id == data["custom_id"]:
+                return one.label or ""
+    return ""
 
 
 def point_at(api_url: str) -> str | None:

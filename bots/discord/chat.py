@@ -13,14 +13,7 @@ from bots.core.recent import Recent
 from bots.core.texts.introduction import is_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, ShownMessages
 from bots.discord.render import TEXT, MessagePart, edited, limits, nonce, parts
-from bots.discord.rest import (
-    FORM_INVALID,
-    NO_HISTORY,
-    UNKNOWN_MESSAGE,
-    DiscordRefusal,
-    DiscordRest,
-    TokenDead,
-)
+from bots.discord.rest import DiscordRefusal, DiscordRest, ErrorCode, TokenDead
 
 log = structlog.get_logger()
 
@@ -111,7 +104,7 @@ class MessageChat(ABC):
         try:
             await self.delete(to, message_id)
         except DiscordRefusal as refused:
-            if refused.code != UNKNOWN_MESSAGE:
+            if refused.code != ErrorCode.UNKNOWN_MESSAGE:
                 raise
 
     async def _open_form(self, ask: Ask) -> bool:
@@ -165,9 +158,10 @@ class ChannelChat(MessageChat):
         try:
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         except DiscordRefusal as refused:
-            if "message_reference" not in payload or refused.code not in (FORM_INVALID, NO_HISTORY):
-                raise
             # a system message, and one from before the bot may read, can't be answered to
+            unanswerable = refused.code in (ErrorCode.FORM_INVALID, ErrorCode.NO_HISTORY)
+            if "message_reference" not in payload or not unanswerable:
+                raise
             del payload["message_reference"]
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         self.memory.sent[key] = message_id

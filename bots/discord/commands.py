@@ -90,24 +90,12 @@ def _options(command: Command) -> list[Payload]:
         }
         options.append(argument | ({"autocomplete": True} if command.argument_models else {}))
     if command.image:
-        options.append(
-            {
-                "name": IMAGE,
-                "type": ATTACHMENT,
-                **_described(command.image_described, IMAGE),
-                "required": False,
-            }
-        )
+        options.append(_optional(IMAGE, ATTACHMENT, command.image_described))
     return [*options, *(_option(one) for one in command.options)]
 
 
 def _option(option: Option) -> Payload:
-    made: Payload = {
-        "name": option.name,
-        "type": TYPES[option.type],
-        **_described(option.described, option.name),
-        "required": False,
-    }
+    made = _optional(option.name, TYPES[option.type], option.described)
     if option.models:
         made["autocomplete"] = True
     elif option.choices:
@@ -119,6 +107,10 @@ def _option(option: Option) -> Payload:
     return made
 
 
+def _optional(name: str, kind: int, in_language: Callable[[str], str]) -> Payload:
+    return {"name": name, "type": kind, **_described(in_language, name), "required": False}
+
+
 def _described(in_language: Callable[[str], str], name: str) -> Payload:
     return {
         "description": (in_language(DEFAULT) or name)[:DESCRIPTION],
@@ -128,7 +120,5 @@ def _described(in_language: Callable[[str], str], name: str) -> Payload:
 
 def _localized(in_language: Callable[[str], str], most: int) -> dict[str, str]:
     """The texts by Discord's locales, which have the same names as our languages."""
-    others = {
-        language: in_language(language)[:most] for language in LANGUAGES if language != DEFAULT
-    }
+    others = {other: in_language(other)[:most] for other in LANGUAGES if other != DEFAULT}
     return {language: said for language, said in others.items() if said}

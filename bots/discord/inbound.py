@@ -1,7 +1,7 @@
 """Actions of people on Discord as `Inbound`."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,13 +39,11 @@ class AttachmentReader:
             try:
                 return await self._fetch(url)
             except discord.HTTPException as error:
-                raise ApiError(
-                    "not_found", f"Discord no longer has the file ({error.status})."
-                ) from error
+                said = f"Discord no longer has the file ({error.status})."
+                raise ApiError("not_found", said) from error
 
-        return Attachment(
-            name, (content_type or "application/octet-stream").partition(";")[0], size, read
-        )
+        kind = (content_type or "application/octet-stream").partition(";")[0]
+        return Attachment(name, kind, size, read)
 
     def of_message(self, said: discord.Message) -> tuple[Attachment, ...]:
         """The attachments of a message, with those of a message that it passes on."""
@@ -65,13 +63,8 @@ def slash(interaction: discord.Interaction, command: Command, files: AttachmentR
     data: Mapping[str, Any] = interaction.data or {}
     text, options, attached = _given(command, data.get("options", []))
     resolved = data.get("resolved", {}).get("attachments", {})
-    return _inbound(
-        interaction,
-        command.name,
-        text=clean(text),
-        options=options,
-        attachments=tuple(files.of_raw(resolved[one]) for one in attached if one in resolved),
-    )
+    given = tuple(files.of_raw(resolved[one]) for one in attached if one in resolved)
+    return _inbound(interaction, command.name, clean(text), options=options, attachments=given)
 
 
 def on_message(
@@ -82,34 +75,24 @@ def on_message(
     target = str(data["target_id"])
     raw = data["resolved"]["messages"][target]
     whole = (raw, *(one.get("message", {}) for one in raw.get("message_snapshots") or ()))
-    author = raw["author"]
+    words = _joined(str(one.get("content") or "") for one in whole)
+    author, own = raw["author"], str(interaction.application_id)
     quoted = QuotedMessage(
         target,
-        _unescaped(
-            clean("\n".join(words for one in whole if (words := str(one.get("content") or ""))))
-        ),
-        str(author["id"]) == str(interaction.application_id)
-        or raw.get("application_id") == str(interaction.application_id),
+        _unescaped(clean(words)),
+        own in (str(author["id"]), raw.get("application_id")),
         tuple(files.of_raw(one) for part in whole for one in part.get("attachments") or ()),
         clean(str(author.get("global_name") or author.get("username") or "")),
     )
-    return _inbound(
-        interaction,
-        command.name,
-        quoted=quoted,
-    )
+    return _inbound(interaction, command.name, quoted=quoted)
 
 
 def press(interaction: discord.Interaction) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     chosen = data.get("values") or [data["custom_id"]]
     action, _, value = str(chosen[0]).partition(":")
-    return _inbound(
-        interaction,
-        action,
-        text=value,
-        pressed=None if interaction.message is None else str(interaction.message.id),
-    )
+    pressed = None if interaction.message is None else str(interaction.message.id)
+    return _inbound(interaction, action, value, pressed=pressed)
 
 
 def submitted(interaction: discord.Interaction) -> Inbound:
@@ -117,11 +100,7 @@ def submitted(interaction: discord.Interaction) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     action, _, value = str(data["custom_id"]).partition(":")
     written = next(_values(data.get("components", [])), "")
-    return _inbound(
-        interaction,
-        action,
-        text=f"{value} {clean(written)}".strip(),
-    )
+    return _inbound(interaction, action, f"{value} {clean(written)}".strip())
 
 
 def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbound | None:
@@ -166,39 +145,30 @@ def reachable(interaction: discord.Interaction) -> bool:
     allowed = interaction.app_permissions
     in_thread = isinstance(interaction.channel, discord.Thread)
     may_send = allowed.send_messages_in_threads if in_thread else allowed.send_messages
-    return (
-        interaction.is_guild_integration()
-        and allowed.view_channel
-        and may_send
-        and allowed.attach_files
-    )
+    may_post = allowed.view_channel and may_send and allowed.attach_files
+    return interaction.is_guild_integration() and may_post
 
 
 def focused(interaction: discord.Interaction) -> tuple[str, str]:
     """The option that is being typed, and its text so far."""
     data: Mapping[str, Any] = interaction.data or {}
-    found = next(
-        (one for one in data.get("options", []) if one.get("focused")), {"name": "", "value": ""}
-    )
+    options = data.get("options", [])
+    found = next((one for one in options if one.get("focused")), {"name": "", "value": ""})
     return str(found["name"]), clean(str(found["value"]))
 
 
 def _quoted(said: discord.Message, bot_id: int, files: AttachmentReader) -> QuotedMessage | None:
     """The message that this one answers, as far as Discord shows it."""
-    if (
-        said.reference is None
-        or said.reference.message_id is None
-        or said.type is not discord.MessageType.reply
-    ):
+    answered, is_reply = said.reference, said.type is discord.MessageType.reply
+    if answered is None or answered.message_id is None or not is_reply:
         return None
-    shown = said.reference.resolved
+    shown = answered.resolved
     if not isinstance(shown, discord.Message):
-        return QuotedMessage(str(said.reference.message_id))
-    mine = shown.author.id == bot_id
+        return QuotedMessage(str(answered.message_id))
     return QuotedMessage(
         str(shown.id),
         _unescaped(clean(_words(shown))),
-        mine,
+        shown.author.id == bot_id,
         files.of_message(shown),
         clean(shown.author.display_name),
     )
@@ -206,11 +176,11 @@ def _quoted(said: discord.Message, bot_id: int, files: AttachmentReader) -> Quot
 
 def _words(said: discord.Message) -> str:
     """The words of a message, with those that it passes on: Discord keeps them apart."""
-    return "\n".join(
-        words
-        for words in (said.content, *(shown.content for shown in said.message_snapshots))
-        if words
-    )
+    return _joined((said.content, *(shown.content for shown in said.message_snapshots)))
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(words for words in texts if words)
 
 
 def _unescaped(text: str) -> str:
@@ -245,10 +215,8 @@ def _given(
         elif option["name"] == command.argument:
             text = str(option["value"])
         else:
-            value = option["value"]
-            rest[str(option["name"])] = (
-                str(value).lower() if isinstance(value, bool) else clean(str(value))
-            )
+            value, said = option["value"], clean(str(option["value"]))
+            rest[str(option["name"])] = said.lower() if isinstance(value, bool) else said
     return text, rest, attached
 
 

@@ -11,15 +11,7 @@ from bots.core.texts.introduction import comes_here_or_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed
 from bots.discord.chat import ChannelChat, MessageChat, link_to
 from bots.discord.render import MessagePart, edited, form, limits
-from bots.discord.rest import (
-    ACKNOWLEDGED,
-    DEFER_MESSAGE,
-    DEFER_UPDATE,
-    EPHEMERAL,
-    TOO_MANY_FOLLOW_UPS,
-    DiscordRefusal,
-    TokenDead,
-)
+from bots.discord.rest import EPHEMERAL, DiscordRefusal, ErrorCode, TokenDead, refused_with
 
 log = structlog.get_logger()
 
@@ -71,10 +63,8 @@ class InteractionChat(MessageChat):
 
     async def limits_for(self, to: Address) -> Limits:
         elsewhere = await self._channel.limits_for(to)
-        return replace(
-            max(limits(self._facts.file_bytes), elsewhere, key=lambda one: one.upload_bytes),
-            discreet=True,
-        )
+        here = limits(self._facts.file_bytes)
+        return replace(max(here, elsewhere, key=lambda one: one.upload_bytes), discreet=True)
 
     async def busy(self, to: Address) -> None:
         """Discord shows "is thinking" by itself."""
@@ -96,14 +86,13 @@ class InteractionChat(MessageChat):
             hidden = self._hidden if hidden is None else hidden
             if not update:
                 self._waiting, self._hidden = True, hidden
-            kind = DEFER_UPDATE if update else DEFER_MESSAGE
             try:
                 original = await self.rest.defer(
-                    self._facts.id, self._token, kind, ephemeral=hidden and not update
+                    self._facts.id, self._token, update=update, ephemeral=hidden and not update
                 )
             except SendFailed as failure:
                 log.warning("not_acknowledged", interaction=self._facts.id, reason=str(failure))
-                if isinstance(failure, DiscordRefusal) and failure.code == ACKNOWLEDGED:
+                if refused_with(failure, ErrorCode.ACKNOWLEDGED):
                     self._waiting = False
                     raise Taken from failure
                 return
@@ -158,7 +147,7 @@ class InteractionChat(MessageChat):
         except TokenDead:
             return await self._late(to, reply, index, part, hidden=hidden)
         except DiscordRefusal as refused:
-            if refused.code != TOO_MANY_FOLLOW_UPS:
+            if refused.code != ErrorCode.TOO_MANY_FOLLOW_UPS:
                 raise
             return await self._late(to, reply, index, part, hidden=hidden)
         self._mine.add(message_id)

@@ -101,10 +101,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _fenced(lines: Sequence[str], place: int, fence: re.Match[str], made: list[str]) -> int:
     """Take a block of code over, and return the line behind it."""
-    end = next(
-        (one for one in range(place + 1, len(lines)) if _closes(lines[one], fence["fence"])),
-        len(lines),
-    )
+    later = range(place + 1, len(lines))
+    end = next((one for one in later if _closes(lines[one], fence["fence"])), len(lines))
     body = [line.replace(FENCE, "``\u200b`") for line in lines[place + 1 : end]]
     made += [f"{FENCE}{fence['language']}", *body, FENCE]
     return end + 1

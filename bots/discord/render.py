@@ -62,20 +62,13 @@ def parts(reply: Reply) -> list[MessagePart]:
     text = clean(reply.text)
     texts = markdown_parts(text, TEXT) if reply.markdown else plain_parts(text, TEXT)
     groups = _groups(reply.files)
+    pieces: list[tuple[str, tuple[ReplyFile, ...]]] = [(text, ()) for text in texts]
     if groups:
         first, *more = groups
-        captioned = [(text, ()) for text in texts[:-1]] + [(texts[-1] if texts else "", first)]
-        pieces: list[tuple[str, tuple[ReplyFile, ...]]] = captioned + [
-            ("", group) for group in more
-        ]
-    else:
-        pieces = [(text, ()) for text in texts]
+        pieces[-1:] = [(texts[-1] if texts else "", first), *(("", group) for group in more)]
     flags = SUPPRESS_EMBEDS | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
-    rows = (
-        _rows(reply.buttons)
-        if reply.ask is None
-        else _rows((*reply.buttons, (form_button(reply.ask),)))
-    )
+    asking = () if reply.ask is None else ((form_button(reply.ask),),)
+    rows = _rows((*reply.buttons, *asking))
     last = len(pieces) - 1
     return [
         MessagePart(
@@ -155,21 +148,15 @@ def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
         for row in rows
         for start in range(0, len(row), BUTTONS_IN_ROW)
     ]
-    if len(short) <= ROWS:
-        return [{"type": 1, "components": [_button(one) for one in row]} for row in short]
-    for kept in range(ROWS - 1, -1, -1):
+    kept = len(short)
+    menus: list[Sequence[Button]] = []
+    while kept and kept + len(menus) > ROWS:
+        kept = min(kept, ROWS) - 1
         rest = [button for row in short[kept:] for button in row]
         menus = [rest[start : start + MENU] for start in range(0, len(rest), MENU)]
-        if kept + len(menus) <= ROWS:
-            break
-    buttons = [{"type": 1, "components": [_button(one) for one in row]} for row in short[:kept]]
-    return [
-        *buttons,
-        *(
-            {"type": 1, "components": [_menu(one, number)]}
-            for number, one in enumerate(menus[: ROWS - kept])
-        ),
-    ]
+    made = [[_button(one) for one in row] for row in short[:kept]]
+    made += [[_menu(one, number)] for number, one in enumerate(menus[: ROWS - kept])]
+    return [{"type": 1, "components": one} for one in made]
 
 
 def _menu(buttons: Sequence[Button], number: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Any
 
 import aiohttp
@@ -28,14 +29,6 @@ AGAIN_SECONDS = 10.0
 REPEAT_SECONDS = 0.9
 """discord.py repeats a call after 5xx by itself, but never sooner than a second later."""
 
-UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED, TOO_MANY_FOLLOW_UPS = (
-    10008,
-    10015,
-    50027,
-    40060,
-    40094,
-)
-FORM_INVALID, NO_HISTORY = 50035, 160002
 EPHEMERAL = 64
 DEFER_MESSAGE, DEFER_UPDATE, SUGGEST, OPEN_FORM = 5, 6, 8, 9
 
@@ -72,12 +65,28 @@ BY_STATUS: dict[int, DeliveryReason] = {401: "token_refused", 413: "too_large", 
 Payload = dict[str, Any]
 
 
+class ErrorCode(IntEnum):
+    """Discord's codes of the refusals after which the bot goes on in another way."""
+
+    UNKNOWN_MESSAGE = 10008
+    UNKNOWN_WEBHOOK = 10015
+    ACKNOWLEDGED = 40060
+    TOO_MANY_FOLLOW_UPS = 40094
+    DEAD_TOKEN = 50027
+    FORM_INVALID = 50035
+    NO_HISTORY = 160002
+
+
 class DiscordRefusal(SendFailed):
     """Discord answered no. `code` is its own error code, 0 when it gave none."""
 
     def __init__(self, reason: DeliveryReason, said: str, code: int, *, final: bool) -> None:
         super().__init__(reason, said, final=final)
         self.code = code
+
+
+def refused_with(failure: SendFailed, *codes: ErrorCode) -> bool:
+    return isinstance(failure, DiscordRefusal) and failure.code in codes
 
 
 class TokenDead(Exception):
@@ -90,11 +99,11 @@ class DiscordRest:
         self._application_id = application_id
 
     async def defer(
-        self, interaction_id: int, token: str, kind: int, *, ephemeral: bool
+        self, interaction_id: int, token: str, *, update: bool, ephemeral: bool
     ) -> str | None:
-        """Acknowledge at once. Returns the id of the message that will carry the answer, None when
-        Discord did not say."""
-        body: Payload = {"type": kind}
+        """Acknowledge at once; `update`: the answer changes the pressed button's message. Returns
+        the id of the message that will carry the answer, None when Discord did not say."""
+        body: Payload = {"type": DEFER_UPDATE if update else DEFER_MESSAGE}
         if ephemeral:
             body["data"] = {"flags": EPHEMERAL}
         answer = await self._first_answer(interaction_id, token, body)
@@ -121,11 +130,7 @@ class DiscordRest:
                 )
             except SendFailed as failure:
                 repeated = last or time.monotonic() - began >= REPEAT_SECONDS
-                if (
-                    isinstance(failure, DiscordRefusal)
-                    and failure.code == ACKNOWLEDGED
-                    and repeated
-                ):
+                if repeated and refused_with(failure, ErrorCode.ACKNOWLEDGED):
                     return None
                 if last or not failure.uncertain:
                     raise
@@ -196,7 +201,7 @@ class DiscordRest:
         try:
             return await self._call(method, WEBHOOK + path, payload, files, tries, **ids)
         except DiscordRefusal as refused:
-            if refused.code in (DEAD_TOKEN, UNKNOWN_WEBHOOK):
+            if refused.code in (ErrorCode.DEAD_TOKEN, ErrorCode.UNKNOWN_WEBHOOK):
                 raise TokenDead from refused
             raise
 
@@ -215,9 +220,7 @@ class DiscordRest:
             tries -= 1
             given: dict[str, Any] = {} if payload is None else {"json": payload}
             if files:
-                parts = [
-                    discord.File(io.BytesIO(one.data), filename=file_name(one)) for one in files
-                ]
+                parts = [discord.File(io.BytesIO(one.data), file_name(one)) for one in files]
                 given = {"files": parts, "form": _form(payload, parts)}
             try:
                 async with asyncio.timeout(FILES_SECONDS if files else TEXT_SECONDS):
@@ -225,12 +228,7 @@ class DiscordRest:
             except asyncio.CancelledError:
                 self._free_others()
                 raise
-            except (
-                discord.RateLimited,
-                discord.HTTPException,
-                aiohttp.ClientError,
-                OSError,
-            ) as error:
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
                 if isinstance(error, TimeoutError):
                     self._free_others()
                 failure = failure_of(error)

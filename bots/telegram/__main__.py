@@ -44,9 +44,8 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
-    telegram = TelegramBot(
-        make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER
-    )
+    bot = make_bot(token, settings.telegram_api_url)
+    telegram = TelegramBot(bot, answered, settings.data_dir / FOLDER)
     try:
         await before_stop(stop, telegram.connect())
         if not stop.is_set():
@@ -94,16 +93,14 @@ async def updates(telegram: TelegramBot, api: BotApi, settings: BotSettings) -> 
     if settings.telegram_updates != "webhook" or settings.public_url is None:
         await telegram.poll()
         return
-    await telegram.listen(
-        settings.public_url, (settings.telegram_webhook_host, settings.telegram_webhook_port)
-    )
+    listen = settings.telegram_webhook_host, settings.telegram_webhook_port
+    await telegram.listen(settings.public_url, listen)
 
 
 def profile(telegram: TelegramBot) -> BotProfileIn:
     bot = telegram.bot
-    return BotProfileIn(
-        name=bot.first_name[:120], link_template=f"https://t.me/{bot.username}?start={{code}}"
-    )
+    link = f"https://t.me/{bot.username}?start={{code}}"
+    return BotProfileIn(name=bot.first_name[:120], link_template=link)
 
 
 def main(settings: BotSettings) -> None:
@@ -121,10 +118,6 @@ if __name__ == "__main__":
     try:
         given = BotSettings()
     except ValidationError as error:
-        sys.exit(
-            "\n".join(
-                f"{str(one['loc'][0]).upper()}: {one['msg']}"
-                for one in error.errors(include_input=False)
-            )
-        )
+        wrong = error.errors(include_input=False)
+        sys.exit("\n".join(f"{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
     main(given)

@@ -64,10 +64,8 @@ def make_bot(token: str, api_url: str) -> Bot:
     os.environ.setdefault("PTB_TIMEDELTA", "1")
     # the proxy is given, so that it is the one that the other processes use; the library would read
     # the environment in its own way
-    more: dict[str, Any] = {
-        "proxy": proxy_of(api_url),
-        "httpx_kwargs": {"verify": _tls(), "trust_env": False},
-    }
+    own_way = {"verify": _tls(), "trust_env": False}
+    more: dict[str, Any] = {"proxy": proxy_of(api_url), "httpx_kwargs": own_way}
     return Bot(
         token,
         base_url=f"{api_url}/bot",
@@ -117,7 +115,7 @@ class TelegramBot:
         """Take updates until cancelled. Raises `TokenRefused`."""
         self._polled = True
         await self.resume()
-        await self._retrying.until_done(self._leave_webhook)
+        await self._retrying.until_done(self.bot.delete_webhook)
         while True:
             await self._retrying.until_done(self._take_updates)
 
@@ -133,9 +131,6 @@ class TelegramBot:
         finally:
             await webhook.close()
 
-    async def _leave_webhook(self) -> None:
-        await self.bot.delete_webhook()
-
     async def _take_updates(self) -> None:
         wanted = {"offset": self._offset, "timeout": POLL_SECONDS, "allowed_updates": UPDATES}
         try:
@@ -148,7 +143,7 @@ class TelegramBot:
             raise InvalidToken from None
         except Conflict as error:
             if "webhook" in error.message:
-                await self._leave_webhook()
+                await self.bot.delete_webhook()
             raise
         for raw in updates:
             await self.take(raw)
@@ -254,6 +249,6 @@ class TelegramBot:
             await self._answer(chat, inbound)
 
     async def _answer_stop(self, stopped: object, update_id: int) -> None:
-        inbound = from_stop(stopped, update_id, self.chat.stopped)
+        inbound = from_stop(stopped, update_id, self.chat.messages.stop_button)
         if inbound is not None:
             await self._answer(self.chat, inbound)

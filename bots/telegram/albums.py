@@ -19,11 +19,9 @@ Whole = Callable[[list[Message], KeptUpdate], Coroutine[Any, Any, None]]
 @dataclass(slots=True)
 class _OpenAlbum:
     kept: KeptUpdate
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message]
     more: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Future[None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    over: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
 class Albums:

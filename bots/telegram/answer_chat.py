@@ -2,6 +2,7 @@
 messages that it had, and a private answer in a group reaches its person only."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -166,10 +167,9 @@ class PressChat(AnswerChat):
     async def acknowledge(self) -> None:
         """End the waiting sign without words, unless the first answer is meant for a window.
         Telegram refuses late acknowledgements, and nothing depends on this one."""
-        answered = asyncio.create_task(self._answered.wait())
-        seconds = NOTE_SECONDS if self._private else GROUP_NOTE_SECONDS
-        await asyncio.wait({answered}, timeout=seconds)
-        answered.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NOTE_SECONDS if self._private else GROUP_NOTE_SECONDS):
+                await self._answered.wait()
         if not self._acknowledged:
             self._acknowledged = True
             await self._acknowledge("")
@@ -186,7 +186,6 @@ class PressChat(AnswerChat):
 def _note(reply: Reply) -> str:
     """The reply's text, if it fits into the window; an empty text otherwise."""
     note = clean(reply.text).strip()
-    plain = reply.secret and not (
-        reply.files or reply.buttons or reply.ask or reply.gone or reply.preview
-    )
+    more = reply.files or reply.buttons or reply.ask or reply.gone or reply.preview
+    plain = reply.secret and not more
     return note if plain and utf16_units(note) <= NOTE_UNITS and "://" not in note else ""

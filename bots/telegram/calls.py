@@ -14,16 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 import structlog
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Conflict,
-    Forbidden,
-    InvalidToken,
-    RetryAfter,
-    TelegramError,
-    TimedOut,
-)
+from telegram import error as errors
 
 from bots.core.recent import Recent
 from bots.core.types import SendFailed
@@ -166,7 +157,8 @@ class TelegramRefusal(SendFailed):
     """Telegram answered no, in its own words: it has no codes."""
 
     def __init__(self, said: str) -> None:
-        super().__init__(_reason(said), said, final=True)
+        reasons = (reason for reason, signs in REFUSALS.items() if _says(said, *signs))
+        super().__init__(next(reasons, "request_refused"), said, final=True)
 
     def says(self, *signs: str) -> bool:
         return _says(self.said, *signs)
@@ -200,13 +192,13 @@ class Calls:
         for pause in (*UNSENT_PAUSES, None):
             try:
                 return await call(chat_id=chat_id, **given)
-            except ChatMigrated:
+            except errors.ChatMigrated:
                 raise
-            except RetryAfter as error:
+            except errors.RetryAfter as error:
                 seconds = seconds_of(error)
                 self.limits.slow_down(chat_id, seconds)
                 raise SendFailed("flood", retry_after=seconds) from None
-            except TelegramError as error:
+            except errors.TelegramError as error:
                 if pause is None or not unsent(error):
                     failed = failure(error, repeatable)
                     if not _entities_refused(failed, given):
@@ -227,40 +219,31 @@ def _entities_refused(failed: SendFailed, given: dict[str, Any]) -> bool:
     )
 
 
-def seconds_of(error: RetryAfter) -> float:
+def seconds_of(error: errors.RetryAfter) -> float:
     asked = error.retry_after
     return asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
 
 
-def unsent(error: TelegramError) -> bool:
+def unsent(error: errors.TelegramError) -> bool:
     """Whether the request did not leave: no connection was made, or none was free."""
     return isinstance(error.__cause__, _UNSENT)
 
 
-def failure(error: TelegramError, repeatable: bool) -> SendFailed:
+def failure(error: errors.TelegramError, repeatable: bool) -> SendFailed:
     """The meaning of a failed call for the message that was to be sent."""
-    if isinstance(error, BadRequest | Forbidden):
+    if isinstance(error, errors.BadRequest | errors.Forbidden):
         return TelegramRefusal(error.message)
-    if isinstance(error, InvalidToken):
+    if isinstance(error, errors.InvalidToken):
         return SendFailed("token_refused")
     if unsent(error):
         return SendFailed("platform_unreachable", type(error.__cause__).__name__)
     if "Entity Too Large" in error.message:
         return TelegramRefusal("Request Entity Too Large")
-    answered = not isinstance(error, TimedOut) and (
-        error.__cause__ is None or isinstance(error.__cause__, TelegramError)
+    answered = not isinstance(error, errors.TimedOut) and (
+        error.__cause__ is None or isinstance(error.__cause__, errors.TelegramError)
     )
-    return SendFailed(
-        "platform_failed" if answered else "unclear",
-        error.message[:200],
-        uncertain=not repeatable,
-    )
-
-
-def _reason(said: str) -> DeliveryReason:
-    return next(
-        (reason for reason, signs in REFUSALS.items() if _says(said, *signs)), "request_refused"
-    )
+    reason: DeliveryReason = "platform_failed" if answered else "unclear"
+    return SendFailed(reason, error.message[:200], uncertain=not repeatable)
 
 
 def _says(said: str, *signs: str) -> bool:
@@ -281,16 +264,16 @@ class Retrying:
     def __init__(self) -> None:
         self._trouble: str | None = None
 
-    async def until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         """Raises `TokenRefused`, and the errors of `work` that are no `TelegramError`."""
         pause = BACKOFF_LEAST
         while True:
             try:
                 await work()
-            except InvalidToken:
+            except errors.InvalidToken:
                 raise TokenRefused from None
-            except TelegramError as error:
-                if isinstance(error, RetryAfter):
+            except errors.TelegramError as error:
+                if isinstance(error, errors.RetryAfter):
                     pause = seconds_of(error)
                 else:
                     pause = min(pause * 2, BACKOFF_MOST)
@@ -302,12 +285,12 @@ class Retrying:
                 self._trouble = None
                 return
 
-    def _log(self, error: TelegramError, pause: float) -> None:
+    def _log(self, error: errors.TelegramError, pause: float) -> None:
         kind = type(error).__name__
         if kind == self._trouble:
             return
         self._trouble = kind
-        if isinstance(error, Conflict):
+        if isinstance(error, errors.Conflict):
             log.error(
                 "telegram_conflict",
                 reason="another process takes this bot's updates: stop it, or give this bot its "

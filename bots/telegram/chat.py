@@ -10,22 +10,12 @@ from telegram.constants import ChatAction
 from telegram.error import ChatMigrated
 
 from bots.core.recent import Recent
-from bots.core.types import Address, Button, Limits, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Limits, Reply, SendFailed, ShownMessages
+from bots.telegram import render
 from bots.telegram.calls import Calls, TelegramRefusal
 from bots.telegram.hidden_links import below
 from bots.telegram.markup import Marked, clean, cut
 from bots.telegram.messages import MEMORY, SendTarget, Sent, TelegramMessages
-from bots.telegram.render import (
-    GROUP_LIMITS,
-    LIMITS,
-    AlbumStep,
-    ChatTraits,
-    SendPlan,
-    Step,
-    TextStep,
-    number,
-    plan,
-)
 
 log = structlog.get_logger()
 
@@ -49,7 +39,7 @@ class TelegramChat:
         self._moved: dict[int, int] = {}
 
     async def limits_for(self, to: Address) -> Limits:
-        return LIMITS if to.private else GROUP_LIMITS
+        return render.LIMITS if to.private else render.GROUP_LIMITS
 
     async def show(
         self,
@@ -89,10 +79,6 @@ class TelegramChat:
                 cost=0,
             )
 
-    def stopped(self, chat_id: int, draft_id: int) -> Button | None:
-        """The meaning of the stop sign of a draft."""
-        return self.messages.stop_button(chat_id, draft_id)
-
     async def _show(
         self, target: SendTarget, reply: Reply, replacing: ShownMessages | None
     ) -> ShownMessages:
@@ -102,7 +88,9 @@ class TelegramChat:
         if notice is not None:
             replacing = None
         drafts = not target.public and target.chat_id not in self.messages.draftless
-        planned = plan(reply, replacing, ChatTraits(self._bot.username, target.public, drafts))
+        planned = render.plan(
+            reply, replacing, self._bot.username, public=target.public, drafts=drafts
+        )
         key = _key(target, reply, replacing)
         sent = [] if key is None else self._sent.pop(key, [])
         try:
@@ -130,16 +118,16 @@ class TelegramChat:
         )
 
     def _pointing(
-        self, step: Step, target: SendTarget, planned: SendPlan, sent: list[Sent]
-    ) -> Step:
+        self, step: render.Step, target: SendTarget, planned: render.SendPlan, sent: list[Sent]
+    ) -> render.Step:
         """The step, whose text points at the album above it."""
         album = target.album or tuple(
             one
             for earlier, each in zip(planned.steps, sent, strict=False)
-            if isinstance(earlier, AlbumStep)
+            if isinstance(earlier, render.AlbumStep)
             for one in each.message_ids
         )
-        if not album or not isinstance(step, TextStep):
+        if not album or not isinstance(step, render.TextStep):
             return step
         return replace(step, words=below(step.words, album, self._bot.username))
 
@@ -147,8 +135,8 @@ class TelegramChat:
         self, target: SendTarget, reply: Reply, replacing: ShownMessages | None
     ) -> ShownMessages:
         """Delete the shown messages. One that can't be deleted gets the reply's text."""
-        for message_id in () if replacing is None else map(number, replacing.message_ids):
-            words = next(cut(Marked(clean(reply.text)), LIMITS.caption), Marked(""))
+        for message_id in () if replacing is None else map(render.number, replacing.message_ids):
+            words = next(cut(Marked(clean(reply.text)), render.LIMITS.caption), Marked(""))
             await self.messages.take_away(target.chat_id, message_id, words)
         return ShownMessages(())
 
@@ -161,12 +149,12 @@ class TelegramChat:
             log.info("message_left", reason=str(failure))
 
     def _target(self, to: Address, reply: Reply, album: tuple[int, ...] = ()) -> SendTarget:
-        thread = None if to.thread_id is None else number(to.thread_id)
-        chat_id = number(to.chat_id)
+        thread = None if to.thread_id is None else render.number(to.thread_id)
+        chat_id = render.number(to.chat_id)
         return SendTarget(
             chat_id=self._moved.get(chat_id, chat_id),
             thread_id=None if thread == GENERAL_TOPIC else thread,
-            reply_to=None if to.message_id is None else number(to.message_id),
+            reply_to=None if to.message_id is None else render.number(to.message_id),
             quiet=reply.quiet or (reply.secret and not to.private),
             public=not to.private,
             album=album if not reply.fresh else (),
@@ -175,7 +163,7 @@ class TelegramChat:
     def _notice(self, target: SendTarget, shown: ShownMessages | None) -> int | None:
         """The shown message, if it is a notice. It is replaced by a new message, because an edit
         makes no sound, and an awaited answer should."""
-        message_id = None if shown is None else number(shown.message_ids[0])
+        message_id = None if shown is None else render.number(shown.message_ids[0])
         return message_id if (target.chat_id, message_id) in self._notices else None
 
     def _too_soon(self, target: SendTarget) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, quote, urlsplit
 
 from telegram import Bot, Message, MessageEntity
-from telegram.constants import MessageEntityType
 
 from bots.core.splitting import shorten, utf16_units
 from bots.core.types import Ask
@@ -30,7 +29,7 @@ def question(ask: Ask, text: str, own_name: str) -> Marked:
     default = shorten_lines(clean(ask.default).strip(), TEXT_ROOM)
     if default:
         entities.append(
-            MessageEntity(MessageEntityType.CODE, utf16_units(says) + 1, utf16_units(default))
+            MessageEntity(MessageEntity.CODE, utf16_units(says) + 1, utf16_units(default))
         )
         says = f"{says}\n{default}"
     return Marked(says, tuple(entities))
@@ -70,18 +69,12 @@ def above(message: Message, own_name: str) -> tuple[int, ...]:
 
 def _link(sign: str, name: str, carried: str, own_name: str) -> MessageEntity:
     url = f"https://{OWN_HOST}/{own_name}?{name}={quote(carried, safe='')}"
-    return MessageEntity(MessageEntityType.TEXT_LINK, 0, utf16_units(sign), url=url)
+    return MessageEntity(MessageEntity.TEXT_LINK, 0, utf16_units(sign), url=url)
 
 
 def _carried(message: Message, name: str, own_name: str) -> str:
-    link = next(
-        (
-            one.url
-            for one in message.entities
-            if one.type == MessageEntityType.TEXT_LINK and one.offset == 0
-        ),
-        None,
-    )
+    first = [one for one in message.entities if one.offset == 0]
+    link = next((one.url for one in first if one.type == MessageEntity.TEXT_LINK), None)
     parts = urlsplit(link or "")
     if parts.hostname != OWN_HOST or parts.path.strip("/").lower() != own_name.lower():
         return ""

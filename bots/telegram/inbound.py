@@ -2,9 +2,9 @@
 buttons."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from telegram import Bot, CallbackQuery, ChatMemberAdministrator, Message, User
+from telegram import Bot, CallbackQuery, Chat, ChatMemberAdministrator, Message, User
 from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
@@ -44,9 +44,7 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
         text,
         attachments=tuple(file for one in messages for file in attachments(one)),
         quoted=_quoted(message, bot),
-        moderates=_Moderates(bot, message.chat.id, message.from_user.id)
-        if _public(message)
-        else None,
+        moderates=_moderates(bot, message.chat, message.from_user) if _public(message) else None,
         plain=plain,
     )
 
@@ -58,9 +56,8 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
     if isinstance(message, Message):
         address = _address(message)
     else:  # too old for Telegram to show it again: its topic is unknown
-        address = Address(
-            PLATFORM, str(message.chat.id), None, pressed, message.chat.type == ChatType.PRIVATE
-        )
+        private = message.chat.type == ChatType.PRIVATE
+        address = Address(PLATFORM, str(message.chat.id), None, pressed, private)
     action, _, value = query.data.partition(":")
     return Inbound(
         address,
@@ -69,7 +66,7 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
         action,
         value,
         pressed=pressed,
-        moderates=None if address.private else _Moderates(bot, message.chat.id, query.from_user.id),
+        moderates=None if address.private else _moderates(bot, message.chat, query.from_user),
     )
 
 
@@ -117,9 +114,8 @@ def _public(message: Message) -> bool:
 
 def _answers(message: Message, bot: Bot) -> bool:
     answered = _answered(message)
-    return (
-        answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
-    )
+    author = None if answered is None else answered.from_user
+    return author is not None and author.id == bot.id
 
 
 def _answered(message: Message) -> Message | None:
@@ -160,44 +156,33 @@ def _quoted_elsewhere(message: Message, picked: str | None) -> QuotedMessage | N
     answered = message.external_reply
     if answered is None:
         return None
-    files = attachments_elsewhere(message)
-    return QuotedMessage(
-        str(answered.message_id or ""),
-        clean(picked or ""),
-        attachments=files,
-        picked=picked is not None,
-    )
+    answered_id, files = str(answered.message_id or ""), attachments_elsewhere(message)
+    said = clean(picked or "")
+    return QuotedMessage(answered_id, said, attachments=files, picked=picked is not None)
 
 
-class _Moderates:
-    """Asks for the rights of a member when it is called. It is a class, so that printing an inbound
-    shows no bot, and so no token."""
+def _moderates(bot: Bot, chat: Chat, user: User) -> Callable[[], Awaitable[bool]]:
+    """A function that asks for the rights of a member."""
 
-    def __init__(self, bot: Bot, chat_id: int, user_id: int) -> None:
-        self._bot = bot
-        self._chat_id = chat_id
-        self._user_id = user_id
-
-    async def __call__(self) -> bool:
+    # not functools.partial: a printed inbound would show the bot, and the bot its token
+    async def moderates() -> bool:
         try:
-            member = await self._bot.get_chat_member(self._chat_id, self._user_id)
+            member = await bot.get_chat_member(chat.id, user.id)
         except TelegramError:
             return False
         return member.status == ChatMemberStatus.OWNER or (
             isinstance(member, ChatMemberAdministrator) and member.can_delete_messages
         )
 
+    return moderates
+
 
 def _address(message: Message) -> Address:
     # outside of topics a thread id only names a chain of replies, and nothing can be sent to it
     thread = message.message_thread_id if message.is_topic_message else None
-    return Address(
-        platform=PLATFORM,
-        chat_id=str(message.chat.id),
-        thread_id=None if thread is None else str(thread),
-        message_id=str(message.message_id),
-        private=not _public(message),
-    )
+    thread_id = None if thread is None else str(thread)
+    chat_id, message_id = str(message.chat.id), str(message.message_id)
+    return Address(PLATFORM, chat_id, thread_id, message_id, private=not _public(message))
 
 
 def _sender(user: User) -> Sender:

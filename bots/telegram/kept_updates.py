@@ -48,6 +48,7 @@ class KeptUpdate:
         body = {"update": self.raw, "at": self.at, "shown": self.shown, "kills": self.kills}
         new = self.path.with_suffix(".new")
         try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(new, "w", encoding="utf-8", opener=_private) as file:
                 json.dump(body, file)
                 file.flush()
@@ -78,23 +79,15 @@ class UpdateFiles:
         """Write the update's file, so that a kill does not lose it."""
         path = None if self._folder is None else self._folder / f"{raw['update_id']}.json"
         kept = KeptUpdate(raw, path, self._clock())
-        await asyncio.to_thread(self._save, kept)
+        await asyncio.to_thread(kept.save)
         return kept
 
     def left(self) -> list[KeptUpdate]:
         """Updates that an earlier process did not finish, the oldest first."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        found = [
-            kept for path in self._folder.glob("*.json") if (kept := self._read(path)) is not None
-        ]
+        found = filter(None, map(self._read, self._folder.glob("*.json")))
         return sorted(found, key=lambda kept: kept.update_id)
-
-    def _save(self, kept: KeptUpdate) -> None:
-        if self._folder is not None:
-            with suppress(OSError):
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.save()
 
     def _read(self, path: Path) -> KeptUpdate | None:
         try:

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from telegram import MessageEntity
-from telegram.constants import MessageEntityType
 from telegramify_markdown import MessageEntity as Found
 from telegramify_markdown import RenderConfig, convert
 
@@ -18,6 +17,7 @@ OWN_HOST = "t.me"
 """No link of a model leads there: the adapter knows its own marks by it, and a link to a person
 calls them."""
 
+_HARMFUL_HOSTS = (None, OWN_HOST, "telegram.me")
 _LESS_THAN = "\ufdd0"
 """A sign in place of `<` while Markdown is read: text that looks like HTML would be left out. It
 has the same length, and no text has it."""
@@ -53,19 +53,10 @@ class Marked:
     text: str
     entities: tuple[MessageEntity, ...] = ()
 
-    @property
-    def plain(self) -> "Marked":
-        return Marked(self.text)
 
-
-def _look() -> RenderConfig:
-    look = RenderConfig.isolated()
-    for name, sign in SYMBOLS.items():
-        setattr(look.markdown_symbol, name, sign)
-    return look
-
-
-LOOK = _look()
+LOOK = RenderConfig.isolated()
+for _name, _sign in SYMBOLS.items():
+    setattr(LOOK.markdown_symbol, _name, _sign)
 
 
 def clean(text: str) -> str:
@@ -81,30 +72,21 @@ def from_markdown(text: str) -> Marked:
     if not shown.strip():
         return Marked(text)
     end = utf16_units(shown)
-    kept = [
-        replace(one, length=min(one.length, end - one.offset))
-        for one in found
-        if one.type in _KEPT and one.offset < end
-    ]
-    return Marked(
-        shown,
-        tuple(_entity(one) for one in kept if one.type != "text_link" or _harmless(one.url or "")),
-    )
+    kept = [one for one in found if one.type in _KEPT and one.offset < end]
+    safe = [one for one in kept if one.type != "text_link" or _harmless(one.url or "")]
+    return Marked(shown, tuple(_entity(one, end) for one in safe))
 
 
-def _entity(found: Found) -> MessageEntity:
+def _entity(found: Found, end: int) -> MessageEntity:
     url = None if found.url is None else found.url.replace(_LESS_THAN, "<")
-    return MessageEntity(found.type, found.offset, found.length, url=url, language=found.language)
+    length = min(found.length, end - found.offset)
+    return MessageEntity(found.type, found.offset, length, url=url, language=found.language)
 
 
 def _harmless(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and parts.hostname not in (
-            None,
-            OWN_HOST,
-            "telegram.me",
-        )
+        return parts.scheme in ("http", "https") and parts.hostname not in _HARMFUL_HOSTS
     except ValueError:
         return False
 
@@ -112,30 +94,19 @@ def _harmless(url: str) -> bool:
 def silent(marked: Marked, own_name: str) -> Marked:
     """The text with silent names of others: an invisible joiner behind the @ makes them plain text.
     Code keeps its characters."""
-    cuts = [
-        match.end()
-        for match in _NAME.finditer(marked.text)
-        if not _is_name(marked.text, match.end(), own_name)
-    ]
-    places = [(cut, utf16_units(marked.text[:cut])) for cut in cuts]
+    own = re.compile(rf"{re.escape(own_name)}\b", re.IGNORECASE)
     spared = [one for one in marked.entities if one.type in _VERBATIM]
-    places = [
-        (cut, unit)
-        for cut, unit in places
-        if not any(one.offset < unit <= one.offset + one.length for one in spared)
-    ]
-    if not places:
-        return marked
-    ends = [cut for cut, _ in places]
+    ends: list[int] = []
+    units: list[int] = []
+    for found in _NAME.finditer(marked.text):
+        unit = utf16_units(marked.text[: found.end()])
+        in_code = any(one.offset < unit <= one.offset + one.length for one in spared)
+        if not in_code and not own.match(marked.text, found.end()):
+            ends.append(found.end())
+            units.append(unit)
     pieces = [marked.text[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True)]
-    return Marked(
-        _JOINER.join(pieces),
-        tuple(_stretched(one, [unit for _, unit in places]) for one in marked.entities),
-    )
-
-
-def _is_name(text: str, start: int, name: str) -> bool:
-    return re.match(rf"{re.escape(name)}\b", text[start:], re.IGNORECASE) is not None
+    entities = tuple(_stretched(one, units) for one in marked.entities)
+    return Marked(_JOINER.join(pieces), entities)
 
 
 def _stretched(entity: MessageEntity, units: list[int]) -> MessageEntity:
@@ -143,13 +114,12 @@ def _stretched(entity: MessageEntity, units: list[int]) -> MessageEntity:
     end = entity.offset + entity.length
     before = sum(unit <= entity.offset for unit in units)
     within = sum(entity.offset < unit < end for unit in units)
-    return MessageEntity(
-        entity.type,
-        entity.offset + before,
-        entity.length + within,
-        url=entity.url,
-        language=entity.language,
-    )
+    return _placed(entity, entity.offset + before, entity.length + within)
+
+
+def _placed(entity: MessageEntity, offset: int, length: int) -> MessageEntity:
+    """The same mark on another part of a text."""
+    return MessageEntity(entity.type, offset, length, url=entity.url, language=entity.language)
 
 
 def marked(text: str, *, markdown: bool, own_name: str | None) -> Marked:
@@ -165,11 +135,8 @@ def cut(whole: Marked, limit: int) -> Iterator[Marked]:
     The marked text is cut, not its Markdown: marks may make it longer, and half a block of code
     would be read as something else.
     """
-    if (
-        utf16_units(whole.text) <= limit
-        and whole.text == whole.text.strip()
-        and len(whole.entities) <= ENTITIES
-    ):
+    fits = utf16_units(whole.text) <= limit and len(whole.entities) <= ENTITIES
+    if fits and whole.text == whole.text.strip():
         if whole.text:
             yield whole
         return
@@ -194,11 +161,7 @@ def ending(whole: Marked, limit: int) -> Marked:
 
 def shifted(marked: Marked, prefix: str, *more: MessageEntity) -> Marked:
     """The text with something in front, and more marks there."""
-    units = utf16_units(prefix)
-    moved = [
-        MessageEntity(one.type, one.offset + units, one.length, url=one.url, language=one.language)
-        for one in marked.entities
-    ]
+    moved = MessageEntity.shift_entities(utf16_units(prefix), marked.entities)
     return Marked(prefix + marked.text, (*more, *moved))
 
 
@@ -209,25 +172,16 @@ def _before_code(whole: Marked, start: int, end: int, limit: int) -> int:
         return end
     first, last = utf16_units(whole.text[:start]), utf16_units(whole.text[:end])
     for one in whole.entities:
-        crossed = one.offset < last < one.offset + one.length
-        if (
-            one.type == MessageEntityType.PRE
-            and crossed
-            and one.length <= limit
-            and one.offset - first >= limit * LEAST_FILL
-        ):
+        crossed = one.type == MessageEntity.PRE and one.offset < last < one.offset + one.length
+        if crossed and one.length <= limit and one.offset - first >= limit * LEAST_FILL:
             return start + len(_first_units(whole.text[start:], one.offset - first).rstrip())
     return end
 
 
 def _between(whole: Marked, start: int, end: int) -> Marked:
     text = whole.text[start:end].rstrip()
-    return Marked(
-        text,
-        tuple(_clipped(whole.entities, utf16_units(whole.text[:start]), utf16_units(text)))[
-            :ENTITIES
-        ],
-    )
+    entities = _clipped(whole.entities, utf16_units(whole.text[:start]), utf16_units(text))
+    return Marked(text, tuple(entities)[:ENTITIES])
 
 
 def _first_units(text: str, units: int) -> str:
@@ -240,4 +194,4 @@ def _clipped(
     for one in entities:
         first, last = max(one.offset - start, 0), min(one.offset + one.length - start, length)
         if first < last:
-            yield MessageEntity(one.type, first, last - first, url=one.url, language=one.language)
+            yield _placed(one, first, last - first)

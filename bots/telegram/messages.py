@@ -8,21 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from telegram import (
-    Bot,
-    ForceReply,
-    InputMediaDocument,
-    InputMediaPhoto,
-    InputMediaVideo,
-    LinkPreviewOptions,
-    Message,
-    ReplyParameters,
-)
+import telegram
 from telegram.error import InvalidToken
 
 from bots.core.recent import Recent
 from bots.core.splitting import utf16_units
 from bots.core.types import Button, ReplyFile, SendFailed
+from bots.telegram import render
 from bots.telegram.calls import (
     ENTITIES_REFUSED,
     FILE_UNKNOWN,
@@ -31,26 +23,14 @@ from bots.telegram.calls import (
     TelegramRefusal,
 )
 from bots.telegram.markup import Marked
-from bots.telegram.render import (
-    LIMITS,
-    AlbumStep,
-    DraftStep,
-    FileStep,
-    Kind,
-    Step,
-    TextStep,
-    as_document,
-    keyboard,
-    known_as,
-    ref,
-)
+from bots.telegram.render import AlbumStep, DraftStep, FileStep, TextStep, as_document, known_as
 
 log = structlog.get_logger()
 
 NO_TEXT = "no text in the message"
 NOT_MODIFIED = "message is not modified"
 UNDELETABLE = ("can't be deleted", "message_delete_forbidden")
-NO_LINK_PREVIEW = LinkPreviewOptions(is_disabled=True)
+NO_LINK_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 MEMORY = 2_000
 DRAFT_IDS = 2**31 - 1
 NO_WORDS_LEFT = "🗑️"
@@ -75,14 +55,11 @@ class SendTarget:
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of every call that sends a message."""
-        answered = self.reply_to
-        return {
-            "message_thread_id": self.thread_id,
-            "reply_parameters": None
-            if answered is None
-            else ReplyParameters(answered, allow_sending_without_reply=True),
-            "disable_notification": self.quiet,
-        }
+        fields = {"message_thread_id": self.thread_id, "disable_notification": self.quiet}
+        if self.reply_to is None:
+            return fields
+        answered = telegram.ReplyParameters(self.reply_to, allow_sending_without_reply=True)
+        return fields | {"reply_parameters": answered}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +73,7 @@ class Sent:
 class TelegramMessages:
     """All methods raise the errors of `Calls.make`. `draftless`: chats that take no drafts."""
 
-    def __init__(self, bot: Bot, calls: Calls) -> None:
+    def __init__(self, bot: telegram.Bot, calls: Calls) -> None:
         self._bot = bot
         self._calls = calls
         self._texts: Recent[tuple[int, int], TextStep] = Recent(MEMORY)
@@ -119,7 +96,7 @@ class TelegramMessages:
         """The time of the last text in the chat, and its length."""
         return self._changed.get(chat_id, (float("-inf"), 0))
 
-    async def take(self, target: SendTarget, step: Step, earlier: Sent | None) -> Sent:
+    async def take(self, target: SendTarget, step: render.Step, earlier: Sent | None) -> Sent:
         """Carry out one step. `earlier` is its result, if it was carried out before: a text is
         edited then, files stay."""
         if isinstance(step, DraftStep):
@@ -128,19 +105,13 @@ class TelegramMessages:
             message_id = step.message_id if earlier is None else earlier.message_ids[0]
             if message_id is not None:
                 return await self._edit(target.chat_id, message_id, step)
-            hint = step.hint
-            message = await self._calls.make(
-                self._bot.send_message,
-                target.chat_id,
-                text=step.words.text,
-                entities=step.words.entities,
+            fields = _text_fields(step) | target.fields
+            if step.hint is not None:
                 # in a group, only the person who is answered gets the field
-                reply_markup=keyboard(step.buttons)
-                if hint is None
-                else ForceReply(selective=target.public, input_field_placeholder=hint or None),
-                link_preview_options=NO_LINK_PREVIEW,
-                **target.fields,
-            )
+                fields["reply_markup"] = telegram.ForceReply(
+                    selective=target.public, input_field_placeholder=step.hint or None
+                )
+            message = await self._calls.make(self._bot.send_message, target.chat_id, **fields)
             self._remember(target.chat_id, message.message_id, step)
             return Sent((message.message_id,))
         if earlier is not None:
@@ -188,17 +159,15 @@ class TelegramMessages:
         if known is not None and (known.words, known.buttons) == (step.words, step.buttons):
             return Sent((message_id,))
         captioned = (chat_id, message_id) in self._with_file
+        edit = self._edit_caption if captioned else self._edit_text
         try:
-            if not captioned:
-                await self._edit_text(chat_id, message_id, step)
+            await edit(chat_id, message_id, step)
         except TelegramRefusal as refused:
-            if refused.says(NO_TEXT):
+            if refused.says(NO_TEXT) and not captioned:
                 self.has_file(chat_id, message_id)
-                captioned = True
-            elif not refused.says(NOT_MODIFIED):
+                return await self._edit(chat_id, message_id, step)
+            if not refused.says(NOT_MODIFIED):
                 raise
-        if captioned:
-            await self._edit_caption(chat_id, message_id, step)
         self._remember(chat_id, message_id, step)
         return Sent((message_id,))
 
@@ -207,29 +176,22 @@ class TelegramMessages:
             self._bot.edit_message_text,
             chat_id,
             message_id=message_id,
-            text=step.words.text,
-            entities=step.words.entities,
-            reply_markup=keyboard(step.buttons),
-            link_preview_options=NO_LINK_PREVIEW,
             repeatable=True,
+            **_text_fields(step),
         )
 
     async def _edit_caption(self, chat_id: int, message_id: int, step: TextStep) -> None:
-        if utf16_units(step.words.text) > LIMITS.caption:
+        if utf16_units(step.words.text) > render.LIMITS.caption:
             raise TelegramRefusal("the text is too long for a caption")
-        try:
-            await self._calls.make(
-                self._bot.edit_message_caption,
-                chat_id,
-                message_id=message_id,
-                caption=step.words.text,
-                caption_entities=step.words.entities,
-                reply_markup=keyboard(step.buttons),
-                repeatable=True,
-            )
-        except TelegramRefusal as refused:
-            if not refused.says(NOT_MODIFIED):
-                raise
+        await self._calls.make(
+            self._bot.edit_message_caption,
+            chat_id,
+            message_id=message_id,
+            caption=step.words.text,
+            caption_entities=step.words.entities,
+            reply_markup=render.keyboard(step.buttons),
+            repeatable=True,
+        )
 
     async def _file(self, target: SendTarget, step: FileStep) -> Sent:
         file = step.file
@@ -242,7 +204,7 @@ class TelegramMessages:
                     filename=file.name,
                     caption=step.caption.text or None,
                     caption_entities=step.caption.entities,
-                    reply_markup=keyboard(step.buttons),
+                    reply_markup=render.keyboard(step.buttons),
                     **fields,
                     **target.fields,
                 )
@@ -258,9 +220,11 @@ class TelegramMessages:
             else:
                 return Sent((message.message_id,), (_ref(message),))
 
-    def _sending(self, file: ReplyFile) -> tuple[Callable[..., Awaitable[Message]], dict[str, Any]]:
+    def _sending(
+        self, file: ReplyFile
+    ) -> tuple[Callable[..., Awaitable[telegram.Message]], dict[str, Any]]:
         """The method that sends such a file, and its fields."""
-        kind, content = _content(file)
+        kind, content = known_as(file) or (file.kind, file.data)
         if kind == "photo":
             return self._bot.send_photo, {"photo": content, "has_spoiler": file.spoiler}
         if kind == "video":
@@ -279,21 +243,17 @@ class TelegramMessages:
             elif refused.says(*PHOTO_REFUSED):
                 files = tuple(as_document(one) for one in files)
             elif refused.says(*ENTITIES_REFUSED) and words.entities:
-                words = words.plain
+                words = Marked(words.text)
             else:
                 raise
         return await self._send_album(target, AlbumStep(files, words))
 
     async def _send_album(self, target: SendTarget, step: AlbumStep) -> Sent:
+        first, *more = step.files
+        media = [_medium(first, step.caption), *map(_medium, more)]
+        cost = len(media) if target.public else 1
         sent = await self._calls.make(
-            self._bot.send_media_group,
-            target.chat_id,
-            media=[
-                _medium(file, step.caption if position == 0 else None)
-                for position, file in enumerate(step.files)
-            ],
-            cost=len(step.files) if target.public else 1,
-            **target.fields,
+            self._bot.send_media_group, target.chat_id, media=media, cost=cost, **target.fields
         )
         return Sent(tuple(one.message_id for one in sent), tuple(_ref(one) for one in sent))
 
@@ -325,7 +285,7 @@ class TelegramMessages:
                 self._bot.edit_message_media,
                 chat_id,
                 message_id=message_id,
-                media=InputMediaPhoto(EMPTY_PICTURE, caption=step.words.text),
+                media=telegram.InputMediaPhoto(EMPTY_PICTURE, caption=step.words.text),
                 repeatable=True,
             )
         self._texts.pop((chat_id, message_id), None)
@@ -335,10 +295,13 @@ class TelegramMessages:
         self._changed[chat_id] = time.monotonic(), utf16_units(step.words.text)
 
 
-def _content(file: ReplyFile) -> tuple[Kind, bytes | str]:
-    """The kind of the file, and the id that Telegram has for it, or its bytes."""
-    known = known_as(file)
-    return (file.kind, file.data) if known is None else known
+def _text_fields(step: TextStep) -> dict[str, Any]:
+    return {
+        "text": step.words.text,
+        "entities": step.words.entities,
+        "reply_markup": render.keyboard(step.buttons),
+        "link_preview_options": NO_LINK_PREVIEW,
+    }
 
 
 def _video_fields(file: ReplyFile) -> dict[str, Any]:
@@ -351,26 +314,28 @@ def _video_fields(file: ReplyFile) -> dict[str, Any]:
     }
 
 
-def _medium(
-    file: ReplyFile, words: Marked | None
-) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:
+def _medium(file: ReplyFile, words: Marked = render.NOTHING) -> telegram.InputMedia:
     """One file of an album, with its caption."""
-    kind, content = _content(file)
+    kind, content = known_as(file) or (file.kind, file.data)
     fields: dict[str, Any] = {"filename": file.name} if isinstance(content, bytes) else {}
-    if words is not None and words.text:
+    if words.text:
         fields |= {"caption": words.text, "caption_entities": words.entities}
     if kind == "photo":
-        return InputMediaPhoto(content, has_spoiler=file.spoiler, **fields)
+        return telegram.InputMediaPhoto(content, has_spoiler=file.spoiler, **fields)
     if kind == "video":
-        return InputMediaVideo(content, has_spoiler=file.spoiler, **_video_fields(file), **fields)
-    return InputMediaDocument(
+        fields |= _video_fields(file)
+        return telegram.InputMediaVideo(content, has_spoiler=file.spoiler, **fields)
+    return telegram.InputMediaDocument(
         content, thumbnail=file.thumbnail, disable_content_type_detection=True, **fields
     )
 
 
-def _ref(message: Message) -> str | None:
+def _ref(message: telegram.Message) -> str | None:
+    """The id of the message's file with its kind: Telegram knows a file only as the kind that it
+    was sent as."""
     if message.photo:
-        return ref("photo", max(message.photo, key=lambda size: size.width * size.height).file_id)
+        best = max(message.photo, key=lambda size: size.width * size.height)
+        return f"photo:{best.file_id}"
     if message.video is not None:
-        return ref("video", message.video.file_id)
-    return ref("document", message.document.file_id) if message.document is not None else None
+        return f"video:{message.video.file_id}"
+    return f"document:{message.document.file_id}" if message.document is not None else None

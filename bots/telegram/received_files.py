@@ -48,21 +48,16 @@ def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
 
 def _file(message: Message, file: SentFile, name: str, content_type: str) -> Attachment:
     """The file under its own name and type, where Telegram knows them."""
-    return _attachment(
-        message,
-        file.file_id,
-        getattr(file, "file_name", None) or name,
-        getattr(file, "mime_type", None) or content_type,
-        file.file_size,
-    )
+    name = getattr(file, "file_name", None) or name
+    content_type = getattr(file, "mime_type", None) or content_type
+    return _attachment(message, file.file_id, name, content_type, file.file_size)
 
 
 def _photo(message: Message, sizes: Sequence[PhotoSize]) -> Attachment:
     fitting = [size for size in sizes if (size.file_size or 0) <= DOWNLOAD_BYTES]
     best = max(fitting or sizes, key=lambda size: size.width * size.height)
-    return _attachment(
-        message, best.file_id, f"photo-{message.message_id}.jpg", "image/jpeg", best.file_size
-    )
+    name = f"photo-{message.message_id}.jpg"
+    return _attachment(message, best.file_id, name, "image/jpeg", best.file_size)
 
 
 def _attachment(
@@ -88,11 +83,8 @@ async def _read(bot: Bot, file_id: str) -> bytes:
     except BadRequest as error:
         if "too big" in error.message:
             raise ApiError(TOO_LARGE, f"more than {DOWNLOAD_BYTES} bytes") from None
-        raise ApiError(
-            UNREADABLE, "Telegram does not hand out this file. Please send it again."
-        ) from None
+        said = "Telegram does not hand out this file. Please send it again."
+        raise ApiError(UNREADABLE, said) from None
     except TelegramError as error:
-        raise ApiError(
-            UNREADABLE,
-            f"Telegram did not hand out the file ({type(error).__name__}). Please try again.",
-        ) from None
+        said = f"Telegram did not hand out the file ({type(error).__name__}). Please try again."
+        raise ApiError(UNREADABLE, said) from None

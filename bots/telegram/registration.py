@@ -4,19 +4,11 @@ language, and its introduction.
 Telegram takes few such changes a day, so only differences are sent.
 """
 
-from collections.abc import Sequence
-
 import structlog
-from telegram import (
-    Bot,
-    BotCommand,
-    BotCommandScope,
-    BotCommandScopeAllPrivateChats,
-    BotCommandScopeDefault,
-)
+from telegram import Bot, BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeDefault
 from telegram.error import BadRequest, RetryAfter
 
-from bots.core.commands import COMMANDS, Command
+from bots.core.commands import COMMANDS
 from bots.core.texts.introduction import about, about_short
 from client.words.language import DEFAULT, LANGUAGES
 
@@ -41,7 +33,7 @@ async def register(bot: Bot) -> None:
 
 async def _register_commands(bot: Bot, language: str, code: str) -> None:
     listed = [one for one in COMMANDS if one.listed]
-    places: tuple[tuple[BotCommandScope, Sequence[Command]], ...] = (
+    places = (
         (BotCommandScopeDefault(), [one for one in listed if not one.private_only]),
         (BotCommandScopeAllPrivateChats(), listed),
     )

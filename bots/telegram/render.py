@@ -84,26 +84,22 @@ class SendPlan:
     obsolete: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChatTraits:
-    """`public`: other people read along, so their names must not ring. `drafts`: a growing text may
-    be a draft."""
+def plan(
+    reply: Reply, replacing: ShownMessages | None, own_name: str, *, public: bool, drafts: bool
+) -> SendPlan:
+    """The plan for a bot of that name. Raises `SendFailed`, final, for a reply that Telegram never
+    takes.
 
-    own_name: str
-    public: bool
-    drafts: bool = False
-
-
-def plan(reply: Reply, replacing: ShownMessages | None, traits: ChatTraits) -> SendPlan:
-    """Raises `SendFailed`, final, for a reply that Telegram never takes."""
+    `public`: other people read along, so their names must not ring. `drafts`: a growing text may be
+    a draft.
+    """
     shown = tuple(number(one) for one in replacing.message_ids) if replacing is not None else ()
     if reply.ask is not None:
-        asking = question(reply.ask, reply.text, traits.own_name)
+        asking = question(reply.ask, reply.text, own_name)
         return SendPlan((TextStep(asking, hint=placeholder(reply.ask)),))
-    own_name = traits.own_name if traits.public else None
-    whole = marked(reply.text, markdown=reply.markdown, own_name=own_name)
+    whole = marked(reply.text, markdown=reply.markdown, own_name=own_name if public else None)
     if not reply.files:
-        if reply.preview and traits.drafts and not shown:
+        if reply.preview and drafts and not shown:
             return SendPlan((DraftStep(ending(whole, LIMITS.text), reply.buttons),))
         return _texts(list(cut(whole, LIMITS.text)), reply.buttons, shown)
     words = list(cut(whole, LIMITS.text))
@@ -124,16 +120,11 @@ def plan(reply: Reply, replacing: ShownMessages | None, traits: ChatTraits) -> S
 
 def _texts(parts: Sequence[Marked], buttons: Rows, shown: Sequence[int]) -> SendPlan:
     """The parts in the place of the shown messages, as far as there are any."""
-    last = len(parts) - 1
-    steps = tuple(
-        TextStep(
-            part,
-            buttons if place == last else (),
-            shown[place] if place < len(shown) else None,
-        )
-        for place, part in enumerate(parts)
-    )
-    return SendPlan(steps, tuple(shown[len(parts) :]))
+    places = (*shown, *[None] * len(parts))
+    steps = [TextStep(part, (), place) for part, place in zip(parts, places, strict=False)]
+    if steps:
+        steps[-1] = replace(steps[-1], buttons=buttons)
+    return SendPlan(tuple(steps), tuple(shown[len(parts) :]))
 
 
 def _groups(files: Sequence[ReplyFile]) -> list[FileStep | AlbumStep]:
@@ -173,11 +164,6 @@ def as_sendable(file: ReplyFile) -> ReplyFile:
 
 def as_document(file: ReplyFile) -> ReplyFile:
     return replace(file, kind="document", ref=None)
-
-
-def ref(kind: str, file_id: str) -> str:
-    """The file's id with its kind: Telegram knows a file only as the kind that it was sent as."""
-    return f"{kind}:{file_id}"
 
 
 def known_as(file: ReplyFile) -> tuple[Kind, str] | None:
