@@ -58,12 +58,8 @@ class Activity:
 
     def newest(self, inbound: Inbound) -> RunningAnswer | None:
         """The last answer that is being written to this person here."""
-        mine = [
-            one
-            for one in self._answers.values()
-            if self.owns(inbound, one) and one.place == _place(inbound)
-        ]
-        return mine[-1] if mine else None
+        here = [one for one in self._answers.values() if one.place == _place(inbound)]
+        return next((one for one in reversed(here) if self.owns(inbound, one)), None)
 
     def remember(self, inbound: Inbound) -> str:
         """A name for a failed request, good for as long as this process runs."""

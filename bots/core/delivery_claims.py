@@ -68,9 +68,8 @@ class DeliveryClaims:
             if held is not None:
                 held.lease, held.at = delivery.lease, self._times.clock()
                 continue
-            taken = self._held[delivery.id] = ClaimedDelivery(
-                delivery, delivery.lease, self._times.clock()
-            )
+            taken = ClaimedDelivery(delivery, delivery.lease, self._times.clock())
+            self._held[delivery.id] = taken
             untold = self._untold.pop(delivery.id, None)
             if untold is None:
                 new.append(taken)
@@ -89,20 +88,15 @@ class DeliveryClaims:
         pause = self._times.backoff_least
         while True:
             lease = held.lease
+            begin = BeginIn(lease=lease, repeatable=repeatable)
             try:
-                await self._api.send(
-                    calls.begin(held.delivery.id, BeginIn(lease=lease, repeatable=repeatable))
-                )
+                await self._api.send(calls.begin(held.delivery.id, begin))
                 return True
             except ApiError as error:
                 late = self._times.clock() + pause - held.at > self._times.fresh
                 if lease == held.lease and (error.code != API_UNAVAILABLE or late):
-                    log.warning(
-                        "delivery_not_begun",
-                        delivery=held.delivery.id,
-                        code=error.code,
-                        detail=error.detail,
-                    )
+                    said = {"code": error.code, "detail": error.detail}
+                    log.warning("delivery_not_begun", delivery=held.delivery.id, **said)
                     self._held.pop(held.delivery.id, None)
                     return False
             await asyncio.sleep(pause)
@@ -153,12 +147,8 @@ class DeliveryClaims:
             except ApiError as error:
                 again = error.code == API_UNAVAILABLE and self._times.clock() + pause <= until
                 if not again and lease == held.lease:
-                    log.warning(
-                        "delivery_not_settled",
-                        delivery=delivery_id,
-                        code=error.code,
-                        detail=error.detail,
-                    )
+                    said = {"code": error.code, "detail": error.detail}
+                    log.warning("delivery_not_settled", delivery=delivery_id, **said)
                     self._untold[delivery_id] = body
                     break
             await asyncio.sleep(pause)
@@ -168,9 +158,8 @@ class DeliveryClaims:
     async def put_back(self, held: ClaimedDelivery) -> None:
         """Give a delivery back untried. Told once: if the API does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
+        untried = FailIn(lease=held.lease, untried=True)
         try:
-            await self._api.send(
-                calls.fail(held.delivery.id, FailIn(lease=held.lease, untried=True))
-            )
+            await self._api.send(calls.fail(held.delivery.id, untried))
         except ApiError as error:
             log.info("delivery_not_put_back", delivery=held.delivery.id, code=error.code)

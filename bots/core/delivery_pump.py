@@ -141,19 +141,11 @@ class Pump:
             with language.speaking(language.chosen(delivery.language)):
                 return await self._show_all(held)
         except SendFailed as failure:
-            log.warning(
-                "delivery_not_shown",
-                delivery=delivery.id,
-                reason=failure.reason,
-                said=failure.said,
-                final=failure.final,
-                uncertain=failure.uncertain,
-            )
+            log.warning("delivery_not_shown", delivery=delivery.id, **vars(failure))
             return _failed(held, failure)
         except ApiError as error:
-            log.warning(
-                "delivery_not_rendered", delivery=delivery.id, code=error.code, detail=error.detail
-            )
+            said = {"code": error.code, "detail": error.detail}
+            log.warning("delivery_not_rendered", delivery=delivery.id, **said)
             return FailIn(
                 lease=held.lease,
                 reason="api_refused",
@@ -163,9 +155,8 @@ class Pump:
             )
         except Exception as error:
             log.exception("delivery_broke", delivery=delivery.id)
-            return FailIn(
-                lease=held.lease, reason="bot_broke", said=type(error).__name__, broke=True
-            )
+            name = type(error).__name__
+            return FailIn(lease=held.lease, reason="bot_broke", said=name, broke=True)
 
     async def _show_all(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show the result, then close its card. Raises what `_try` catches."""
@@ -210,17 +201,10 @@ class Pump:
         """Close the card. One that can't be edited any more is no failure: the result is shown, or
         there is none."""
         try:
-            await self._chat.show(
-                replace(to, message_id=None), reply, replacing=ShownMessages((card,))
-            )
+            there = replace(to, message_id=None)
+            await self._chat.show(there, reply, replacing=ShownMessages((card,)))
         except SendFailed as failure:
-            log.info(
-                "card_not_closed",
-                delivery=held.delivery.id,
-                reason=failure.reason,
-                said=failure.said,
-                final=failure.final,
-            )
+            log.info("card_not_closed", delivery=held.delivery.id, **vars(failure))
             if not failure.final:
                 return _failed(held, failure)
         return None
@@ -240,22 +224,14 @@ class Pump:
 def _is_defect(error: ApiError) -> bool:
     """Whether the API would say the same again: neither it nor the bot's credential is in trouble,
     and there is nothing to wait for."""
-    return (
-        400 <= error.status < 500
-        and error.status not in (401, 403, 429)
-        and error.retry_after is None
-    )
+    refused = 400 <= error.status < 500 and error.status not in (401, 403, 429)
+    return refused and error.retry_after is None
 
 
 def _address(delivery: DeliveryOut) -> Address:
-    where = delivery.address
-    return Address(
-        where.platform,
-        where.chat_id,
-        where.thread_id,
-        where.message_id or where.card_message_id,
-        where.private,
-    )
+    at = delivery.address
+    answered = at.message_id or at.card_message_id
+    return Address(at.platform, at.chat_id, at.thread_id, answered, at.private)
 
 
 def _failed(held: ClaimedDelivery, failure: SendFailed) -> FailIn:

@@ -64,14 +64,9 @@ async def answer(
     if command is None and not to.private and not pressed:
         return  # said to somebody else
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
-    heard = language.chosen(inbound.sender.language)
-    who = Who(
-        inbound.sender.id,
-        inbound.sender.name,
-        to.chat_id,
-        f"{to.platform}:{inbound.update_id}",
-        heard if inbound.sender.language else None,
-    )
+    sender, update = inbound.sender, f"{to.platform}:{inbound.update_id}"
+    heard = language.chosen(sender.language)
+    who = Who(sender.id, sender.name, to.chat_id, update, heard if sender.language else None)
     chosen, stranger = await api.language(who)
     # everybody in a group would read each answer to a stranger; the command still runs, because a
     # code that was written there has to be burned
@@ -87,9 +82,8 @@ async def answer(
             context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
             busy = command.slow and not muted
             showing = asyncio.create_task(_busy(chat, to)) if busy else None
-            replies = _heard(
-                _safe(command, inbound, context), inbound, context.user.waiting, silent_until
-            )
+            safe = _safe(command, inbound, context)
+            replies = _heard(safe, inbound, context.user.waiting, silent_until)
             try:
                 await _show_all(replies, messages, context, showing)
             except asyncio.CancelledError:
@@ -136,15 +130,11 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
             yield price_question(error.cost, error.draft_id, inbound.sender.id, fresh=fresh)
             return
         if error.status >= 500 or error.status == 0:
-            log.warning(
-                "command_failed", command=command.name, code=error.code, detail=error.detail
-            )
-        yield Reply(
-            _sentence(error, inbound, context),
-            buttons=of_error(error, replace(inbound, command=command.name)),
-            secret=True,
-            fresh=fresh,
-        )
+            said = {"code": error.code, "detail": error.detail}
+            log.warning("command_failed", command=command.name, **said)
+        buttons = of_error(error, replace(inbound, command=command.name))
+        sentence = _sentence(error, inbound, context)
+        yield Reply(sentence, buttons=buttons, secret=True, fresh=fresh)
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("command_broke", command=command.name, reference=reference)
@@ -158,10 +148,8 @@ async def _heard(
     the API says so at once, one of them in each place."""
     pressed = inbound.pressed is not None
     async with aclosing(replies):
-        coming, began = (
-            asyncio.ensure_future(anext(replies, None)),
-            asyncio.ensure_future(waiting.began.wait()),
-        )
+        coming = asyncio.ensure_future(anext(replies, None))
+        began = asyncio.ensure_future(waiting.began.wait())
         try:
             silent = None if pressed else max(0.0, silent_until - asyncio.get_running_loop().time())
             await asyncio.wait({coming, began}, timeout=silent, return_when=asyncio.FIRST_COMPLETED)
@@ -182,11 +170,8 @@ async def _heard(
 
 
 def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
-    if (
-        inbound.pressed is not None
-        and not inbound.address.private
-        and error.code in ("not_found", "not_linked")
-    ):
+    in_group = inbound.pressed is not None and not inbound.address.private
+    if in_group and error.code in ("not_found", "not_linked"):
         return texts.not_yours()
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)
@@ -244,12 +229,7 @@ class AnswerMessages:
             shown = await self._send(reply, replacing, 1 if reply.preview else TRIES)
         except SendFailed as failure:
             if not reply.preview:
-                log.warning(
-                    "reply_not_shown",
-                    reason=str(failure),
-                    final=failure.final,
-                    uncertain=failure.uncertain,
-                )
+                log.warning("reply_not_shown", **vars(failure))
             return None
         self._growing = reply if reply.preview and reply.markdown else None
         self._whole = not (reply.preview or reply.notice)
@@ -303,21 +283,17 @@ def cleaned(inbound: Inbound) -> Inbound:
     """The inbound without halves of characters and NULs, which no part behind this takes."""
 
     def clean(text: str) -> str:
-        return (
-            text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
-        )
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\x00", "")
 
     def named(files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
         return tuple(replace(file, name=clean(file.name)) for file in files)
 
     quoted = inbound.quoted
     if quoted is not None:
-        quoted = replace(
-            quoted,
-            text=clean(quoted.text),
-            author=clean(quoted.author),
-            attachments=named(quoted.attachments),
-        )
+        text, author = clean(quoted.text), clean(quoted.author)
+        files = named(quoted.attachments)
+        quoted = replace(quoted, text=text, author=author, attachments=files)
     return replace(
         inbound,
         text=clean(inbound.text),
@@ -338,9 +314,8 @@ async def _keep_card(
         await context.user.send(calls.card(generation_id, CardIn(message_id=shown.message_ids[-1])))
         made = await context.user.send(calls.generation(generation_id))
     except ApiError as error:
-        log.warning(
-            "card_not_stored", generation=generation_id, code=error.code, detail=error.detail
-        )
+        said = {"code": error.code, "detail": error.detail}
+        log.warning("card_not_stored", generation=generation_id, **said)
         return
     if made.status not in ("queued", "processing"):
         await messages.show(closed_card(made))

@@ -88,10 +88,9 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
             return ((Button(texts.again_button(), "repeat", ACTIVITY.remember(inbound)),),)
         case "other_model":
             kind = MADE_BY.get(inbound.command)
-            action, value = (
-                ("model", "") if kind is None else ("models", f"{kind}:0:{inbound.sender.id}")
-            )
-            return ((Button(texts.other_model_button(), action, value),),)
+            models = ("models", f"{kind}:0:{inbound.sender.id}")
+            target = ("model", "") if kind is None else models
+            return ((Button(texts.other_model_button(), *target),),)
         case "tell_admin":
             return ((Button(texts.tell_admin_button(), "tell", told),),)
     return ()

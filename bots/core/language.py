@@ -8,7 +8,7 @@ A `Reply` is made `with speaking(language)`: by `answer()` for questions, by the
 deliveries.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -45,6 +45,11 @@ def speaking(language: str) -> Iterator[None]:
 def _(sentence: str, /, **values: object) -> str:
     """The sentence in the language that is spoken; `%(name)s` in it is filled from `values`."""
     return filled(catalogue(LOCALES, spoken()).gettext(sentence), values)
+
+
+def sentence(words: str) -> Callable[[], str]:
+    """A function that returns the words in the language that is spoken when it is called."""
+    return lambda: _(words)
 
 
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:

@@ -83,9 +83,8 @@ def parse(
             said = _VALUE.match(text, place)
             if said is None or _FLAG.match(said[0].lstrip()):
                 raise Mistake(texts.option_needs_value(flag, option.example))
-            value = _value(
-                option, f"--{flag}", said["word"] if said["quoted"] is None else said["quoted"]
-            )
+            words = said["word"] if said["quoted"] is None else said["quoted"]
+            value = _value(option, f"--{flag}", words)
             place = said.end()
         if option.name in typed:
             raise Mistake(texts.option_twice(flag))
@@ -100,9 +99,8 @@ def _next_flag(text: str, place: int, known: Sequence[Option], prose: bool) -> r
     an option."""
     names = {flag for option in known for flag in option.flags}
     for match in _FLAG.finditer(text, place):
-        if (match["dash"] == "--" and not prose) or match["name"].lower().removeprefix(
-            "no-"
-        ) in names:
+        name = match["name"].lower().removeprefix("no-")
+        if (match["dash"] == "--" and not prose) or name in names:
             return match
     return None
 
@@ -116,9 +114,8 @@ def _find(flag: str, known: Sequence[Option]) -> tuple[Option, bool]:
     if plain != flag and plain in by_flag and by_flag[plain].type == "switch":
         return by_flag[plain], True
     near = get_close_matches(flag, list(by_flag), n=1)
-    raise Mistake(
-        texts.option_unknown(flag, [option.flags[0] for option in known], near[0] if near else None)
-    )
+    flags = [option.flags[0] for option in known]
+    raise Mistake(texts.option_unknown(flag, flags, near[0] if near else None))
 
 
 def _value(option: Option, flag: str, said: str) -> Value:
@@ -157,10 +154,9 @@ def _switch(option: Option, flag: str, said: str) -> bool:
 def fitting_models(said: str, models: Sequence[ModelOut]) -> list[ModelOut]:
     """Those that have this id or name, otherwise those that have it as a part of them."""
     wanted = said.casefold()
-    exact = [one for one in models if wanted in (one.id.casefold(), one.name.casefold())]
-    return exact or [
-        one for one in models if wanted in one.id.casefold() or wanted in one.name.casefold()
-    ]
+    named = [(one, (one.id.casefold(), one.name.casefold())) for one in models]
+    exact = [one for one, names in named if wanted in names]
+    return exact or [one for one, names in named if any(wanted in name for name in names)]
 
 
 def find_model(said: str, models: Sequence[ModelOut], elsewhere: Collection[str] = ()) -> str:
@@ -172,8 +168,7 @@ def find_model(said: str, models: Sequence[ModelOut], elsewhere: Collection[str]
         fitting = [one for one in fitting if one.id not in elsewhere] or fitting
     if len(fitting) == 1:
         return fitting[0].id
+    names = [model.name for model in (fitting or models)[:MODELS_LISTED]]
     if fitting:
-        raise Mistake(
-            texts.model_ambiguous(said, [model.name for model in fitting[:MODELS_LISTED]])
-        )
-    raise Mistake(texts.model_not_found(said, [model.name for model in models[:MODELS_LISTED]]))
+        raise Mistake(texts.model_ambiguous(said, names))
+    raise Mistake(texts.model_not_found(said, names))

@@ -14,13 +14,7 @@ from bots.core.types import Limits, Reply, ReplyFile
 from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
-from client.schemas.deliveries import (
-    DeliveryOut,
-    GenerationCompleted,
-    GenerationFailed,
-    LinkIn,
-    Notice,
-)
+from client.schemas.deliveries import DeliveryOut, GenerationFailed, LinkIn, Notice
 from client.schemas.generations import GenerationOut, MediaOut
 
 NONCE_MAX = 25
@@ -67,19 +61,13 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Rendered
     if delivery.shown or (made.status == "cancelled" and has_card):
         return RenderedDelivery(None, card)
     if isinstance(event, GenerationFailed):
-        return RenderedDelivery(
-            _reply(delivery, limits, texts.not_made(made), buttons=of_failed(made)), card
-        )
-    plain = _reply(
-        delivery,
-        limits,
-        f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}",
-        buttons=result_buttons(made),
-    )
+        failed = _reply(delivery, limits, texts.not_made(made), buttons=of_failed(made))
+        return RenderedDelivery(failed, card)
+    words = f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}"
+    plain = _reply(delivery, limits, words, buttons=result_buttons(made))
     try:
-        return replace(
-            await _completed(delivery, event, api, limits), card=card, without_files=plain
-        )
+        completed = await _completed(delivery, made, api, limits)
+        return replace(completed, card=card, without_files=plain)
     except ApiError as error:
         if error.status not in (404, 410):
             raise
@@ -104,16 +92,14 @@ def _reply(
         lines.append(texts.moved())
     if delivery.maybe_shown and not limits.repeatable:
         lines.append(texts.maybe_second())
+    text, nonce = "\n".join(lines), nonce_of(delivery.id)
     again = delivery.maybe_shown or delivery.attempt > 1
-    return Reply(
-        "\n".join(lines), files=files, buttons=buttons, nonce=nonce_of(delivery.id), again=again
-    )
+    return Reply(text, files=files, buttons=buttons, nonce=nonce, again=again)
 
 
 async def _completed(
-    delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits
+    delivery: DeliveryOut, made: GenerationOut, api: BotApi, limits: Limits
 ) -> RenderedDelivery:
-    made = event.generation
     media = [*made.images, *([made.video] if made.video is not None else [])]
     copies = [await _fitting(one, delivery, api, limits) for one in media]
     fitting = [one for one in copies if one is not None]
@@ -126,10 +112,9 @@ async def _completed(
         caption = f"{caption}\n{await _linked(delivery, made, api)}"
     elif {one.id for one in fitting} != {one.id for one in media}:
         caption = f"{caption}\n{texts.smaller_copy(made, api.public_url)}"
-    return RenderedDelivery(
-        _reply(delivery, limits, caption, tuple(files), result_buttons(made)),
-        media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
-    )
+    reply = _reply(delivery, limits, caption, tuple(files), result_buttons(made))
+    kinds = tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True))
+    return RenderedDelivery(reply, media=kinds)
 
 
 async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> str:
@@ -137,11 +122,9 @@ async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> st
     would have seen."""
     share = await api.send(calls.link(delivery.id, LinkIn(lease=delivery.lease)))
     url = share.url or (f"{api.public_url}/shared/{share.token}" if api.public_url else None)
-    return (
-        texts.too_large_to_send(made, api.public_url)
-        if url is None
-        else texts.too_large_but_linked(made, url)
-    )
+    if url is None:
+        return texts.too_large_to_send(made, api.public_url)
+    return texts.too_large_but_linked(made, url)
 
 
 async def _fitting(
@@ -177,15 +160,9 @@ async def _file(
 async def file_of(media: MediaOut, stem: str, api: BotApi, limits: Limits) -> ReplyFile:
     """The media as a file whose name begins with `stem`. Raises `ApiError`."""
     data = await api.download(calls.file(media.url), limits.upload_bytes)
-    return ReplyFile(
-        kind_of(media, len(data), limits),
-        f"{stem}{SUFFIXES.get(media.content_type, '')}",
-        media.content_type,
-        data,
-        media.width,
-        media.height,
-        media.duration,
-    )
+    kind, name = kind_of(media, len(data), limits), stem + SUFFIXES.get(media.content_type, "")
+    size = media.width, media.height
+    return ReplyFile(kind, name, media.content_type, data, *size, media.duration)
 
 
 def kind_of(media: MediaOut, size: int, limits: Limits) -> Kind:
@@ -204,9 +181,8 @@ async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
     if media.thumbnail_url is None:
         return None
     try:
-        made = await asyncio.to_thread(
-            _small_jpeg, await api.download(calls.file(media.thumbnail_url), 1_000_000)
-        )
+        data = await api.download(calls.file(media.thumbnail_url), 1_000_000)
+        made = await asyncio.to_thread(_small_jpeg, data)
     except (ApiError, OSError):
         return None
     return made if len(made) <= POSTER_BYTES else None

@@ -47,9 +47,8 @@ async def _run(settings: BotSettings, folder: Path) -> bool:
     stop = stop_on_signals()
     somebody = sys.stdin.isatty() and sys.stdout.isatty()
     chat = TerminalChat(Console(highlight=False, markup=False, emoji=False), folder)
-    async with open_api(
-        settings, Patience(held=0.0)
-    ) as api:  # whoever sits there is told at once that nothing runs
+    # whoever sits there is told at once that nothing runs
+    async with open_api(settings, Patience(held=0.0)) as api:
         talk = Talk(chat, api, stop)
         pumping = asyncio.create_task(serve(chat, api, BotProfileIn(name=PLATFORM), stop))
         try:
@@ -106,15 +105,13 @@ class Talk:
         while self._chat.waiting and not self._stop.is_set():
             if time.monotonic() > until:
                 with speaking(heard()):
-                    self._chat.console.print(
-                        texts.not_finished(sorted(self._chat.waiting.values()))
-                    )
+                    said = texts.not_finished(sorted(self._chat.waiting.values()))
+                self._chat.console.print(said)
                 return False
             self._chat.settled.clear()
+            settled = before_stop(self._stop, self._chat.settled.wait())
             with suppress(TimeoutError):
-                await asyncio.wait_for(
-                    before_stop(self._stop, self._chat.settled.wait()), LOOK_SECONDS
-                )
+                await asyncio.wait_for(settled, LOOK_SECONDS)
                 continue
             await self._forget_cancelled()
         return not self._chat.waiting

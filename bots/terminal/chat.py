@@ -77,17 +77,16 @@ class TerminalChat:
         if self._growing is not None and self._growing.message_id != message_id:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.idle.wait(), HOLD_SECONDS)
-        self._forget_choices(message_id)
+        choices = self.choices.items()
+        self.choices = {number: one for number, one in choices if one.message_id != message_id}
         if reply.gone:
             reply = Reply("" if reply.quiet else texts.removed())
         paths = [await asyncio.to_thread(self._save, file) for file in reply.files]
         if reply.text or reply.files:
             self._write(message_id, reply)
         for path in paths:
-            self.console.print(
-                Text.assemble(f"  {texts.saved()} ", (str(path), f"bold link {path.as_uri()}")),
-                soft_wrap=True,
-            )
+            saved = Text(f"  {texts.saved()} ").append(f"{path}", f"bold link {path.as_uri()}")
+            self.console.print(saved, soft_wrap=True)
         self._offer(message_id, reply)
         self._follow(message_id, reply)
         return ShownMessages((message_id,))
@@ -104,16 +103,12 @@ class TerminalChat:
         elif self._growing is not None:
             self.console.print()
         self._live = None
-        self._growing = None
-        self.idle.set()
+        self._keep(None)
 
     def take_ask(self) -> Ask | None:
         """The wanted text, once."""
         ask, self.asked = self.asked, None
         return ask
-
-    def press(self, number: int) -> Choice | None:
-        return self.choices.get(number)
 
     def forget(self, generation_id: str) -> None:
         """Forget a generation whose result will not arrive."""
@@ -134,17 +129,10 @@ class TerminalChat:
             new = text
         # only a whole text can be wrapped at its words; what programs read is not wrapped at all
         is_part = reply.preview or new != text or not self.console.is_terminal
-        self.console.print(
-            Text(new, "dim" if reply.quiet else ""),
-            end="" if reply.preview else "\n",
-            soft_wrap=is_part,
-        )
+        written, end = Text(new, "dim" if reply.quiet else ""), "" if reply.preview else "\n"
+        self.console.print(written, end=end, soft_wrap=is_part)
         self.console.file.flush()
-        self._growing = OpenMessage(message_id, text) if reply.preview else None
-        if reply.preview:
-            self.idle.clear()
-        else:
-            self.idle.set()
+        self._keep(OpenMessage(message_id, text) if reply.preview else None)
 
     def _write_live(self, message_id: str, text: str, reply: Reply) -> None:
         """Draw a growing text again and again below the finished lines, and print it for good when
@@ -153,24 +141,28 @@ class TerminalChat:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
-            self._growing = None
             self.console.print(_shown(text, markdown=reply.markdown))
-            self.idle.set()
+            self._keep(None)
             return
         if self._live is None:
             self.end_line()
             self._live = Live(console=self.console, auto_refresh=False, transient=True)
             self._live.start()
-        self._growing = OpenMessage(message_id, text)
-        self.idle.clear()
+        self._keep(OpenMessage(message_id, text))
         self._live.update(_Tail(text), refresh=True)
+
+    def _keep(self, growing: OpenMessage | None) -> None:
+        self._growing = growing
+        if growing is None:
+            self.idle.set()
+        else:
+            self.idle.clear()
 
     def _offer(self, message_id: str, reply: Reply) -> None:
         self.asked = reply.ask or self.asked
         if reply.ask is not None:
-            self.console.print(
-                Text(texts.write_next(printable(reply.ask.default)), "dim"), soft_wrap=True
-            )
+            words = texts.write_next(printable(reply.ask.default))
+            self.console.print(Text(words, "dim"), soft_wrap=True)
         if reply.preview:
             return  # Ctrl-C stops what is being written
         for place, row in enumerate(reply.buttons, start=1):
@@ -178,11 +170,8 @@ class TerminalChat:
             for button in row:
                 self._numbers += 1
                 self.choices[self._numbers] = Choice(message_id, button)
-                offered.append(
-                    f"[{self._numbers}] {button.label}",
-                    "red" if button.style == "danger" else "bold",
-                )
-                offered.append("   ")
+                style = "red" if button.style == "danger" else "bold"
+                offered.append(f"[{self._numbers}] {button.label}", style).append("   ")
             if place == len(reply.buttons):
                 offered.append(texts.choose(), "dim")
             self.console.print(offered, soft_wrap=True)
@@ -199,13 +188,6 @@ class TerminalChat:
         path = self.files.resolve() / Path(file.name).name
         path.write_bytes(file.data)
         return path
-
-    def _forget_choices(self, message_id: str) -> None:
-        self.choices = {
-            number: choice
-            for number, choice in self.choices.items()
-            if choice.message_id != message_id
-        }
 
     def _next_id(self) -> str:
         self._messages += 1

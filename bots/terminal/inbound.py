@@ -47,9 +47,8 @@ class TerminalUser:
             return None
         choice = _pressed(line, chat)
         if choice is not None:
-            return self._inbound(
-                choice.button.action, choice.button.value, pressed=choice.message_id
-            )
+            button = choice.button
+            return self._inbound(button.action, button.value, pressed=choice.message_id)
         name, text, plain = "ask", line, True
         if line.startswith("/"):
             name, _, text = line[1:].partition(" ")
@@ -57,12 +56,8 @@ class TerminalUser:
         attached = _attached(text)
         for path in attached:
             text = text.replace(f'@"{path}"', "").replace(f"@{path}", "")
-        return self._inbound(
-            name,
-            text.strip(),
-            tuple(_attachment(Path(path).expanduser()) for path in attached),
-            plain=plain,
-        )
+        files = tuple(_attachment(Path(path).expanduser()) for path in attached)
+        return self._inbound(name, text.strip(), files, plain=plain)
 
     def _inbound(
         self,
@@ -87,14 +82,13 @@ class TerminalUser:
 
 def heard() -> str:
     """The language of this system, as programs are told it."""
-    return chosen(
-        os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    )
+    told = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return chosen(next(filter(None, told), None))
 
 
 def _pressed(line: str, chat: TerminalChat) -> Choice | None:
     number = line.removeprefix("/press ").strip()
-    return chat.press(int(number)) if re.fullmatch("[0-9]{1,6}", number) else None
+    return chat.choices.get(int(number)) if re.fullmatch("[0-9]{1,6}", number) else None
 
 
 def _attached(text: str) -> list[str]:

@@ -25,7 +25,7 @@ FILES = {
     "admin": "admin_web/locale/{language}/admin.po",
 }
 FOLDERS = {"client": "client/words", "bots": "bots", "admin_web": "admin_web"}
-KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "N_": None, "sentence": None, "gettext": None, "ngettext": (1, 2)}
 OPTIONS = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
 HEADER = "# Written by python -m client.words.catalogue; only the translations are written by hand."
 SOMEDAY = datetime(2026, 1, 1, tzinfo=UTC)

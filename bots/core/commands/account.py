@@ -1,5 +1,7 @@
 """/start, /link, /unlink, /privacy and /balance, and the buttons of linking and unlinking."""
 
+from functools import partial
+
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.options import Mistake
@@ -30,20 +32,16 @@ async def _start(inbound: Inbound, context: Context) -> Replies:
             raise
         yield Reply(texts.greeting(inbound.sender.name, context.public_url))
     else:
-        hello = texts.welcome_back(inbound.sender.name)
-        yield Reply(
-            f"{hello}\n\n{texts.guest()} {texts.balance(person)}" if person.guest else hello
-        )
+        guest = f"\n\n{texts.guest()} {texts.balance(person)}" if person.guest else ""
+        yield Reply(f"{texts.welcome_back(inbound.sender.name)}{guest}")
 
 
 async def _link(inbound: Inbound, context: Context) -> Replies:
     code = inbound.text.strip()
     if not code:
-        yield Reply(texts.how_to_link(context.public_url), secret=True)
-        return
+        raise Mistake(texts.how_to_link(context.public_url))
     if len(code) > 100:
-        yield Reply(texts.code_useless(), secret=True)
-        return
+        raise Mistake(texts.code_useless())
     redeem = RedeemIn(
         code=code,
         platform_user_id=inbound.sender.id,
@@ -58,10 +56,8 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
     except ApiError as error:
         if error.code not in _REFUSED:
             raise
-        yield Reply(
-            _REFUSED[error.code]() if inbound.address.private else texts.code_burned(), secret=True
-        )
-        return
+        refusal = _REFUSED[error.code] if inbound.address.private else texts.code_burned
+        raise Mistake(refusal()) from error
     if redeemed.state == "burned" or not inbound.address.private:
         yield Reply(texts.code_burned(), secret=True)
     elif redeemed.state != "redeemed" or redeemed.code_id is None or redeemed.account_hint is None:
@@ -74,29 +70,18 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.link_question(redeemed.account_hint), buttons=(buttons,), secret=True)
 
 
-async def _yes(inbound: Inbound, context: Context) -> Replies:
-    await _answer(inbound, context, accept=True)
-    yield Reply(texts.link_accepted(), secret=True)
-
-
-async def _no(inbound: Inbound, context: Context) -> Replies:
-    await _answer(inbound, context, accept=False)
-    yield Reply(texts.link_declined(), secret=True)
-
-
-async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> None:
+async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> Replies:
     said = AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=accept)
     await context.user.waiting.until_known(
         lambda: context.bot.send(calls.answer_link(said)), harmless=True
     )
+    yield Reply(texts.link_accepted() if accept else texts.link_declined(), secret=True)
 
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:
     person = await context.user.send(calls.me())
-    yield Reply(
-        f"{texts.balance(person)}\n\n{texts.guest()}" if person.guest else texts.balance(person),
-        secret=True,
-    )
+    guest = f"\n\n{texts.guest()}" if person.guest else ""
+    yield Reply(f"{texts.balance(person)}{guest}", secret=True)
 
 
 async def _unlink(inbound: Inbound, context: Context) -> Replies:
@@ -109,22 +94,22 @@ async def _unlink(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _unlink_yes(inbound: Inbound, context: Context) -> Replies:
-    if inbound.text != inbound.sender.id:
-        yield Reply(texts.not_yours(), secret=True, fresh=True)
-        return
-    await context.user.send(
-        calls.unlink(inbound.address.platform, context.user.who.platform_user_id)
-    )
+    _only_for(inbound)
+    await context.user.send(calls.unlink(inbound.address.platform, inbound.sender.id))
     yield Reply(texts.unlinked(), secret=True)
 
 
 async def _unlink_no(inbound: Inbound, _context: Context) -> Replies:
-    mine = inbound.text == inbound.sender.id
-    yield Reply(texts.still_linked() if mine else texts.not_yours(), secret=True, fresh=not mine)
+    _only_for(inbound)
+    yield Reply(texts.still_linked(), secret=True)
 
 
 async def _privacy(inbound: Inbound, context: Context) -> Replies:
-    if not await _is_guest(context):
+    try:
+        guest = (await context.user.send(calls.me())).guest
+    except ApiError:  # everybody may read what is kept about them, also while the API is away
+        guest = False
+    if not guest:
         yield Reply(texts.privacy(context.public_url), secret=True)
         return
     mine = inbound.sender.id
@@ -133,15 +118,6 @@ async def _privacy(inbound: Inbound, context: Context) -> Replies:
         Button(texts.erase_button(), ERASE.name, mine, "danger"),
     )
     yield Reply(texts.privacy_of_guest(), buttons=(buttons,), secret=True)
-
-
-async def _is_guest(context: Context) -> bool:
-    """Whether the person is a guest. While the API is away nobody is: everybody may read what is
-    kept about them."""
-    try:
-        return (await context.user.send(calls.me())).guest
-    except ApiError:
-        return False
 
 
 async def _export(inbound: Inbound, context: Context) -> Replies:
@@ -154,12 +130,8 @@ async def _export(inbound: Inbound, context: Context) -> Replies:
         if error.code != "too_large":
             raise
         raise Mistake(texts.export_too_large()) from error
-    yield Reply(
-        "",
-        files=(ReplyFile("document", "allucanget-export.zip", "application/zip", data),),
-        secret=True,
-        fresh=True,
-    )
+    file = ReplyFile("document", "allucanget-export.zip", "application/zip", data)
+    yield Reply("", files=(file,), secret=True, fresh=True)
 
 
 async def _erase(inbound: Inbound, _context: Context) -> Replies:
@@ -205,8 +177,8 @@ PRIVACY = Command(
     "privacy", N_("What is kept about you, and how to get or delete it"), _privacy, secret=True
 )
 BALANCE = Command("balance", N_("Your budget this month"), _balance, secret=True)
-LINK_YES = Command("link_yes", "", _yes, secret=True, listed=False)
-LINK_NO = Command("link_no", "", _no, secret=True, listed=False)
+LINK_YES = Command("link_yes", "", partial(_answer, accept=True), secret=True, listed=False)
+LINK_NO = Command("link_no", "", partial(_answer, accept=False), secret=True, listed=False)
 UNLINK_YES = Command("unlink_yes", "", _unlink_yes, secret=True, listed=False)
 UNLINK_NO = Command("unlink_no", "", _unlink_no, secret=True, listed=False)
 EXPORT = Command("export", "", _export, secret=True, listed=False, slow=True)

@@ -14,25 +14,17 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.language import spoken
-from bots.core.options import Option, parse
+from bots.core.options import Mistake, Option, parse
 from bots.core.rendering import file_of
 from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError, broken_off
 from client.exchange import TextEvent
 from client.schemas import Effort
+from client.schemas import text as schemas
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import MediaOut
-from client.schemas.text import (
-    DeltaEvent,
-    DoneEvent,
-    ErrorEvent,
-    NewConversationIn,
-    StartEvent,
-    TextIn,
-    TextOut,
-    ThinkingEvent,
-)
+from client.schemas.text import NewConversationIn, TextIn, TextOut
 from client.words.language import N_
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
@@ -51,12 +43,8 @@ settling it."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
-    if (
-        inbound.plain
-        and not inbound.attachments
-        and inbound.text.strip()
-        and quoted_result(inbound) is not None
-    ):
+    only_words = inbound.plain and not inbound.attachments and inbound.text.strip()
+    if only_words and quoted_result(inbound) is not None:
         async for reply in image_video.EDIT.run(inbound, context):
             yield reply
         return
@@ -92,11 +80,11 @@ class PartialAnswer:
 
     def hear(self, event: TextEvent) -> None:
         match event:
-            case StartEvent():
+            case schemas.StartEvent():
                 self.id, self.text = event.id, ""  # a stream that was cut begins anew
-            case ThinkingEvent():
+            case schemas.ThinkingEvent():
                 self.text, self.thinks = "" if event.forget else self.text, True
-            case DeltaEvent():
+            case schemas.DeltaEvent():
                 self.text, self.thinks = self.text + event.text, False
 
     @property
@@ -114,23 +102,21 @@ async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> R
     end."""
     stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
     growing = PartialAnswer()
+    stream = context.user.events(calls.text_stream(ask, context.user.key))
     try:
-        async with aclosing(
-            until(answering.stopped, context.user.events(calls.text_stream(ask, context.user.key)))
-        ) as events:
+        async with aclosing(until(answering.stopped, stream)) as events:
             async for event in events:
-                if isinstance(event, ErrorEvent):
+                if isinstance(event, schemas.ErrorEvent):
                     raise broken_off(event.error, event.retry_after)
-                if isinstance(event, DoneEvent):
+                if isinstance(event, schemas.DoneEvent):
                     for reply in await _whole(event.answer, context):
                         yield reply
                     return
                 growing.hear(event)
                 if (preview := growing.preview(stop)) is not None:
                     yield preview
-        yield Reply(
-            texts.stopped(growing.written, await _charged(growing.id, context)), markdown=True
-        )
+        charged = await _charged(growing.id, context)
+        yield Reply(texts.stopped(growing.written, charged), markdown=True)
     except ApiError as error:
         if not growing.written:
             raise
@@ -146,20 +132,16 @@ def _why(error: ApiError) -> str:
 
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     """The finished answer, and the pictures that its model has made."""
-    on = (
-        ((Button(texts.go_on_button(), GO_ON.name, answer.id),),)
-        if answer.finish_reason == "length"
-        else ()
-    )
-    replies = [Reply(texts.answered(answer), buttons=on, markdown=True)]
+    on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),)
+    buttons = on if answer.finish_reason == "length" else ()
+    replies = [Reply(texts.answered(answer), buttons=buttons, markdown=True)]
     files = [await _picture(image, context) for image in answer.images]
     sent = tuple(file for file in files if file is not None)
     if sent:
         replies.append(Reply("", files=sent, fresh=True))
     if len(sent) < len(files):
-        replies.append(
-            Reply(texts.pictures_elsewhere(context.public_url, answer.conversation_id), fresh=True)
-        )
+        where = texts.pictures_elsewhere(context.public_url, answer.conversation_id)
+        replies.append(Reply(where, fresh=True))
     return replies
 
 
@@ -188,8 +170,7 @@ async def _go_on(inbound: Inbound, context: Context) -> Replies:
     """Continue an answer that was cut at its limit, in a message of its own, however long ago that
     was."""
     if ACTIVITY.pressed_twice(inbound):
-        yield Reply(texts.pressed_twice(), secret=True)
-        return
+        raise Mistake(texts.pressed_twice())
     ask = TextIn(prompt=texts.go_on(), after=inbound.text.strip(), stream=True)
     try:
         with ACTIVITY.answering(inbound) as answering:
@@ -233,32 +214,23 @@ async def _unreadable(_inbound: Inbound, _context: Context) -> Replies:
 
 
 async def _new(inbound: Inbound, context: Context) -> Replies:
-    await context.user.send(
-        calls.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
-    )
+    begin = NewConversationIn(thread=inbound.address.thread_id or "")
+    await context.user.send(calls.new_conversation(begin))
     yield Reply(texts.new_conversation())
 
 
 async def _help(inbound: Inbound, context: Context) -> Replies:
-    usages = [
-        (_usage(command), command.described(spoken()))
-        for command in context.commands
-        if command.listed
-    ]
-    yield Reply(
-        texts.help_page(usages, private=inbound.address.private, way=context.limits.picture),
-        secret=True,
-    )
+    listed = [command for command in context.commands if command.listed]
+    usages = [(_usage(command), command.described(spoken())) for command in listed]
+    private, way = inbound.address.private, context.limits.picture
+    yield Reply(texts.help_page(usages, private=private, way=way), secret=True)
 
 
 def _usage(command: Command) -> str:
     if command.argument is None:
         return f"/{command.name}"
-    return (
-        f"/{command.name} {command.argument}"
-        if command.argument_required
-        else f"/{command.name} [{command.argument}]"
-    )
+    required = command.argument_required
+    return f"/{command.name} {command.argument if required else f'[{command.argument}]'}"
 
 
 ASK = Command(

@@ -5,31 +5,23 @@ The result is pushed later by `bots.core.delivery_pump`.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from bots.core import texts
-from bots.core.cards import waiting_card
+from bots.core.cards import in_rows, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import ImageSource, source
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
-from bots.core.types import Address, Ask, Button, Inbound, Reply
+from bots.core.types import Ask, Button, Inbound, Reply
 from client import calls
 from client.call import Call
 from client.errors import ApiError
-from client.schemas import PROMPT_MAX, Kind, MediaKind
+from client.schemas import PROMPT_MAX, Kind, MediaKind, generations
 from client.schemas.catalog import ModelOut
-from client.schemas.generations import (
-    AddressIn,
-    AgainIn,
-    Changes,
-    EstimateIn,
-    GenerationOut,
-    ImageIn,
-    VideoFromImageIn,
-    VideoIn,
-)
+from client.schemas.generations import AgainIn, EstimateIn, GenerationOut
 from client.schemas.provider import OPTIONS as SPECS
 from client.words.language import N_
 
@@ -113,22 +105,16 @@ VIDEO_OPTIONS = (
 OPTIONS: dict[MediaKind, tuple[Option, ...]] = {"image": IMAGE_OPTIONS, "video": VIDEO_OPTIONS}
 
 
-async def _image(inbound: Inbound, context: Context) -> Replies:
+async def _make(inbound: Inbound, context: Context, kind: MediaKind) -> Replies:
+    """/image or /video; each has the name of its kind."""
     given, text = await source(inbound, context)
-    parsed = _parsed(text, inbound, "image")
-    if not parsed.prompt:
-        yield _asking(IMAGE.name, texts.image_what(), given, parsed)
-        return
-    yield await make_image(inbound, context, given, parsed)
-
-
-async def _video(inbound: Inbound, context: Context) -> Replies:
-    given, text = await source(inbound, context)
-    parsed = _parsed(text, inbound, "video")
-    if not parsed.prompt:
-        yield _asking(VIDEO.name, texts.video_what(), given, parsed)
-        return
-    yield await _make_video(inbound, context, given, parsed)
+    parsed = _parsed(text, inbound, kind)
+    make = make_image if kind == "image" else _make_video
+    if parsed.prompt:
+        yield await make(inbound, context, given, parsed)
+    else:
+        what = texts.image_what() if kind == "image" else texts.video_what()
+        yield _asking(kind, what, given, parsed)
 
 
 async def _edit(inbound: Inbound, context: Context) -> Replies:
@@ -141,14 +127,8 @@ async def _edit(inbound: Inbound, context: Context) -> Replies:
         yield which
     elif not parsed.prompt:
         before = given.made.prompt if given.made is not None and kind == "video" else ""
-        yield _asking(
-            EDIT.name,
-            texts.edit_what(kind),
-            given,
-            parsed,
-            default=before,
-            fresh=inbound.pressed is not None,
-        )
+        fresh = inbound.pressed is not None
+        yield _asking(EDIT.name, texts.edit_what(kind), given, parsed, default=before, fresh=fresh)
     elif kind == "image":
         yield await make_image(inbound, context, given, parsed)
     else:  # no model changes a finished video: it is filmed anew, with other words
@@ -179,21 +159,12 @@ def which_picture(
     """A button for each picture of a result with several. None: it is clear which one is meant."""
     if given.made is None or given.place is not None or len(given.images) < 2:
         return None
-    made = given.made
-    each = [
-        Button(f"{place}", action, f"{made.id}/{place}")
-        for place in range(1, len(given.images) + 1)
-    ]
-    rows = tuple(
-        tuple(each[start : start + NUMBERS_IN_A_ROW])
-        for start in range(0, len(each), NUMBERS_IN_A_ROW)
-    )
+    made, count = given.made, len(given.images)
+    each = [Button(f"{place}", action, f"{made.id}/{place}") for place in range(1, count + 1)]
     together = ((Button(all_button, action, f"{made.id}/0"),),) if all_button else ()
-    return Reply(
-        texts.which_picture(made, len(given.images)),
-        buttons=(*rows, *together),
-        fresh=inbound.pressed is not None,
-    )
+    buttons = (*in_rows(each, NUMBERS_IN_A_ROW), *together)
+    fresh = inbound.pressed is not None
+    return Reply(texts.which_picture(made, count), buttons=buttons, fresh=fresh)
 
 
 def _asking(
@@ -208,20 +179,14 @@ def _asking(
     """The question for the missing words. Known options travel with it, as far as there is room."""
     known = [] if given is None else [given.reference]
     for name, value in parsed.options.items():
-        known.append(
-            f"--{_flag(name)} {value}"
-            if not isinstance(value, bool)
-            else f"--{'' if value else 'no-'}{_flag(name)}"
-        )
+        flag = next(one.flags[0] for one in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if one.name == name)
+        if isinstance(value, bool):
+            known.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            known.append(f"--{flag} {value}")
     while known and len(" ".join(known).encode()) > ASK_VALUE_BYTES:
         known.pop()
     return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), fresh=fresh)
-
-
-def _flag(name: str) -> str:
-    return next(
-        option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name
-    )
 
 
 async def make_image(
@@ -230,15 +195,11 @@ async def make_image(
     options = await _with_model("image", context, given, parsed)
     fields: dict[str, object] = {**options}
     if given is not None and given.images:
-        fields["input_images"] = list(_inputs(given))
-    ask = _request(ImageIn, {"prompt": parsed.prompt, "address": address(inbound), **fields})
-    call = calls.image(ask, context.user.key)
+        # of a result with several pictures the first, otherwise all that the person sent along
+        fields["input_images"] = list(given.images if given.made is None else given.images[:1])
+    said = {"prompt": parsed.prompt, "address": address(inbound), **fields}
+    call = calls.image(_request(generations.ImageIn, said), context.user.key)
     return await _made(call, inbound, context, "image", fields)
-
-
-def _inputs(given: ImageSource) -> tuple[str, ...]:
-    """The pictures to change: the first of a result with several, all that people send along."""
-    return given.images[:1] if given.made is not None else given.images
 
 
 async def _make_video(
@@ -247,10 +208,11 @@ async def _make_video(
     options = await _with_model("video", context, given, parsed)
     fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
     if given is not None and given.images:
-        ask = _request(VideoFromImageIn, {"image_id": given.images[0], **fields})
+        said = {"image_id": given.images[0], **fields}
+        ask = _request(generations.VideoFromImageIn, said)
         call = calls.video_from_image(ask, context.user.key)
-        return await _made(call, inbound, context, "video", options)
-    call = calls.video(_request(VideoIn, fields), context.user.key)
+    else:
+        call = calls.video(_request(generations.VideoIn, fields), context.user.key)
     return await _made(call, inbound, context, "video", options)
 
 
@@ -259,7 +221,8 @@ async def remade(
 ) -> Reply:
     """An earlier request once more, with changes."""
     options = await _named_model(kind, context, parsed)
-    changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
+    prompt = {"prompt": parsed.prompt} if parsed.prompt else {}
+    changes = _request(generations.Changes, {**prompt, **options})
     ask = AgainIn(changes=changes, address=address(inbound))
     call = calls.again(generation_id, ask, context.user.key)
     return await _made(call, inbound, context, kind, None)
@@ -275,20 +238,19 @@ async def _made(
     """The waiting card. When the budget is used up, people are told the price and the rest of it;
     every other error goes on as it is. `fields` determine the price; None: they are not known
     here."""
+    fresh = inbound.pressed is not None
     try:
-        return waiting_card(await context.user.send(call), fresh=inbound.pressed is not None)
+        return waiting_card(await context.user.send(call), fresh=fresh)
     except ApiError as error:
         if error.code != "budget_exceeded":
             raise
-    estimate = await context.user.send(
-        calls.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields or {})}))
-    )
-    fresh = inbound.pressed is not None
-    return Reply(
-        texts.over_budget(None if fields is None else estimate.cost_usd, estimate.balance_usd),
-        secret=True,
-        fresh=fresh,
-    )
+    known = {
+        name: value for name, value in (fields or {}).items() if name in EstimateIn.model_fields
+    }
+    ask = _request(EstimateIn, {"kind": kind, **known})
+    estimate = await context.user.send(calls.estimate(ask))
+    cost = None if fields is None else estimate.cost_usd
+    return Reply(texts.over_budget(cost, estimate.balance_usd), secret=True, fresh=fresh)
 
 
 def _parsed(text: str, inbound: Inbound, kind: MediaKind) -> Parsed:
@@ -302,24 +264,18 @@ async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dic
     """The options with the model by its id."""
     if "model" not in parsed.options:
         return parsed.options
-    return {
-        **parsed.options,
-        "model": await named_model(str(parsed.options["model"]), kind, context),
-    }
+    model = await named_model(str(parsed.options["model"]), kind, context)
+    return {**parsed.options, "model": model}
 
 
 async def named_model(said: str, kind: Kind, context: Context) -> str:
     """The id of a model of that kind; among several, of one that does only this. Raises
     `Mistake`."""
     models = await context.user.all(calls.models(kind))
-    others = (
-        [one for one in get_args(Kind) if one != kind]
-        if len(fitting_models(said, models)) > 1
-        else []
-    )
-    elsewhere = {
-        model.id for other in others for model in await context.user.all(calls.models(other))
-    }
+    elsewhere: set[str] = set()
+    if len(fitting_models(said, models)) > 1:
+        for other in (one for one in get_args(Kind) if one != kind):
+            elsewhere |= {model.id for model in await context.user.all(calls.models(other))}
     return find_model(said, models, elsewhere)
 
 
@@ -334,10 +290,8 @@ async def _with_model(
     models, preferred = await asyncio.gather(
         context.user.all(calls.models(kind)), context.user.send(calls.preferences())
     )
-    wanted = [
-        given.made.model if given.made is not None else None,
-        getattr(preferred, f"{kind}_model"),
-    ]
+    own = given.made.model if given.made is not None else None
+    wanted = [own, getattr(preferred, f"{kind}_model")]
     able = first_able(models, wanted, takes_images if kind == "image" else films_images)
     return options if able is None else {**options, "model": able}
 
@@ -347,9 +301,8 @@ def first_able(
 ) -> str | None:
     """The id of the first model that is able: of the wanted ones, then the default, then any."""
     by_id = {one.id: one for one in models}
-    ordered = [by_id[one] for one in wanted if one in by_id] + sorted(
-        models, key=lambda one: not one.default
-    )
+    first = [by_id[one] for one in wanted if one in by_id]
+    ordered = [*first, *sorted(models, key=lambda one: not one.default)]
     return next((one.id for one in ordered if able(one)), None)
 
 
@@ -361,13 +314,9 @@ def films_images(model: ModelOut) -> bool:
     return "first_frame" in model.capabilities.frame_images
 
 
-def _priced(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if name in EstimateIn.model_fields}
-
-
-def address(inbound: Inbound) -> AddressIn:
-    where: Address = inbound.address
-    return AddressIn(
+def address(inbound: Inbound) -> generations.AddressIn:
+    where = inbound.address
+    return generations.AddressIn(
         platform=where.platform,
         chat_id=where.chat_id,
         thread_id=where.thread_id,
@@ -385,16 +334,15 @@ def _request(model: type[M], fields: Mapping[str, object]) -> M:
         return model.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Mistake(
-            texts.bad_field(str(first["loc"][-1]) if first["loc"] else "", first["msg"])
-        ) from error
+        field = str(first["loc"][-1]) if first["loc"] else ""
+        raise Mistake(texts.bad_field(field, first["msg"])) from error
 
 
 _WHAT = N_("What it should show")
 IMAGE = Command(
     "image",
     N_("Make a picture"),
-    _image,
+    partial(_make, kind="image"),
     argument="prompt",
     argument_description=_WHAT,
     argument_required=True,
@@ -406,7 +354,7 @@ IMAGE = Command(
 VIDEO = Command(
     "video",
     N_("Make a video, from words or from an image"),
-    _video,
+    partial(_make, kind="video"),
     argument="prompt",
     argument_description=_WHAT,
     argument_required=True,

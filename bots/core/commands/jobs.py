@@ -5,6 +5,7 @@ from bots.core.activity import ACTIVITY
 from bots.core.cards import in_rows, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
+from bots.core.options import Mistake
 from bots.core.types import Button, Inbound, Reply
 from client import calls
 from client.errors import ApiError
@@ -22,28 +23,19 @@ async def _jobs(_inbound: Inbound, context: Context) -> Replies:
     if not made:
         yield Reply(texts.no_jobs(), secret=True)
         return
-    cancel = [
-        Button(texts.cancel_one(one), "cancel", one.id, "danger")
-        for one in made
-        if one.status in UNFINISHED
-    ]
+    running = [one for one in made if one.status in UNFINISHED]
+    cancel = [Button(texts.cancel_one(one), "cancel", one.id, "danger") for one in running]
     refresh = (Button(texts.refresh_button(), "jobs", ""),)
-    yield Reply(
-        texts.jobs(made),
-        buttons=(*in_rows(cancel, IN_A_ROW), *((refresh,) if cancel else ())),
-        secret=True,
-    )
+    buttons = (*in_rows(cancel, IN_A_ROW), refresh) if running else ()
+    yield Reply(texts.jobs(made), buttons=buttons, secret=True)
 
 
 async def _gallery(_inbound: Inbound, context: Context) -> Replies:
     made = (await context.user.send(calls.generations(limit=PICKED, status="completed"))).items
     if not made:
-        yield Reply(texts.no_gallery(), secret=True)
-        return
-    show = [Button(f"#{one.short_id}", "show", one.id) for one in made]
-    yield Reply(
-        texts.gallery(made, context.public_url), buttons=in_rows(show, IN_A_ROW), secret=True
-    )
+        raise Mistake(texts.no_gallery())
+    show = in_rows([Button(f"#{one.short_id}", "show", one.id) for one in made], IN_A_ROW)
+    yield Reply(texts.gallery(made, context.public_url), buttons=show, secret=True)
 
 
 async def _cancel(inbound: Inbound, context: Context) -> Replies:
@@ -56,8 +48,7 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
     if not wanted:
         running = await _newest_running(context)
         if running is None:
-            yield Reply(texts.nothing_runs(), secret=True)
-            return
+            raise Mistake(texts.nothing_runs())
         wanted = running.id
     try:
         yield Reply(texts.cancelled(await context.user.send(calls.cancel(wanted))))

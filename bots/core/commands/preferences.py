@@ -39,8 +39,9 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
         return
     meant = fitting_models(words, models)
     if len(meant) < 2:
-        find_model(words, models)
-        yield await _chosen(context, meant[0])
+        model = find_model(words, models)
+        await context.user.send(calls.prefer(PreferencesIn(**{f"{meant[0].kind}_model": model})))
+        yield Reply(texts.model_chosen(meant[0]), secret=True)
         return
     # a model may be of several kinds: which of them is meant, only the person knows
     buttons = [
@@ -52,40 +53,27 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
 
 async def _models(inbound: Inbound, context: Context) -> Replies:
     """Show a page of models: the button names their kind and, behind it, the page."""
-    kind, place = _parts(inbound, 2)
+    kind, place = _parts(inbound)
     yield await _choice(inbound, context, _kind(kind), int(place) if place.isdigit() else 0)
 
 
 async def _use(inbound: Inbound, context: Context) -> Replies:
-    kind, wanted = _parts(inbound, 2)
-    chosen = _kind(kind)
-    if wanted == DEFAULT:
-        await context.user.send(calls.prefer(PreferencesIn(**{f"{chosen}_model": None})))
-        yield await _overview(inbound, context)
-        return
-    found = next(
-        (one for one in await context.user.all(calls.models(chosen)) if digest(one) == wanted), None
-    )
-    if found is None:
-        raise Mistake(texts.model_gone())
-    await context.user.send(calls.prefer(PreferencesIn(**{f"{chosen}_model": found.id})))
+    said, wanted = _parts(inbound)
+    kind, chosen = _kind(said), None
+    if wanted != DEFAULT:
+        chosen = of_digest(wanted, await context.user.all(calls.models(kind))).id
+    await context.user.send(calls.prefer(PreferencesIn(**{f"{kind}_model": chosen})))
     yield await _overview(inbound, context)
-
-
-async def _chosen(context: Context, model: ModelOut) -> Reply:
-    await context.user.send(calls.prefer(PreferencesIn(**{f"{model.kind}_model": model.id})))
-    return Reply(texts.model_chosen(model), secret=True)
 
 
 async def _overview(inbound: Inbound, context: Context) -> Reply:
     preferred = await context.user.send(calls.preferences())
     found = await asyncio.gather(*(context.user.all(calls.models(kind)) for kind in KINDS))
-    rows = [
-        (kind, _current(kind, models, preferred)) for kind, models in zip(KINDS, found, strict=True)
-    ]
+    each = zip(KINDS, found, strict=True)
+    rows = [(kind, _current(kind, models, preferred)) for kind, models in each]
+    mine = inbound.sender.id
     buttons = tuple(
-        Button(texts.models_button(kind), "models", f"{kind}:0:{inbound.sender.id}")
-        for kind, _ in rows
+        Button(texts.models_button(kind), "models", f"{kind}:0:{mine}") for kind in KINDS
     )
     return Reply(texts.models_now(rows), buttons=(buttons,), secret=True)
 
@@ -100,12 +88,7 @@ async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> 
 
     def pick(model: ModelOut) -> Button:
         now = current is not None and model.id == current.id
-        return Button(
-            texts.picked(model.name, now=now),
-            "use_model",
-            f"{kind}:{digest(model)}:{mine}",
-            "primary" if now else "plain",
-        )
+        return _pick(model.name, "use_model", f"{kind}:{digest(model)}:{mine}", now)
 
     rows = in_rows([pick(one) for one in shown], IN_A_ROW)
     turn = [Button(texts.default_model(), "use_model", f"{kind}:{DEFAULT}:{mine}")]
@@ -130,7 +113,7 @@ async def _settings(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _set(inbound: Inbound, context: Context) -> Replies:
-    name, value = _parts(inbound, 2)
+    name, value = _parts(inbound)
     if name == "language" and value in {AUTOMATIC, *LANGUAGES}:
         change = ProfileIn.model_validate({"language": value})
         person = await context.user.send(calls.update_me(change))
@@ -141,9 +124,8 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         yield reply
         return
     if name == "confirm":
-        person = await context.user.send(
-            calls.update_me(ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value)))
-        )
+        change = ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value))
+        person = await context.user.send(calls.update_me(change))
         yield _page(inbound, person, await context.user.send(calls.preferences()))
     elif name == "spoiler":
         preferred = await context.user.send(calls.prefer(PreferencesIn(spoiler=value == "on")))
@@ -153,54 +135,39 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
 
 
 def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply:
-    mine = inbound.sender.id
-
     def button(label: str, name: str, value: str, now: bool) -> Button:
-        return Button(
-            texts.picked(label, now=now),
-            "set",
-            f"{name}:{value}:{mine}",
-            "primary" if now else "plain",
-        )
+        return _pick(label, "set", f"{name}:{value}:{inbound.sender.id}", now)
 
     spoken = {AUTOMATIC: texts.automatic(), **LANGUAGES}
-    limits = [
-        (NEVER, texts.never_ask(), None),
-        *((f"{usd}", texts.ask_above(usd), usd) for usd in THRESHOLDS),
+    languages = [button(spoken[one], "language", one, one == person.language) for one in spoken]
+    above = person.confirm_above_usd
+    limits = [button(texts.never_ask(), "confirm", NEVER, above is None)]
+    limits += [
+        button(texts.ask_above(usd), "confirm", f"{usd}", above == usd) for usd in THRESHOLDS
     ]
-    rows = (
-        tuple(
-            button(name, "language", code, code == person.language) for code, name in spoken.items()
-        ),
-        *in_rows(
-            [
-                button(label, "confirm", value, person.confirm_above_usd == usd)
-                for value, label, usd in limits
-            ],
-            IN_A_ROW,
-        ),
-        (
-            button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
-            button(texts.spoiler_off(), "spoiler", "off", not preferred.spoiler),
-        ),
-        (Button(texts.models_all(), "model", ""),),
+    spoiler = (
+        button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
+        button(texts.spoiler_off(), "spoiler", "off", not preferred.spoiler),
     )
-    return Reply(
-        texts.settings(
-            person, spoken.get(person.language, person.language), spoiler=preferred.spoiler
-        ),
-        buttons=rows,
-        secret=True,
-    )
+    models = (Button(texts.models_all(), "model", ""),)
+    rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, models)
+    named = spoken.get(person.language, person.language)
+    text = texts.settings(person, named, spoiler=preferred.spoiler)
+    return Reply(text, buttons=rows, secret=True)
 
 
-def _parts(inbound: Inbound, count: int) -> list[str]:
-    """The parts of a button's value, without the last: the id of the person that it is for. Raises
-    `Mistake` when somebody else has pressed it."""
+def _pick(label: str, action: str, value: str, now: bool) -> Button:
+    """A button for a choice, with a mark on the current one."""
+    return Button(texts.picked(label, now=now), action, value, "primary" if now else "plain")
+
+
+def _parts(inbound: Inbound) -> list[str]:
+    """The two parts of a button's value before the last, which is the id of the person that it is
+    for. Raises `Mistake` when somebody else has pressed it."""
     *parts, owner = inbound.text.split(":")
     if owner != inbound.sender.id:
         raise Mistake(texts.not_yours())
-    return [*parts, *[""] * count][:count]
+    return [*parts, "", ""][:2]
 
 
 def _kind(said: str) -> Kind:
@@ -213,6 +180,14 @@ def _kind(said: str) -> Kind:
 def digest(model: ModelOut) -> str:
     """A short name for a model, where its id would be too long."""
     return hashlib.sha256(model.id.encode()).hexdigest()[:12]
+
+
+def of_digest(wanted: str, models: list[ModelOut]) -> ModelOut:
+    """The model with that short name. Raises `Mistake` when there is none any more."""
+    found = next((one for one in models if digest(one) == wanted), None)
+    if found is None:
+        raise Mistake(texts.model_gone())
+    return found
 
 
 MODEL = Command(

@@ -4,21 +4,14 @@ import hashlib
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from bots.core import texts
 from bots.core.activity import ACTIVITY
 from bots.core.cards import delete_question, result_buttons, waiting_card
+from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.image_video import (
-    OPTIONS,
-    address,
-    films_images,
-    make_image,
-    remade,
-    takes_images,
-    which_picture,
-)
-from bots.core.commands.preferences import digest
+from bots.core.commands.preferences import digest, of_digest
 from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import file_of, stem_of
@@ -32,59 +25,50 @@ from client.schemas.provider import OPTIONS as SPECS
 from client.words.language import N_
 
 OTHERS = 8
+ABLE: dict[str, Callable[[ModelOut], bool]] = {
+    "image_to_image": image_video.takes_images,
+    "image_to_video": image_video.films_images,
+}
+"""By the mode of a generation: whether a model can do it."""
 
 
 async def _again(inbound: Inbound, context: Context) -> Replies:
-    if ACTIVITY.pressed_twice(inbound):
-        yield _already()
-        return
+    _only_once(inbound)
     first = named(inbound.text)
     wanted = first.generation_id or quoted_result(inbound)
-    made = (
-        await context.user.send(calls.generation(wanted))
-        if wanted is not None
-        else await _newest(context)
-    )
-    parsed = parse(first.text, inbound.options, OPTIONS[made.kind])
-    yield await remade(inbound, context, made.id, made.kind, parsed)
+    if wanted is None:
+        made = await _newest(context)
+    else:
+        made = await context.user.send(calls.generation(wanted))
+    parsed = parse(first.text, inbound.options, image_video.OPTIONS[made.kind])
+    yield await image_video.remade(inbound, context, made.id, made.kind, parsed)
 
 
 async def _vary(inbound: Inbound, context: Context) -> Replies:
     """Make a result once more with another seed; a model that takes none varies by itself. One
     picture of several is the start of the new one."""
-    if ACTIVITY.pressed_twice(inbound):
-        yield _already()
-        return
-    first = named(inbound.text)
-    before = of_result(await context.user.send(calls.generation(_id(inbound))), first.place)
-    if (
-        first.place is None
-        and (which := which_picture(VARY.name, before, inbound, all_button=texts.all_again()))
-        is not None
-    ):
+    _only_once(inbound)
+    place, wanted, user = named(inbound.text).place, _id(inbound), context.user
+    before = of_result(await user.send(calls.generation(wanted)), place)
+    together = texts.all_again()
+    which = image_video.which_picture(VARY.name, before, inbound, all_button=together)
+    if place is None and which is not None:
         yield which
         return
     if before.place is not None and before.made is not None:
-        yield await make_image(inbound, context, before, Parsed(before.made.prompt, {}))
+        same = Parsed(before.made.prompt, {})
+        yield await image_video.make_image(inbound, context, before, same)
         return
-    wanted = _id(inbound)
-    where = address(inbound)
     # the same press handled twice has to be the same request
-    seed = int.from_bytes(
-        hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big"
-    ) % (SPECS["seed"].most + 1)
+    digits = hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8]
+    seed = int.from_bytes(digits, "big") % (SPECS["seed"].most + 1)
+    ask = AgainIn(changes=Changes(seed=seed), address=image_video.address(inbound))
     try:
-        made = await context.user.send(
-            calls.again(
-                wanted, AgainIn(changes=Changes(seed=seed), address=where), context.user.key
-            )
-        )
+        made = await user.send(calls.again(wanted, ask, user.key))
     except ApiError as error:
         if error.code != "option_unsupported":
             raise
-        made = await context.user.send(
-            calls.again(wanted, AgainIn(address=where), context.user.key)
-        )
+        made = await user.send(calls.again(wanted, AgainIn(address=ask.address), user.key))
     yield waiting_card(made, fresh=True)
 
 
@@ -100,30 +84,20 @@ async def _other(inbound: Inbound, context: Context) -> Replies:
 
 async def _with(inbound: Inbound, context: Context) -> Replies:
     """Make it with the chosen model; the button names the generation and the model."""
-    if ACTIVITY.pressed_twice(inbound):
-        yield _already()
-        return
+    _only_once(inbound)
     generation_id, _, wanted = inbound.text.partition(":")
     made = await context.user.send(calls.generation(generation_id))
-    found = next((one for one in await _others(made, context) if digest(one) == wanted), None)
-    if found is None:
-        raise Mistake(texts.model_gone())
-    yield replace(
-        await remade(inbound, context, made.id, made.kind, Parsed("", {"model": found.id})),
-        fresh=False,
-    )
+    changes = Parsed("", {"model": of_digest(wanted, await _others(made, context)).id})
+    reply = await image_video.remade(inbound, context, made.id, made.kind, changes)
+    yield replace(reply, fresh=False)
 
 
 async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
-    able: Callable[[ModelOut], bool] = {
-        "image_to_image": takes_images,
-        "image_to_video": films_images,
-    }.get(made.mode, lambda _: True)
-    return [
-        one
-        for one in await context.user.all(calls.models(made.kind))
-        if one.id != made.model and able(one)
+    able = ABLE.get(made.mode)
+    others = [
+        one for one in await context.user.all(calls.models(made.kind)) if one.id != made.model
     ]
+    return others if able is None else [one for one in others if able(one)]
 
 
 async def _repeat(inbound: Inbound, context: Context) -> Replies:
@@ -138,12 +112,9 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
         raise Mistake(texts.say_it_again())
     if (before.sender.id, before.address.platform) != (inbound.sender.id, inbound.address.platform):
         raise Mistake(texts.not_yours())
-    if ACTIVITY.pressed_twice(inbound):
-        yield _already()
-        return
-    async with aclosing(
-        command.run(replace(before, update_id=inbound.update_id), context)
-    ) as replies:
+    _only_once(inbound)
+    same = replace(before, update_id=inbound.update_id)
+    async with aclosing(command.run(same, context)) as replies:
         async for reply in replies:
             yield reply
 
@@ -151,28 +122,14 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
 async def _tell(inbound: Inbound, context: Context) -> Replies:
     """Tell the admins about a failure; the button names the generation or the code."""
     about = named(inbound.text).generation_id
-    report = (
-        ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
-    )
-    yield Reply(
-        texts.admin_told((await context.user.send(calls.report(report))).chats),
-        secret=True,
-        fresh=True,
-    )
+    code = None if about is not None else inbound.text.strip()
+    told = await context.user.send(calls.report(ReportIn(generation_id=about, code=code)))
+    yield Reply(texts.admin_told(told.chats), secret=True, fresh=True)
 
 
-async def _original(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.send(calls.generation(_id(inbound)))
-    yield await _shown(made, context, as_document=True)
-
-
-async def _show(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.send(calls.generation(_id(inbound)))
-    yield await _shown(made, context, as_document=False)
-
-
-async def _shown(made: GenerationOut, context: Context, *, as_document: bool) -> Reply:
+async def _show(inbound: Inbound, context: Context, *, as_document: bool = False) -> Replies:
     """The result once more, with its files. Files that the chat does not take are on the web."""
+    made = await context.user.send(calls.generation(_id(inbound)))
     if made.status != "completed":
         raise Mistake(texts.not_ready(made))
     media: list[MediaOut] = [*made.images, *([made.video] if made.video is not None else [])]
@@ -184,26 +141,24 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
     text = texts.caption(made)
     if len(files) < len(media):
         text = f"{text}\n{texts.too_large_to_send(made, context.public_url)}"
-    return Reply(
-        text, files=tuple(files), buttons=() if as_document else result_buttons(made), fresh=True
-    )
+    buttons = () if as_document else result_buttons(made)
+    yield Reply(text, files=tuple(files), buttons=buttons, fresh=True)
 
 
 async def _favourite(inbound: Inbound, context: Context) -> Replies:
     made = await context.user.send(calls.generation(_id(inbound)))
     made = await context.user.send(calls.set_favourite(made.id, not made.favourite))
-    yield Reply(
-        texts.favourite_on(made) if made.favourite else texts.favourite_off(made),
-        secret=True,
-        fresh=True,
-    )
+    said = texts.favourite_on(made) if made.favourite else texts.favourite_off(made)
+    yield Reply(said, secret=True, fresh=True)
 
 
 async def _delete(inbound: Inbound, context: Context) -> Replies:
     try:
         yield delete_question(await context.user.send(calls.generation(_id(inbound))))
     except ApiError as error:
-        if error.code not in ("not_found", "not_linked") or not await _moderates(inbound):
+        if error.code not in ("not_found", "not_linked"):
+            raise
+        if inbound.moderates is None or not await inbound.moderates():
             raise
         # a moderator takes somebody else's result out of the chat; it stays in its owner's gallery
         yield Reply("", gone=True)
@@ -236,17 +191,13 @@ async def _newest(context: Context) -> GenerationOut:
     return made[0]
 
 
-async def _moderates(inbound: Inbound) -> bool:
-    return inbound.moderates is not None and await inbound.moderates()
-
-
-def _already() -> Reply:
-    return Reply(texts.pressed_twice(), secret=True, fresh=True)
+def _only_once(inbound: Inbound) -> None:
+    if ACTIVITY.pressed_twice(inbound):
+        raise Mistake(texts.pressed_twice())
 
 
 def _id(inbound: Inbound) -> str:
-    found = named(inbound.text).generation_id
-    return found or inbound.text.strip()
+    return named(inbound.text).generation_id or inbound.text.strip()
 
 
 AGAIN = Command(
@@ -262,7 +213,7 @@ WITH = Command("with", "", _with, listed=False, slow=True)
 REPEAT = Command("repeat", "", _repeat, listed=False, slow=True)
 TELL = Command("tell", "", _tell, listed=False)
 VARY = Command("vary", "", _vary, listed=False, slow=True)
-ORIGINAL = Command("original", "", _original, listed=False, slow=True)
+ORIGINAL = Command("original", "", partial(_show, as_document=True), listed=False, slow=True)
 SHOW = Command("show", "", _show, listed=False, slow=True)
 FAVOURITE = Command("favourite", "", _favourite, listed=False)
 DELETE = Command("delete", "", _delete, listed=False)

@@ -60,12 +60,8 @@ def named(text: str) -> LeadingReference:
     if found is None:
         return LeadingReference(None, None, text.strip())
     place = found["place"] or found["number"]
-    return LeadingReference(
-        found["id"] or found["short"],
-        found["image"],
-        text[found.end() :].strip(),
-        None if place is None else int(place),
-    )
+    rest, number = text[found.end() :].strip(), None if place is None else int(place)
+    return LeadingReference(found["id"] or found["short"], found["image"], rest, number)
 
 
 def quoted_result(inbound: Inbound) -> str | None:
@@ -80,9 +76,8 @@ async def source(inbound: Inbound, context: Context) -> tuple[ImageSource | None
     files that are no images, `ApiError` `not_found`."""
     first = named(inbound.text)
     if first.generation_id is not None:
-        return of_result(
-            await context.user.send(calls.generation(first.generation_id)), first.place
-        ), first.text
+        made = await context.user.send(calls.generation(first.generation_id))
+        return of_result(made, first.place), first.text
     if first.image_id is not None:
         return ImageSource((first.image_id,)), first.text
     if inbound.attachments:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bots.core.language import _
+from bots.core.language import _, sentence
 from bots.core.splitting import shorten
 from bots.core.texts.errors import charged
 from bots.core.texts.words import money
@@ -17,24 +17,14 @@ MARKS = set("\\`*_[]()<>#~|!")
 """Signs that could be Markdown in the middle of a line."""
 
 
-def new_conversation() -> str:
-    return _(
-        "A new conversation. Your next question begins it; the old one is kept on the web page."
-    )
-
-
-def ask_what() -> str:
-    return _("What would you like to know? For example: /ask Why is the sky blue?")
-
-
-def describe_picture() -> str:
-    """The question to the model about a picture without a word."""
-    return _("Describe this picture.")
-
-
-def ask_about_words() -> str:
-    """The question to the model about quoted words without any of the person's own."""
-    return _("What is this about?")
+new_conversation = sentence(
+    "A new conversation. Your next question begins it; the old one is kept on the web page."
+)
+ask_what = sentence("What would you like to know? For example: /ask Why is the sky blue?")
+describe_picture = sentence("Describe this picture.")
+"""The question to the model about a picture without a word."""
+ask_about_words = sentence("What is this about?")
+"""The question to the model about quoted words without any of the person's own."""
 
 
 def quoted_of(name: str) -> str:
@@ -42,46 +32,24 @@ def quoted_of(name: str) -> str:
     return _("%(name)s wrote:", name=name) if name else _("Somebody wrote:")
 
 
-def quoted_own() -> str:
-    """The line before quoted words of the bot's own, for the model."""
-    return _("You wrote:")
-
-
-def one_moment() -> str:
-    """The sentence until there is something to show."""
-    return _("One moment …")
-
-
-def still_waiting() -> str:
-    """The sentence while the API does not answer."""
-    return _(
-        "I'm still waiting for my server. Your message is not lost: I answer as soon as the "
-        "server does."
-    )
-
-
-def stop_button() -> str:
-    return _("⏹ Stop")
-
-
-def go_on_button() -> str:
-    return _("▶️ Go on")
-
-
-def go_on() -> str:
-    """The request to the model to continue an answer that was cut at its limit."""
-    return _("Please go on exactly where you stopped, without repeating anything.")
-
-
-def only_who_asked() -> str:
-    return _(
-        "Only the person who asked can go on with this, and only while the conversation is there."
-    )
-
-
-def thinking() -> str:
-    """The sentence while a model thinks and has written nothing yet."""
-    return _("💭 Thinking …")
+quoted_own = sentence("You wrote:")
+"""The line before quoted words of the bot's own, for the model."""
+one_moment = sentence("One moment …")
+"""The sentence until there is something to show."""
+still_waiting = sentence(
+    "I'm still waiting for my server. Your message is not lost: I answer as soon as the "
+    "server does."
+)
+"""The sentence while the API does not answer."""
+stop_button = sentence("⏹ Stop")
+go_on_button = sentence("▶️ Go on")
+go_on = sentence("Please go on exactly where you stopped, without repeating anything.")
+"""The request to the model to continue an answer that was cut at its limit."""
+only_who_asked = sentence(
+    "Only the person who asked can go on with this, and only while the conversation is there."
+)
+thinking = sentence("💭 Thinking …")
+"""The sentence while a model thinks and has written nothing yet."""
 
 
 def answered(answer: TextOut) -> str:
@@ -99,10 +67,8 @@ def _ending(answer: TextOut) -> str:
         return _("[Cut at the limit of its length. %(cost)s]", cost=cost)
     if answer.finish_reason == "content_filter":
         return _("[A content filter stopped the answer here. %(cost)s]", cost=cost)
-    if answer.finish_reason in (
-        "stopped",
-        "broken",
-    ):  # who stops an answer by hand is not shown it once more
+    # who stops an answer by hand is not shown it once more
+    if answer.finish_reason in ("stopped", "broken"):
         return _("[The answer stops here. %(why)s]", why=f"{interrupted()} {cost}")
     return money(answer.cost_usd) if answer.cost_usd else ""
 
@@ -122,24 +88,17 @@ def _linked(citation: CitationOut) -> str:
 
 
 def _address(url: str) -> str:
-    return (
-        url.replace("(", "%28")
-        .replace(")", "%29")
-        .replace("<", "%3C")
-        .replace(">", "%3E")
-        .replace("\\", "%5C")
-    )
+    return "".join(f"%{ord(sign):X}" if sign in "()<>\\" else sign for sign in url)
 
 
 def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
     """The sentence for pictures that are too large for the chat."""
     url = f"{public_url}/generate/text?conversation={conversation_id}"
-    where = (
-        _("You find it in the conversation on the web page.")
-        if public_url is None
-        else _("You find it here: %(url)s", url=url)
-    )
-    return _("A picture of this answer is too large for this chat.") + " " + where
+    where = _("You find it here: %(url)s", url=url)
+    if public_url is None:
+        where = _("You find it in the conversation on the web page.")
+    what = _("A picture of this answer is too large for this chat.")
+    return f"{what} {where}"
 
 
 def stopped(text: str, cost: Decimal | None) -> str:
@@ -149,8 +108,7 @@ def stopped(text: str, cost: Decimal | None) -> str:
     return f"{text}\n\n[{said}]" if text else said
 
 
-def nothing_to_stop() -> str:
-    return _("That answer has ended already.")
+nothing_to_stop = sentence("That answer has ended already.")
 
 
 def cut_short(text: str, why: str) -> str:
@@ -158,43 +116,27 @@ def cut_short(text: str, why: str) -> str:
     return "\n\n".join([text, _("[The answer stops here. %(why)s]", why=why)]) if text else why
 
 
-def interrupted() -> str:
-    """The reason for a cut, when it was a restart."""
-    return _("I was interrupted by a restart. Ask me to go on, or ask once more.")
-
-
-def answer_as_file() -> str:
-    return _("The answer is too long for a chat: all of it is in this file.")
-
-
-def unreadable() -> str:
-    return _(
-        "I can't read what was said there. Please mention me in the message, or use a command "
-        "such as /ask."
-    )
+interrupted = sentence("I was interrupted by a restart. Ask me to go on, or ask once more.")
+"""The reason for a cut, when it was a restart."""
+answer_as_file = sentence("The answer is too long for a chat: all of it is in this file.")
+unreadable = sentence(
+    "I can't read what was said there. Please mention me in the message, or use a command "
+    "such as /ask."
+)
 
 
 def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: PictureWay) -> str:
     """The help; `commands`: usage and description of each."""
     lines = [f"{usage}: {description}" for usage, description in commands]
-    return "\n".join(
-        [
-            _("This is what I can do:"),
-            *lines,
-            "",
-            _options_hint(way),
-            "",
-            _here(way) if private else _in_groups(),
-        ]
-    )
+    where = _here(way) if private else _in_groups()
+    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(way), "", where])
 
 
 def _options_hint(way: PictureWay) -> str:
     if way == "option":
         return _(
             "Each command has its options in the menu: aspect_ratio, n, seed, size, model; for "
-            "videos also duration, "
-            "resolution, generate_audio."
+            "videos also duration, resolution, generate_audio."
         )
     return _(
         "Options go behind the prompt: --ar 16:9, --n 2, --seed 7, --size 1024x1024, --model "
@@ -209,25 +151,20 @@ def _here(way: PictureWay) -> str:
     if way == "option":
         return _(
             "Just write, and I answer. Answer a picture with what should be different, and I "
-            "change it; /edit and /animate take one as "
-            "their option image, and the menu of a message has them, too. In groups I only heed "
-            "commands, answers to my messages and "
+            "change it; /edit and /animate take one as their option image, and the menu of a "
+            "message has them, too. In groups I only heed commands, answers to my messages and "
             "messages that mention me."
         )
     return _(
         "Just write, and I answer. Answer a picture with what should be different, and I change "
-        "it; send one with /edit or /animate as its "
-        "caption. In groups I only heed commands, answers to my messages and messages that "
-        "mention me."
+        "it; send one with /edit or /animate as its caption. In groups I only heed commands, "
+        "answers to my messages and messages that mention me."
     )
 
 
-def _in_groups() -> str:
-    return _(
-        "In groups I only heed commands, answers to my messages and messages that mention me; "
-        "everything else I neither read nor keep. "
-        "If mentions do not reach me, the group's operator has to switch my privacy mode off and "
-        "add me again. "
-        "Notes about your account and your budget are for you alone wherever the platform can do "
-        "that."
-    )
+_in_groups = sentence(
+    "In groups I only heed commands, answers to my messages and messages that mention me; "
+    "everything else I neither read nor keep. If mentions do not reach me, the group's operator "
+    "has to switch my privacy mode off and add me again. Notes about your account and your budget "
+    "are for you alone wherever the platform can do that."
+)

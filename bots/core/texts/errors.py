@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bots.core.language import _, spoken
+from bots.core.language import _, sentence, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money, number, seconds
 from client.errors import API_UNAVAILABLE, BAD_ANSWER, NOT_KNOWN
@@ -91,16 +91,14 @@ def charged(usd: Decimal | None) -> str:
 
 def over_budget(cost: Decimal | None, balance: Decimal) -> str:
     """`cost` is null when it can't be known in advance."""
-    left = money(max(balance, Decimal(0)))
+    left = {"left": money(max(balance, Decimal(0)))}
     if cost is None:
-        return _(
-            "This does not fit into your budget: you have %(left)s left this month.", left=left
-        )
+        return _("This does not fit into your budget: you have %(left)s left this month.", **left)
     return _(
         "This would cost about %(cost)s, which does not fit into your budget: you have %(left)s "
         "left this month.",
         cost=money(cost),
-        left=left,
+        **left,
     )
 
 
@@ -116,12 +114,8 @@ def unknown_command(name: str) -> str:
     return _("I don't know /%(name)s. /help shows what I can do.", name=shorten(name, 40))
 
 
-def button_gone() -> str:
-    return _("I don't know that button any more. /help shows what I can do.")
-
-
-def not_yours() -> str:
-    return _("Only the person who asked can use this, as long as it is there.")
+button_gone = sentence("I don't know that button any more. /help shows what I can do.")
+not_yours = sentence("Only the person who asked can use this, as long as it is there.")
 
 
 # --- options
@@ -132,39 +126,23 @@ def option_unknown(flag: str, known: Sequence[str], near: str | None) -> str:
         return _(
             "I don't know the option --%(flag)s. Did you mean --%(near)s?", flag=flag, near=near
         )
-    return _(
-        "I don't know the option --%(flag)s. I know %(known)s.",
-        flag=flag,
-        known=", ".join(f"--{name}" for name in known),
-    )
+    flags = ", ".join(f"--{name}" for name in known)
+    return _("I don't know the option --%(flag)s. I know %(known)s.", flag=flag, known=flags)
 
 
 def option_needs_value(flag: str, example: str) -> str:
-    return _(
-        "The option --%(flag)s needs a value, such as --%(flag)s %(example)s.",
-        flag=flag,
-        example=example,
-    )
+    said = {"flag": flag, "example": example}
+    return _("The option --%(flag)s needs a value, such as --%(flag)s %(example)s.", **said)
 
 
 def option_not_like(flag: str, value: str, example: str) -> str:
-    return _(
-        "%(flag)s should be like %(example)s, not “%(value)s”.",
-        flag=flag,
-        example=example,
-        value=shorten(value, 40),
-    )
+    said = {"flag": flag, "example": example, "value": shorten(value, 40)}
+    return _("%(flag)s should be like %(example)s, not “%(value)s”.", **said)
 
 
 def option_not_between(flag: str, value: str, least: int | None, most: int | None) -> str:
-    value = shorten(value, 40)
-    return _(
-        "%(flag)s should be a number from %(least)s to %(most)s, not “%(value)s”.",
-        flag=flag,
-        least=least,
-        most=most,
-        value=value,
-    )
+    said = {"flag": flag, "least": least, "most": most, "value": shorten(value, 40)}
+    return _("%(flag)s should be a number from %(least)s to %(most)s, not “%(value)s”.", **said)
 
 
 def option_not_on_or_off(flag: str, value: str) -> str:
@@ -176,22 +154,15 @@ def option_twice(flag: str) -> str:
 
 
 def model_not_found(said: str, names: Sequence[str]) -> str:
-    said = shorten(said, 40)
+    said, listed = shorten(said, 40), ", ".join(names)
     if not names:
         return _("I don't know the model “%(said)s”.", said=said)
-    return _(
-        "I don't know the model “%(said)s”. There are: %(names)s.",
-        said=said,
-        names=", ".join(names),
-    )
+    return _("I don't know the model “%(said)s”. There are: %(names)s.", said=said, names=listed)
 
 
 def model_ambiguous(said: str, names: Sequence[str]) -> str:
-    return _(
-        "“%(said)s” could be %(names)s. Please name one of them.",
-        said=shorten(said, 40),
-        names=_(" or ").join(names),
-    )
+    said, listed = shorten(said, 40), _(" or ").join(names)
+    return _("“%(said)s” could be %(names)s. Please name one of them.", said=said, names=listed)
 
 
 def prompt_too_long(length: int, most: int) -> str:
@@ -206,8 +177,7 @@ def bad_field(field: str, reason: str) -> str:
     return f"{field.replace('_', ' ').capitalize()}: {reason[:1].lower()}{reason[1:].rstrip('.')}."
 
 
-def no_image_attached() -> str:
-    return _(
-        "I can only work with pictures. Please attach one: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP "
-        "or TIFF."
-    )
+no_image_attached = sentence(
+    "I can only work with pictures. Please attach one: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP "
+    "or TIFF."
+)

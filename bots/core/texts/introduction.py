@@ -1,6 +1,6 @@
 """The bot's introduction, which a chat platform shows before anybody talks to it."""
 
-from bots.core.language import _, translated
+from bots.core.language import _, sentence, translated
 from client.words.language import N_
 
 ABOUT = N_(
@@ -20,9 +20,8 @@ def about_short(language: str) -> str:
     return translated(ABOUT_SHORT, language)
 
 
-def more_choices() -> str:
-    """The words on a menu of choices that found no room as buttons."""
-    return _("More …")
+more_choices = sentence("More …")
+"""The words on a menu of choices that found no room as buttons."""
 
 
 def comes_here_or_there(link: str) -> str:
@@ -39,6 +38,5 @@ def is_there(link: str) -> str:
     return _("You find it in our direct messages: %(link)s", link=link)
 
 
-def answered_in_private() -> str:
-    """The pointer in a group for a person whose answer is nobody else's business."""
-    return _("I answered you in our own chat, because that is only for you.")
+answered_in_private = sentence("I answered you in our own chat, because that is only for you.")
+"""The pointer in a group for a person whose answer is nobody else's business."""

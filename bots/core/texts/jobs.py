@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from bots.core.language import _, ngettext
+from bots.core.language import _, ngettext, sentence
 from bots.core.splitting import shorten
 from bots.core.texts.errors import cause, charged
 from bots.core.texts.words import (
@@ -18,34 +18,19 @@ from bots.core.texts.words import (
 )
 from bots.core.types import PictureWay
 from client.schemas import MediaKind
-from client.schemas.generations import ErrorOut, GenerationOut
+from client.schemas.generations import GenerationOut
 from client.schemas.users import UserOut
 
-
-def cancel_button() -> str:
-    return _("Cancel")
-
-
-def image_what() -> str:
-    return _("What shall I draw? For example: /image a fox in snow --ar 16:9")
-
-
-def video_what() -> str:
-    return _("What shall I film? For example: /video waves at night --duration 5")
+cancel_button = sentence("Cancel")
+image_what = sentence("What shall I draw? For example: /image a fox in snow --ar 16:9")
+video_what = sentence("What shall I film? For example: /video waves at night --duration 5")
 
 
 def accepted(made: GenerationOut) -> str:
     """The words of the waiting card."""
-    lines = [
-        _(
-            "Making your %(kind)s: “%(prompt)s”",
-            kind=kind(made.kind),
-            prompt=shorten(made.prompt, PROMPT_IN_CAPTION),
-        ),
-        _facts_line(made, made.estimate_usd, about=True),
-        _progress(made),
-    ]
-    return "\n".join(lines)
+    prompt = shorten(made.prompt, PROMPT_IN_CAPTION)
+    what = _("Making your %(kind)s: “%(prompt)s”", kind=kind(made.kind), prompt=prompt)
+    return "\n".join([what, _facts_line(made, made.estimate_usd, about=True), _progress(made)])
 
 
 def _progress(made: GenerationOut) -> str:
@@ -66,16 +51,9 @@ def _standing(made: GenerationOut) -> str:
 
 def caption(made: GenerationOut) -> str:
     """The words under a finished result."""
-    return "\n".join(
-        filter(
-            None,
-            [
-                shorten(made.prompt, PROMPT_IN_CAPTION),
-                _facts_line(made, made.cost_usd, about=False),
-                _missing(made),
-            ],
-        )
-    )
+    facts = _facts_line(made, made.cost_usd, about=False)
+    lines = shorten(made.prompt, PROMPT_IN_CAPTION), facts, _missing(made)
+    return "\n".join(filter(None, lines))
 
 
 def _missing(made: GenerationOut) -> str:
@@ -95,14 +73,8 @@ def _missing(made: GenerationOut) -> str:
 
 def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
     price = [] if usd is None else [_("about %(price)s", price=money(usd)) if about else money(usd)]
-    return " · ".join(
-        [
-            made.model_name,
-            *price,
-            f"#{made.short_id}",
-            *([_("sandbox, not a real model")] if made.sandbox else []),
-        ]
-    )
+    sandbox = [_("sandbox, not a real model")] if made.sandbox else []
+    return " · ".join([made.model_name, *price, f"#{made.short_id}", *sandbox])
 
 
 def not_made(made: GenerationOut) -> str:
@@ -110,13 +82,8 @@ def not_made(made: GenerationOut) -> str:
     if made.status == "cancelled":
         return cancelled(made)
     what = _("Your %(kind)s #%(id)s could not be made.", kind=kind(made.kind), id=made.short_id)
-    return " ".join(filter(None, [what, _why(made.error), _charged(made)]))
-
-
-def _why(error: ErrorOut | None) -> str:
-    if error is None:
-        return _("No reason was given.")
-    return cause(error)
+    why = _("No reason was given.") if made.error is None else cause(made.error)
+    return " ".join(filter(None, [what, why, _charged(made)]))
 
 
 def _charged(made: GenerationOut) -> str:
@@ -134,19 +101,14 @@ def card_closed(made: GenerationOut) -> str:
     what = {"kind": kind(made.kind), "id": made.short_id}
     if made.status == "failed":
         return _("Failed: %(kind)s #%(id)s", **what)
-    return (
-        _("Cancelled: %(kind)s #%(id)s", **what)
-        if made.status == "cancelled"
-        else _("Done: %(kind)s #%(id)s", **what)
-    )
+    if made.status == "cancelled":
+        return _("Cancelled: %(kind)s #%(id)s", **what)
+    return _("Done: %(kind)s #%(id)s", **what)
 
 
 def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
-    return (
-        _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind))
-        + " "
-        + _in_gallery(made, public_url)
-    )
+    said = _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind))
+    return f"{said} {_in_gallery(made, public_url)}"
 
 
 def too_large_but_linked(made: GenerationOut, url: str) -> str:
@@ -158,19 +120,13 @@ def too_large_but_linked(made: GenerationOut, url: str) -> str:
 
 
 def smaller_copy(made: GenerationOut, public_url: str | None) -> str:
-    return (
-        _("This is a smaller copy, for the original is too large for this chat.")
-        + " "
-        + _in_gallery(made, public_url)
-    )
+    said = _("This is a smaller copy, for the original is too large for this chat.")
+    return f"{said} {_in_gallery(made, public_url)}"
 
 
 def not_sendable(made: GenerationOut, public_url: str | None) -> str:
-    return (
-        _("This chat does not take the %(kind)s.", kind=kind(made.kind))
-        + " "
-        + _in_gallery(made, public_url)
-    )
+    said = _("This chat does not take the %(kind)s.", kind=kind(made.kind))
+    return f"{said} {_in_gallery(made, public_url)}"
 
 
 def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
@@ -180,19 +136,12 @@ def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
 
 
 def cancelled(made: GenerationOut) -> str:
-    return (
-        _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id)
-        + " "
-        + _charged(made)
-    )
+    said = _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id)
+    return f"{said} {_charged(made)}"
 
 
-def nothing_runs() -> str:
-    return _("Nothing is running right now.")
-
-
-def no_jobs() -> str:
-    return _("You have not made anything yet. Try /image a fox in snow.")
+nothing_runs = sentence("Nothing is running right now.")
+no_jobs = sentence("You have not made anything yet. Try /image a fox in snow.")
 
 
 def jobs(made: Sequence[GenerationOut]) -> str:
@@ -201,15 +150,8 @@ def jobs(made: Sequence[GenerationOut]) -> str:
 
 def _job(made: GenerationOut) -> str:
     cost = [] if made.cost_usd is None or made.refunded else [money(made.cost_usd)]
-    return " · ".join(
-        [
-            f"#{made.short_id}",
-            kind(made.kind),
-            _standing(made),
-            *cost,
-            shorten(made.prompt, PROMPT_IN_LIST),
-        ]
-    )
+    prompt = shorten(made.prompt, PROMPT_IN_LIST)
+    return " · ".join([f"#{made.short_id}", kind(made.kind), _standing(made), *cost, prompt])
 
 
 def balance(user: UserOut) -> str:
@@ -228,56 +170,19 @@ def balance(user: UserOut) -> str:
 # --- buttons
 
 
-def again_button() -> str:
-    return _("🔁 Again")
-
-
-def other_model_button() -> str:
-    return _("🧠 Other model")
-
-
-def tell_admin_button() -> str:
-    return _("🔔 Tell the admin")
-
-
-def vary_button() -> str:
-    return _("🎲 Vary")
-
-
-def edit_button() -> str:
-    return _("✏️ Edit")
-
-
-def animate_button() -> str:
-    return _("🎬 Animate")
-
-
-def original_button() -> str:
-    return _("⬇️ Original")
-
-
-def favourite_button() -> str:
-    return _("⭐ Favourite")
-
-
-def delete_button() -> str:
-    return _("🗑️ Delete")
-
-
-def refresh_button() -> str:
-    return _("🔄 Refresh")
-
-
-def keep_button() -> str:
-    return _("Keep it")
-
-
-def delete_yes() -> str:
-    return _("Yes, delete it")
-
-
-def delete_what() -> str:
-    return _("Delete this for good, here and in your gallery?")
+again_button = sentence("🔁 Again")
+other_model_button = sentence("🧠 Other model")
+tell_admin_button = sentence("🔔 Tell the admin")
+vary_button = sentence("🎲 Vary")
+edit_button = sentence("✏️ Edit")
+animate_button = sentence("🎬 Animate")
+original_button = sentence("⬇️ Original")
+favourite_button = sentence("⭐ Favourite")
+delete_button = sentence("🗑️ Delete")
+refresh_button = sentence("🔄 Refresh")
+keep_button = sentence("Keep it")
+delete_yes = sentence("Yes, delete it")
+delete_what = sentence("Delete this for good, here and in your gallery?")
 
 
 def yes_for(cost: Decimal) -> str:
@@ -292,12 +197,8 @@ def confirm_question(cost: Decimal) -> str:
     )
 
 
-def declined() -> str:
-    return _("All right, I did not make it. Nothing was charged.")
-
-
-def pressed_twice() -> str:
-    return _("I am on it already.")
+declined = sentence("All right, I did not make it. Nothing was charged.")
+pressed_twice = sentence("I am on it already.")
 
 
 def favourite_on(made: GenerationOut) -> str:
@@ -308,8 +209,7 @@ def favourite_off(made: GenerationOut) -> str:
     return _("#%(id)s is no favourite of yours any more.", id=made.short_id)
 
 
-def deleted() -> str:
-    return _("Deleted, here and in your gallery.")
+deleted = sentence("Deleted, here and in your gallery.")
 
 
 def cancel_one(made: GenerationOut) -> str:
@@ -369,54 +269,44 @@ def no_such_picture(made: GenerationOut, count: int) -> str:
     )
 
 
-def all_again() -> str:
-    return _("All of them anew")
+all_again = sentence("All of them anew")
 
 
 def other_which(made: GenerationOut) -> str:
-    return _(
-        "With which model shall I try “%(prompt)s”?", prompt=shorten(made.prompt, PROMPT_IN_LIST)
-    )
+    prompt = shorten(made.prompt, PROMPT_IN_LIST)
+    return _("With which model shall I try “%(prompt)s”?", prompt=prompt)
 
 
-def no_other_model() -> str:
-    return _("There is no other model that you may use for this.")
-
-
-def say_it_again() -> str:
-    return _("I don't remember what that was about. Please ask for it once more.")
+no_other_model = sentence("There is no other model that you may use for this.")
+say_it_again = sentence("I don't remember what that was about. Please ask for it once more.")
 
 
 def admin_told(chats: int) -> str:
-    return (
-        _("I told the admin.")
-        if chats
-        else _("I noted it for the admin, who finds it on the web page.")
-    )
+    if chats:
+        return _("I told the admin.")
+    return _("I noted it for the admin, who finds it on the web page.")
 
 
 def edit_what(of: MediaKind) -> str:
     return _("What should be different?") if of == "image" else _("What should the new video show?")
 
 
-def animate_what() -> str:
-    return _("What should happen in the video? Answer with a dash (-) to leave it to the model.")
+animate_what = sentence(
+    "What should happen in the video? Answer with a dash (-) to leave it to the model."
+)
 
 
 def not_ready(made: GenerationOut) -> str:
     return _("#%(id)s is not there: it is %(state)s.", id=made.short_id, state=state(made.status))
 
 
-def no_gallery() -> str:
-    return _("Your gallery is still empty. Try /image a fox in snow.")
+no_gallery = sentence("Your gallery is still empty. Try /image a fox in snow.")
 
 
 def gallery(made: Sequence[GenerationOut], public_url: str | None) -> str:
-    where = (
-        _("All of them: %(url)s", url=f"{public_url}/gallery")
-        if public_url
-        else _("All of them are in your gallery on the web page.")
-    )
+    where = _("All of them are in your gallery on the web page.")
+    if public_url:
+        where = _("All of them: %(url)s", url=f"{public_url}/gallery")
     return "\n".join([_("Your last results:"), *(_result(one) for one in made), where])
 
 

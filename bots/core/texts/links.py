@@ -1,17 +1,12 @@
 """Sentences of the greeting, of the link between a chat and an account, and of notices about it."""
 
-from bots.core.language import _
+from bots.core.language import _, sentence
 from bots.core.texts.errors import voice
 from client.words.errors import OF_CODE, known, of_reason
 from client.words.language import N_
 
-
-def yes() -> str:
-    return _("Yes")
-
-
-def no() -> str:
-    return _("No")
+yes = sentence("Yes")
+no = sentence("No")
 
 
 def how_to_link(public_url: str | None) -> str:
@@ -23,8 +18,7 @@ def how_to_link(public_url: str | None) -> str:
         )
     return _(
         "Sign in on the web page that your operator gave you, open your profile, choose “Link a "
-        "chat”, "
-        "and send me the code you get there in a private chat, like this: /link CODE"
+        "chat”, and send me the code you get there in a private chat, like this: /link CODE"
     )
 
 
@@ -46,25 +40,18 @@ def not_linked(public_url: str | None) -> str:
     return f"{of_reason(voice(), 'chat_not_linked', {})} {how_to_link(public_url)}"
 
 
-def code_burned() -> str:
-    return _(
-        "Others can read along here, so that code is not valid any more. "
-        "Please make a new one on the web and send it to me in a private chat."
-    )
-
-
-def code_useless() -> str:
-    return _(
-        "This code does not work, or not any more: codes last five minutes and work once. Please "
-        "make a new one on the web."
-    )
-
-
-def already_linked() -> str:
-    return _(
-        "This chat is linked to an account already. To use another one, unlink it in your profile "
-        "on the web first."
-    )
+code_burned = sentence(
+    "Others can read along here, so that code is not valid any more. "
+    "Please make a new one on the web and send it to me in a private chat."
+)
+code_useless = sentence(
+    "This code does not work, or not any more: codes last five minutes and work once. Please "
+    "make a new one on the web."
+)
+already_linked = sentence(
+    "This chat is linked to an account already. To use another one, unlink it in your profile "
+    "on the web first."
+)
 
 
 def link_question(hint: str) -> str:
@@ -74,107 +61,64 @@ def link_question(hint: str) -> str:
     )
 
 
-def link_declined() -> str:
-    return _("Not linked. The code is not valid any more.")
-
-
-def link_accepted() -> str:
-    return _(
-        "Thank you. Now confirm it on the web page where you made the code: it asks whether this "
-        "chat is you."
-    )
-
-
-def unlink_question() -> str:
-    return _(
-        "Take this chat off your account? I won't make anything for it from here any more; what "
-        "you made stays in your gallery on the web, "
-        "and what is being made still arrives here."
-    )
-
-
-def unlinked() -> str:
-    return _("Done. This chat is not linked to your account any more.")
-
-
-def still_linked() -> str:
-    return _("All right, everything stays as it is.")
-
-
-def guest() -> str:
-    return _(
-        "You are a guest: your account belongs to this chat alone. /privacy downloads or deletes "
-        "everything; /link joins it to an account."
-    )
-
-
-def guest_now() -> str:
-    return _(
-        "You are a guest here. /balance says what you have, /privacy how to download or delete "
-        "everything."
-    )
-
-
-def export_button() -> str:
-    return _("⬇️ Download everything")
-
-
-def erase_button() -> str:
-    return _("🗑️ Delete everything")
+link_declined = sentence("Not linked. The code is not valid any more.")
+link_accepted = sentence(
+    "Thank you. Now confirm it on the web page where you made the code: it asks whether this "
+    "chat is you."
+)
+unlink_question = sentence(
+    "Take this chat off your account? I won't make anything for it from here any more; what you "
+    "made stays in your gallery on the web, and what is being made still arrives here."
+)
+unlinked = sentence("Done. This chat is not linked to your account any more.")
+still_linked = sentence("All right, everything stays as it is.")
+guest = sentence(
+    "You are a guest: your account belongs to this chat alone. /privacy downloads or deletes "
+    "everything; /link joins it to an account."
+)
+guest_now = sentence(
+    "You are a guest here. /balance says what you have, /privacy how to download or delete "
+    "everything."
+)
+export_button = sentence("⬇️ Download everything")
+erase_button = sentence("🗑️ Delete everything")
 
 
 def privacy_of_guest() -> str:
-    return (
-        _kept()
-        + "\n\n"
-        + _("You are a guest: nobody can sign in for you, so you get and delete everything here.")
-    )
+    yours = _("You are a guest: nobody can sign in for you, so you get and delete everything here.")
+    return f"{_kept()}\n\n{yours}"
 
 
-def erase_question() -> str:
-    return _("Delete everything that you wrote to me and that I made for you, for good?")
-
-
-def erased() -> str:
-    return _(
-        "All of it is deleted. I only keep which chat this is and what was spent, so that your "
-        "budget stays what it is."
-    )
-
-
-def export_too_large() -> str:
-    return _(
-        "What you have is too large for this chat. Link this chat to an account: its profile on "
-        "the web has a download without a limit."
-    )
-
-
-def only_in_private() -> str:
-    return _("Others can read along here. Please ask me for that in our own chat.")
-
-
-def _kept() -> str:
-    return _(
-        "I keep what you ask for and what was made from it, which chats are yours, and what it "
-        "cost, until you delete it. "
-        "Prompts and images that you send go to the AI provider that makes the result. Of a group "
-        "I read only what is meant for me."
-    )
+erase_question = sentence(
+    "Delete everything that you wrote to me and that I made for you, for good?"
+)
+erased = sentence(
+    "All of it is deleted. I only keep which chat this is and what was spent, so that your "
+    "budget stays what it is."
+)
+export_too_large = sentence(
+    "What you have is too large for this chat. Link this chat to an account: its profile on "
+    "the web has a download without a limit."
+)
+only_in_private = sentence("Others can read along here. Please ask me for that in our own chat.")
+_kept = sentence(
+    "I keep what you ask for and what was made from it, which chats are yours, and what it cost, "
+    "until you delete it. Prompts and images that you send go to the AI provider that makes the "
+    "result. Of a group I read only what is meant for me."
+)
 
 
 def privacy(public_url: str | None) -> str:
     if public_url:
         yours = _(
             "You can download everything about you, or delete it with your whole account, at "
-            "%(url)s/profile. "
-            "/unlink takes this chat off your account.",
+            "%(url)s/profile. /unlink takes this chat off your account.",
             url=public_url,
         )
     else:
         yours = _(
             "You can download everything about you, or delete it with your whole account, on your "
-            "profile on the web page. "
-            "/unlink takes this chat off your account."
+            "profile on the web page. /unlink takes this chat off your account."
         )
     return f"{_kept()}\n\n{yours}"
 
@@ -182,9 +126,8 @@ def privacy(public_url: str | None) -> str:
 NOTICES: dict[str, str] = {
     "needs_review": N_(
         "The connection broke while %(short_id)s was being started, and what became of it at the "
-        "AI provider is not known. "
-        "The operator is looking into it; until then its cost is only reserved. You hear from me "
-        "when it is clear."
+        "AI provider is not known. The operator is looking into it; until then its cost is only "
+        "reserved. You hear from me when it is clear."
     ),
     "report": N_("%(name)s asks you to look at this: %(why)s"),
     "broadcast": N_("A message from the operator of this studio:\n\n%(text)s"),
@@ -199,30 +142,24 @@ NOTICES: dict[str, str] = {
     "chat_unlinked": N_("The %(platform)s chat of %(name)s was unlinked from your account."),
     "link_refused": N_(
         "Somebody tried to link the %(platform)s chat of %(name)s, which is yours, to another "
-        "account: %(account_hint)s. "
-        "I refused. If it was you, unlink it from your account first."
+        "account: %(account_hint)s. I refused. If it was you, unlink it from your account first."
     ),
 }
 """Sentences by the code of a notice of the API, whose facts fill the gaps."""
 
 
 def notice(code: str, facts: dict[str, str]) -> str:
-    sentence = NOTICES.get(code)
-    if sentence is None:
+    words = NOTICES.get(code)
+    if words is None:
         return facts.get(
             "text", _("There is news about your account. Please look at the web page.")
         )
-    why = f"{_of_reason(facts.get('reason', ''))} {_about(facts.get('short_id', ''))}".strip()
-    known = {
-        "why": why,
-        "account_hint": _("your account"),
-        "platform": "?",
-        "name": "?",
-        "short_id": "?",
-        "text": "",
-    }
+    about = f"(#{facts['short_id']})" if facts.get("short_id") else ""
+    why = f"{_of_reason(facts.get('reason', ''))} {about}".strip()
+    known = dict.fromkeys(("platform", "name", "short_id"), "?")
+    known |= {"why": why, "account_hint": _("your account"), "text": ""}
     told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
-    return _(sentence, **(known | told))
+    return _(words, **(known | told))
 
 
 def _of_reason(reason: str) -> str:
@@ -231,7 +168,3 @@ def _of_reason(reason: str) -> str:
     if found is None:
         return voice().say(OF_CODE.get(reason, reason))
     return of_reason(voice(), found, {} if found == "earlier" else {"said": "…"})
-
-
-def _about(short_id: str) -> str:
-    return f"(#{short_id})" if short_id else ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bots.core.language import _
+from bots.core.language import _, sentence
 from bots.core.splitting import shorten
 from bots.core.texts.words import money
 from client.schemas import Kind
@@ -21,19 +21,11 @@ _EACH: dict[Per, str] = {
 
 
 def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
-    nothing = _("none")
-    lines = [
-        f"{models_button(kind)}: {nothing if model is None else _named(model)}"
-        for kind, model in rows
-    ]
-    return "\n".join(
-        [
-            _("These models work for you:"),
-            *lines,
-            "",
-            _("Choose others here, or write /model and a name."),
-        ]
-    )
+    lines = [_("These models work for you:")]
+    for kind, model in rows:
+        name = _("none") if model is None else _named(model)
+        lines.append(f"{models_button(kind)}: {name}")
+    return "\n".join([*lines, "", _("Choose others here, or write /model and a name.")])
 
 
 def _named(model: ModelOut) -> str:
@@ -47,11 +39,8 @@ def _price(price: PriceOut) -> str:
     if not price.usd and not price.output_usd:
         return _("free")
     if price.output_usd is not None:
-        return _(
-            "%(read)s in, %(written)s out per million tokens",
-            read=money(price.usd),
-            written=money(price.output_usd),
-        )
+        read, written = money(price.usd), money(price.output_usd)
+        return _("%(read)s in, %(written)s out per million tokens", read=read, written=written)
     one = _(_EACH[price.per], usd=money(price.usd))
     if price.is_least:
         return _("from %(price)s", price=one)
@@ -65,11 +54,8 @@ def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:
 
 
 def model_chosen(model: ModelOut) -> str:
-    return _(
-        "From now on I use %(name)s for this (%(kind)s).",
-        name=model.name,
-        kind=_(_KINDS[model.kind]),
-    )
+    kind = models_button(model.kind)
+    return _("From now on I use %(name)s for this (%(kind)s).", name=model.name, kind=kind)
 
 
 def of_kind(model: ModelOut) -> str:
@@ -82,28 +68,17 @@ def model_meant(said: str) -> str:
     return _("“%(said)s” could be these. Which one, and for what?", said=shorten(said, 40))
 
 
-def model_gone() -> str:
-    return _("That model is not offered any more. /model shows those that are.")
+model_gone = sentence("That model is not offered any more. /model shows those that are.")
 
 
 def models_button(kind: Kind) -> str:
     return _(_KINDS[kind])
 
 
-def models_all() -> str:
-    return _("Models …")
-
-
-def default_model() -> str:
-    return _("The studio's choice")
-
-
-def back() -> str:
-    return _("‹ Back")
-
-
-def more() -> str:
-    return _("More ›")
+models_all = sentence("Models …")
+default_model = sentence("The studio's choice")
+back = sentence("‹ Back")
+more = sentence("More ›")
 
 
 def picked(label: str, *, now: bool) -> str:
@@ -125,25 +100,14 @@ def settings(person: UserOut, language: str, *, spoiler: bool) -> str:
     return "\n".join([_("Your settings, in all your chats:"), *lines])
 
 
-def automatic() -> str:
-    return _("Automatic")
-
-
-def never_ask() -> str:
-    return _("Never ask")
+automatic = sentence("Automatic")
+never_ask = sentence("Never ask")
 
 
 def ask_above(usd: Decimal) -> str:
     return _("Ask above %(limit)s", limit=money(usd)) if usd else _("Always ask")
 
 
-def spoiler_on() -> str:
-    return _("Hide in groups")
-
-
-def spoiler_off() -> str:
-    return _("Show in groups")
-
-
-def setting_gone() -> str:
-    return _("That button is too old. /settings shows the present ones.")
+spoiler_on = sentence("Hide in groups")
+spoiler_off = sentence("Show in groups")
+setting_gone = sentence("That button is too old. /settings shows the present ones.")

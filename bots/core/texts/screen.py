@@ -2,26 +2,15 @@
 
 from collections.abc import Sequence
 
-from bots.core.language import _
+from bots.core.language import _, sentence
 
-
-def welcome() -> str:
-    return _(
-        "All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C "
-        "stops an answer, Ctrl-D leaves.\n"
-    )
-
-
-def choose() -> str:
-    return _("type the number to choose")
-
-
-def saved() -> str:
-    return _("saved:")
-
-
-def removed() -> str:
-    return _("(That message is taken back.)")
+welcome = sentence(
+    "All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C "
+    "stops an answer, Ctrl-D leaves.\n"
+)
+choose = sentence("type the number to choose")
+saved = sentence("saved:")
+removed = sentence("(That message is taken back.)")
 
 
 def write_next(default: str) -> str:

@@ -32,12 +32,7 @@ def state(of: GenerationStatus) -> str:
 def money(usd: Decimal) -> str:
     """Two decimals, more for small amounts: `$0.04`, `$0.0035`, `$12.50`; in German `0,04 $`."""
     places = 2
-    while (
-        places < 6
-        and usd != 0
-        and abs(usd) < Decimal(10) ** (1 - places)
-        and usd != round(usd, places)
-    ):
+    while places < 6 and abs(usd) < Decimal(10) ** (1 - places) and usd != round(usd, places):
         places += 1
     amount = f"{usd:,.{places}f}"
     return f"{amount.translate(_COMMAS)} $" if spoken() == "de" else f"${amount}"
@@ -66,8 +61,6 @@ def span(least: int, most: int) -> str:
             else seconds(most)
         )
     low, high = max(1, round(least / 60)), max(1, -(-most // 60))
-    return (
-        _("%(least)s to %(most)s minutes", least=low, most=high)
-        if low < high
-        else seconds(high * 60)
-    )
+    if low >= high:
+        return seconds(high * 60)
+    return _("%(least)s to %(most)s minutes", least=low, most=high)

@@ -118,18 +118,18 @@ async def test_a_message_that_is_taken_back_is_said_so(tmp_path: Path) -> None:
     shown = await chat.show(HERE, Reply("a fox", buttons=((CANCEL,),)))
     await chat.show(HERE, Reply("", gone=True), shown)
     assert screen.getvalue().endswith("(That message is taken back.)\n")
-    assert chat.press(1) is None
+    assert chat.choices.get(1) is None
 
 
 async def test_buttons_have_numbers_until_their_message_changes(tmp_path: Path) -> None:
     chat, screen = make_chat(tmp_path)
     shown = await chat.show(HERE, Reply("Making it", buttons=((CANCEL,),), card="g1"))
     assert "[1] Cancel" in screen.getvalue()
-    choice = chat.press(1)
+    choice = chat.choices.get(1)
     assert choice is not None
     assert (choice.button, choice.message_id) == (CANCEL, shown.message_ids[0])
     await chat.show(HERE, Reply("Done"), shown)
-    assert chat.press(1) is None
+    assert chat.choices.get(1) is None
 
 
 async def test_a_card_is_waited_for_until_it_is_closed(tmp_path: Path) -> None:
