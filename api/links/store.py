@@ -134,15 +134,18 @@ async def redeem(
     return _code(await sql.fetch_one(query, at, code_hash, platform, *chat))
 
 
+_OF_CHAT = (
+    "= $1 WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
+    f"AND redeemed_at IS NOT NULL AND {_OPEN} RETURNING {_CODE}"
+)
+_ACCEPT = f"UPDATE link_codes SET accepted_at {_OF_CHAT}"
+_DECLINE = f"UPDATE link_codes SET burned_at {_OF_CHAT}"
+
+
 async def answer(
     sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime, *, accepted: bool
 ) -> Code | None:
-    query = (
-        f"UPDATE link_codes SET {'accepted_at' if accepted else 'burned_at'} = $1 "
-        "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
-        f"AND redeemed_at IS NOT NULL AND {_OPEN} "
-        f"RETURNING {_CODE}"
-    )
+    query = _ACCEPT if accepted else _DECLINE
     return _code(await sql.fetch_one(query, at, code_id, platform, platform_user_id))
 
 
