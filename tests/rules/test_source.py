@@ -54,7 +54,6 @@ SQL_PARTS = {
     "looked_in": "such a condition",
     "word": "a parameter in lower case",
     "columns": "a list of our own",
-    "'accepted_at' if accepted else 'burned_at'": "one of two columns",
 }
 
 # Files below the adapters that name a chat platform; all others ask for its abilities.
