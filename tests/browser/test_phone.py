@@ -219,6 +219,7 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
     phone.locator("[data-open]").tap()
     assert look(phone) == []
     phone.get_by_role("link", name="Details").click()
+    phone.wait_for_url("**/generations/*")
     assert too_wide(phone) == [], "a name without a place to break it"
     phone.get_by_role("button", name="Send to Telegram (Linus").click()
     expect(phone.locator(".toast")).to_be_visible()
