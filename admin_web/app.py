@@ -1,14 +1,42 @@
 """The web's app factory."""
 
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from pkgutil import iter_modules
 
 import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import assets, errors, pages, render
+from admin_web import assets, errors, render
+from admin_web.pages import (
+    admin_audit,
+    admin_backups,
+    admin_board,
+    admin_bots,
+    admin_broadcast,
+    admin_budgets,
+    admin_deliveries,
+    admin_jobs,
+    admin_models,
+    admin_settings,
+    admin_spend,
+    admin_users,
+    auth,
+    chat_links,
+    dashboard,
+    gallery,
+    generations,
+    health,
+    inbox,
+    making,
+    media,
+    own_data,
+    profile,
+    sessions,
+    sharing,
+    sign_up,
+    spend,
+    text,
+)
 from admin_web.security import admins, csrf, headers, reauth
 from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
@@ -19,6 +47,37 @@ from client.connections import open_http
 MAX_BODY = 40 * 1024 * 1024
 QUICK = httpx.Timeout(10, connect=3)
 """For calls of the API, which a page waits for."""
+PAGES = (
+    admin_audit,
+    admin_backups,
+    admin_board,
+    admin_bots,
+    admin_broadcast,
+    admin_budgets,
+    admin_deliveries,
+    admin_jobs,
+    admin_models,
+    admin_settings,
+    admin_spend,
+    admin_users,
+    auth,
+    chat_links,
+    dashboard,
+    gallery,
+    generations,
+    health,
+    inbox,
+    making,
+    media,
+    own_data,
+    profile,
+    sessions,
+    sharing,
+    sign_up,
+    spend,
+    text,
+)
+"""Modules with a blueprint named `pages`."""
 
 
 def create_app(settings: WebSettings) -> Flask:
@@ -48,6 +107,6 @@ def create_app(settings: WebSettings) -> Flask:
     language.prepare(app)
     render.prepare(app)
     assets.prepare(app)
-    for page in iter_modules(pages.__path__):
-        app.register_blueprint(import_module(f"{pages.__name__}.{page.name}").pages)
+    for page in PAGES:
+        app.register_blueprint(page.pages)
     return app

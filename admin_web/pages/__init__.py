@@ -1,1 +1,1 @@
-"""The pages: each module has a blueprint named `pages`, which the app finds by itself."""
+"""The pages: each module has a blueprint named `pages`, which `admin_web.app` lists."""

@@ -338,8 +338,9 @@ def _request(model: type[M], fields: Mapping[str, object]) -> M:
         raise Mistake(texts.bad_field(field, first["msg"])) from error
 
 
+_making = partial(Command, image=True, slow=True, asks=True)
 _WHAT = N_("What it should show")
-IMAGE = Command(
+IMAGE = _making(
     "image",
     N_("Make a picture"),
     partial(_make, kind="image"),
@@ -347,11 +348,8 @@ IMAGE = Command(
     argument_description=_WHAT,
     argument_required=True,
     options=IMAGE_OPTIONS,
-    image=True,
-    slow=True,
-    asks=True,
 )
-VIDEO = Command(
+VIDEO = _making(
     "video",
     N_("Make a video, from words or from an image"),
     partial(_make, kind="video"),
@@ -359,11 +357,8 @@ VIDEO = Command(
     argument_description=_WHAT,
     argument_required=True,
     options=VIDEO_OPTIONS,
-    image=True,
-    slow=True,
-    asks=True,
 )
-EDIT = Command(
+EDIT = _making(
     "edit",
     N_("Change a picture: answer one with this, or attach it"),
     _edit,
@@ -371,20 +366,14 @@ EDIT = Command(
     argument_description=N_("What should be different"),
     argument_required=True,
     options=IMAGE_OPTIONS,
-    image=True,
-    slow=True,
-    asks=True,
     on_message=N_("Edit"),
 )
-ANIMATE = Command(
+ANIMATE = _making(
     "animate",
     N_("Make a video of a picture: answer one with this, or attach it"),
     _animate,
     argument="motion",
     argument_description=N_("What should happen in it"),
     options=VIDEO_OPTIONS,
-    image=True,
-    slow=True,
-    asks=True,
     on_message=N_("Animate"),
 )
