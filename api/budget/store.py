@@ -152,6 +152,7 @@ async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
     )
     if row is None or row["user_id"] != user_id:
         return None
+    # the ledger's index is by person and time: without these two it would read all entries
     query = """
         SELECT coalesce(CAST(sum(amount_micro) AS BIGINT), 0) AS paid FROM ledger
         WHERE user_id = $1 AND created_at >= $2 AND hold_id = $3"""
@@ -258,9 +259,10 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
             UNION ALL
             SELECT ledger.user_id, ledger.month, holds.group_scope,
                 0 AS held, ledger.amount_micro AS spent,
+                -- a refund is between us and the person: the provider was paid all the same
                 NOT starts_with(ledger.subject, $2) AS shared
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
-        ), scoped AS (
+        ), scoped AS ( -- each amount counts for its person, for a group, and for everybody
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
             UNION ALL
             SELECT group_scope AS scope, month, held, spent FROM amounts

@@ -151,10 +151,10 @@ _TURNS = """
             generation_id, passable_at,
             due_at > $2 AND lease IS NULL AND coalesce(passable_at <= $2, false) AS passed
         FROM deliveries WHERE platform = $1 AND state = 'pending'
-    ), held AS (
+    ), held AS ( -- the first row of each lane that is being sent or waits for its next try
         SELECT chat_id, thread, min(id) AS id FROM waiting
         WHERE due_at > $2 AND (begun OR lease IS NULL) AND NOT passed GROUP BY chat_id, thread
-    ), behind AS (
+    ), behind AS ( -- what came before it may pass it, except rows of its own generation
         SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting
         WHERE passed GROUP BY chat_id, thread, generation_id
     ), placed AS (
@@ -199,6 +199,8 @@ async def claim(
         "ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1"
     )
     await sql.execute(query, platform)
+    # two claims at the same moment would both see the same heads of lanes: on PostgreSQL the row
+    # written above makes the second one wait until the first has committed its leases
     query = f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4"
     ready = await sql.fetch(query, platform, now, per_lane, limit)
     if not ready:
@@ -299,6 +301,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
         UPDATE deliveries SET {sets}, lease = NULL, begun = false, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """
+    # a row without a lease has NULL there, which equals nothing
     held = (before.id, before.state, before.lease or "")
     return await sql.fetch_one(query, *held, *values.values()) is not None
 

@@ -29,6 +29,7 @@ _PLACED = """
     running AS MATERIALIZED (
         SELECT user_id, kind, count(*) AS jobs FROM generations
         WHERE phase IN ('submitting', 'poll', 'fetch')
+           -- a worker has it and is about to send it
            OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL
                AND run_at > $1::timestamptz)
         GROUP BY user_id, kind
@@ -61,6 +62,8 @@ async def claim_submits(
     """Lease new generations, fairly: those of the user with the fewest under way come first, and
     nobody gets above the limits per user. `lapsed`: generations that may be taken from whoever
     leased them."""
+    # the conditions stand inside and outside of the subselect: PostgreSQL looks at a row again
+    # after it has waited for its lock, by the outer ones only
     query = f"""
         WITH {_PLACED}, chosen AS MATERIALIZED (
             SELECT id FROM placed WHERE NOT waits ORDER BY turn, run_at, id LIMIT $8
@@ -203,6 +206,7 @@ async def release(
     """
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
+    # a webhook that came while the step ran found the lease and could only count itself
     query = f"""
         UPDATE generations SET lease_token = NULL, rescues = 0,
             run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
