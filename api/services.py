@@ -32,6 +32,7 @@ from api.deliveries.inbox import Inbox
 from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.owners import Owners
 from api.deliveries.service import DeliveryService
+from api.duties import Duties
 from api.errors import StorageFull, StorageUnavailable
 from api.generations.accepting.service import GenerationService
 from api.generations.announcer import Announcer
@@ -46,6 +47,7 @@ from api.generations.operating.service import GenerationAdmin
 from api.generations.operating.sweep import Sweeper
 from api.generations.reader import GenerationReader
 from api.internal_routes import Shell
+from api.leases import Leases
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.media.disk_space import DiskSpace
@@ -93,6 +95,8 @@ class Services:
         self.stop = stop
         self.wake = Wake()
         self.background = Background(metrics)
+        self.leases = Leases(db)
+        self.duties = self.duties_of("duties")
         self.provider = _provider(settings, metrics)
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
         self.media = MediaService(db, files, _disk_space(settings, files), signing_key=key)
@@ -112,6 +116,12 @@ class Services:
             Provider: self.provider,
             CallerLookup: self.callers,
         }
+
+    def duties_of(self, name: str) -> Duties:
+        """Return duties under a lease of this name. With the embedded engine there is one process,
+        and nobody to share them with."""
+        leases = None if self.db.engine == "duckdb" else self.leases
+        return Duties(name, self.background, leases, self.wake)
 
     def _add_accounts(self, secrets: Secrets, cost: Cost, key: str) -> None:
         settings, db = self.settings, self.db
@@ -257,32 +267,37 @@ async def start(
     await services.media.files.look()
     if (why := await services.media.files.refused()) is not None:
         raise _no_store(settings, why)
+    worker_duties = services.duties_of("worker-duties")
+    stack.push_async_callback(services.duties.close)
+    stack.push_async_callback(worker_duties.close)
     stack.push_async_callback(services.background.close)
     _keep_up(services)
     if worker is not None:
         making = Worker(db, services.wake, services.steps, stop, worker)
         await making.start(services.background)
-        services.sweeper.start(services.background, worker.sweep, worker.sweep_files)
+        services.sweeper.start(worker_duties, worker.sweep, worker.sweep_files)
         late_costs = LateCosts(db, services.provider, services.budget)
-        services.background.add("late-costs", late_costs.run, first=ASKED_EVERY)
+        worker_duties.add("late-costs", late_costs.run, first=ASKED_EVERY)
+        worker_duties.start()
         stack.push_async_callback(making.close)
     return services
 
 
 def _keep_up(services: Services) -> None:
-    """Add what every process does beside its calls."""
-    add = services.background.add
-    add("models", services.catalog.keep_fresh, least=RETRY_FIRST)
+    """Add what every process does beside its calls, and what one of them does for all."""
+    add, duty = services.background.add, services.duties.add
     if services.db.engine == "postgresql":
         add("models-read", services.catalog.keep_read, first=REREAD_SECONDS)
-    add("text-holds", services.text.sweep)
     add("text-prices", services.text.lookups.turn)
-    add("purge", services.admin.keep_purged)
-    add("books", services.budget.keep_compared)
-    add("deliveries", services.deliveries.expire)
-    add("broadcasts", services.broadcasts.keep_fed)
     add("files", services.media.tend)
-    add("backups", services.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
+    duty("models", services.catalog.keep_fresh, least=RETRY_FIRST)
+    duty("text-holds", services.text.sweep)
+    duty("purge", services.admin.keep_purged)
+    duty("books", services.budget.keep_compared)
+    duty("deliveries", services.deliveries.expire)
+    duty("broadcasts", services.broadcasts.keep_fed)
+    duty("backups", services.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
+    services.duties.start()
 
 
 def _text(secret: SecretStr | None) -> str | None:

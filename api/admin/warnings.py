@@ -131,7 +131,7 @@ class Warnings:
                 found.append(
                     WarningOut(code="budget_nearly_used", count=1, target="budgets", facts=facts)
                 )
-        if differences := len(self._budget.differences):
+        if differences := len((await self._budget.compared())[1]):
             found.append(WarningOut(code="books_differ", count=differences, target="budgets"))
         return found
 

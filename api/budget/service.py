@@ -27,6 +27,7 @@ log = structlog.get_logger("budget")
 Group = Literal["users", "admins", "guests"]
 GLOBAL: schemas.SharedScope = "global"
 AUDIT_SECONDS = 3600.0
+AUDIT_SHOWN_FOR = timedelta(hours=1.5)
 OVERRUNS_OF = timedelta(days=30)
 OVERRUNS_SHOWN = 20
 GIVEN_BACK_PART = 10
@@ -91,17 +92,18 @@ class BudgetService:
             )
         return found
 
-    @property
-    def differences(self) -> list[Difference]:
-        """The differences that this process found at its last comparison."""
-        return self._compared[1] if self._compared else []
+    async def compared(self) -> tuple[datetime, list[Difference]]:
+        """Return the last comparison of the books and its time. Doing it anew takes long where much
+        was booked, so that is done when it is older than a comparison may get: another process
+        may be the one that does it every hour."""
+        if self._compared is None or ids.now() - self._compared[0] > AUDIT_SHOWN_FOR:
+            await self.audit()
+        assert self._compared is not None
+        return self._compared
 
     async def overview(self) -> schemas.BudgetsOut:
-        """Return the budgets and the last comparison of the books: doing it anew takes long where
-        much was booked."""
-        if self._compared is None:
-            await self.audit()
-        at, differences = self._compared or (ids.now(), [])
+        """Return the budgets and the last comparison of the books."""
+        at, differences = await self.compared()
         audited = schemas.AuditedOut(
             at=at, differences=[_difference_out(each) for each in differences]
         )

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from structlog import get_logger
 
-from api.background import Background
 from api.budget.service import BudgetService
 from api.db import Db
+from api.duties import Duties
 from api.generations import store
 from api.generations.accepting import drafts
 from api.ids import now
@@ -24,7 +24,7 @@ class Sweeper:
         self._budget = budget
         self._media = media
 
-    def start(self, background: Background, every: float, files_every: float) -> None:
+    def start(self, duties: Duties, every: float, files_every: float) -> None:
         """Sweep at these intervals, in seconds. The first time comes after one: a start has people
         waiting, and nothing of this is urgent."""
 
@@ -36,8 +36,8 @@ class Sweeper:
             await self.files()
             return files_every
 
-        background.add("sweep", turn, first=every)
-        background.add("sweep-files", turn_of_files, first=every, most=files_every)
+        duties.add("sweep", turn, first=every)
+        duties.add("sweep-files", turn_of_files, first=every, most=files_every)
 
     async def run(self) -> None:
         """Sweep everything except files. Each part may be repeated at any time, also by several
