@@ -63,9 +63,9 @@ def run(name: str, *, stay: bool = False) -> int:
             if stay:
                 signal.pause()
             return 0
-        settings = load(
-            pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch))
-        )
+        # DATA_DIR is left alone by a process that has its secret: it may have no folder at all
+        given = launch.given(name, secrets_of(launch) if launch.missing_secret(name) else None)
+        settings = load(pkgutil.resolve_name(PROCESSES[name].settings), given)
     except BadSetting as error:
         return bad_setting(error)
     main = pkgutil.resolve_name(PROCESSES[name].main)

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from api.secrets import Secrets, SecretsUnusable, ensure_secrets
 from api.settings import Settings, reachable
+from cli.setting_files import FOREIGN, SUFFIX, SettingFileRefused, values_from_files
 
 EXIT_BAD_SETTING = 2
 """A process that ends with this code would end the same way again, so it stays stopped."""
@@ -34,6 +35,16 @@ LONG_WORD = 7
 _NAMED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+OWN_SECRET = {
+    "api": "secret_key",
+    "worker": "secret_key",
+    "web": "web_session_key",
+    "telegram": "bot_key",
+    "discord": "bot_key",
+    "terminal": "bot_key",
+}
+"""The field of each process' own secret."""
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -85,29 +96,41 @@ class LaunchSettings(BaseSettings):
             return "DISCORD_BOT_TOKEN is not set, so the Discord bot is not started"
         return None
 
-    def given(self, process: str, secrets: Secrets) -> dict[str, str]:
+    def given(self, process: str, secrets: Secrets | None) -> dict[str, str]:
         """Return settings that this process needs and nobody set, by field: the address of the
-        api, and the one secret that is its own."""
+        api, and the one secret that is its own. Without a missing secret, `secrets` may be None."""
         missing = {}
         if self.api_url is None:
             missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
-        if process in {"api", "worker"} and self.secret_key is None:
-            missing["secret_key"] = secrets.secret_key
-        if process == "web" and self.web_session_key is None:
-            missing["web_session_key"] = secrets.web_session_key
         if process == "terminal" and self.public_url is None:
             missing["public_url"] = f"http://{reachable(self.web_host)}:{self.web_port}"
-        if process in secrets.bot_keys and self.bot_key is None:
-            missing["bot_key"] = secrets.bot_keys[process]
+        field = self.missing_secret(process)
+        if field is not None and secrets is not None:
+            missing[field] = (
+                secrets.bot_keys[process] if field == "bot_key" else getattr(secrets, field)
+            )
         return missing
+
+    def missing_secret(self, process: str) -> str | None:
+        """Return the field of the one secret that this process needs, when nobody set it: it has to
+        come out of `DATA_DIR`."""
+        field = OWN_SECRET.get(process)
+        return field if field is not None and getattr(self, field) is None else None
 
 
 def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
-    """Read settings of any class from the environment and `.env`, `given` first. Raises
-    `BadSetting`; values are never repeated."""
+    """Read settings of any class from the environment, `.env` and the files that `NAME_FILE` names,
+    `given` only where nobody set a value. Raises `BadSetting`; values are never repeated."""
     try:
-        _pass_on()
-        return settings(**(given or {}))
+        dotenv = dotenv_values(ENV_FILE, interpolate=False)
+        _pass_on(dotenv)
+        fields = {name: field for field, name in environment_names(settings).items()}
+        in_files = values_from_files(fields, dotenv)
+        return settings(
+            **{**(given or {}), **{fields[name]: value for name, value in in_files.items()}}
+        )
+    except SettingFileRefused as error:
+        raise BadSetting(str(error)) from error
     except ValidationError as error:
         names = environment_names(settings)
         sentences = (_sentence(names, each["loc"], each["msg"]) for each in error.errors())
@@ -121,12 +144,14 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
         ) from error
 
 
-def _pass_on() -> None:
-    """Pass settings of libraries, which look into the environment only, on from `.env`. The
-    environment wins."""
-    for name, value in dotenv_values(ENV_FILE, interpolate=False).items():
+def _pass_on(dotenv: Mapping[str, str | None]) -> None:
+    """Pass settings of libraries, which look into the environment only, on from `.env` and from
+    files. The environment wins."""
+    for name, value in dotenv.items():
         if value and _FOREIGN.fullmatch(name):
             os.environ.setdefault(name, value)
+    for name, value in values_from_files(FOREIGN, dotenv).items():
+        os.environ[name] = value
 
 
 def check_names() -> None:
@@ -141,18 +166,26 @@ def check_names() -> None:
     except (OSError, UnicodeError):
         written = set()  # `load` says why
     around = {name.upper() for name in os.environ}
-    missing = known - written - around
-    for name in sorted(written - known):
-        _refuse_if_near(name, missing, ENV_FILE)
+    missing = known - _plain(written | around)
+    for name in sorted(written):
+        if _plain({name}).isdisjoint(known):
+            _refuse_if_near(name, missing, ENV_FILE)
     # a shell holds names of other programs, too: only a name near a long one of ours is a mistake
     own = {name for name in missing if len(name.partition("_")[0]) >= LONG_WORD}
-    for name in sorted(around - known - written):
-        _refuse_if_near(name, own, "the environment", nearness=0.85)
+    for name in sorted(around - written):
+        if _plain({name}).isdisjoint(known):
+            _refuse_if_near(name, own, "the environment", nearness=0.85)
+
+
+def _plain(names: Collection[str]) -> set[str]:
+    return {name.removesuffix(SUFFIX) for name in names}
 
 
 def _refuse_if_near(name: str, missing: Collection[str], where: str, nearness: float = 0.8) -> None:
-    if found := get_close_matches(name, missing, 1, nearness):
-        raise BadSetting(f"{name} in {where} is no setting: did you mean {found[0]}?")
+    plain = name.removesuffix(SUFFIX)
+    if found := get_close_matches(plain, missing, 1, nearness):
+        meant = f"{found[0]}{name.removeprefix(plain)}"
+        raise BadSetting(f"{name} in {where} is no setting: did you mean {meant}?")
 
 
 def secrets_of(launch: LaunchSettings) -> Secrets:

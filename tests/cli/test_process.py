@@ -137,3 +137,17 @@ def test_does_not_outlive_a_parent_that_ended_before_it_looked(tmp_path: Path) -
     )
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")
+
+
+def test_a_process_with_its_own_secret_needs_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, where a folder would be made")
+    (tmp_path / "key").write_text("k" * 40)
+    with start(
+        tmp_path,
+        "telegram",
+        BOT_KEY_FILE=str(tmp_path / "key"),
+        TELEGRAM_BOT_TOKEN="1:token",
+        TELEGRAM_API_URL="no address",
+    ) as process:
+        _, said = process.communicate(timeout=60)
+    assert said == "Bad setting: TELEGRAM_API_URL must be an address that begins with http://\n"

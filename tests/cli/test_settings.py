@@ -196,3 +196,91 @@ def test_variables_of_libraries_may_stand_in_the_file_too(
     assert os.environ["HTTPS_PROXY"] == "http://proxy:3128"
     assert "SSL_CERT_FILE" not in os.environ
     assert os.environ["PATH"] != "/nowhere"
+
+
+def test_any_setting_may_be_read_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, port, signing = (tmp_path / name for name in ("key", "port", "signing"))
+    key.write_text(f"{'k' * 40}\n")
+    port.write_text(" 8123 ")
+    signing.write_text("secret of the provider\n")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(key))
+    monkeypatch.setenv("OPENROUTER_WEBHOOK_SECRET_FILE", str(signing))
+    (tmp_path / ".env").write_text(f"API_PORT_FILE={port}\nWEB_SESSION_KEY_FILE={key}\n")
+    check_names()
+    api, web, launch = load(Settings), load(WebSettings), load(LaunchSettings)
+    assert api.secret_key is not None
+    assert api.secret_key.get_secret_value() == "k" * 40
+    assert web.web_session_key.get_secret_value() == "k" * 40
+    assert (api.api_port, launch.api_port) == (8123, 8123)
+    assert launch.given("api", ensure_secrets(tmp_path)).keys() == {"api_url"}
+    secret = load(SandboxSettings).webhook_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "secret of the provider"
+
+
+def test_an_empty_file_counts_as_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN_FILE", str(empty))
+    assert load(LaunchSettings).telegram_bot_token is None
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:token")
+    assert load(LaunchSettings).telegram_bot_token is not None
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_value_and_a_file_of_the_same_setting_are_refused(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-or-of-the-file")
+    monkeypatch.setenv("OPENROUTER_API_KEY_FILE", str(key))
+    if where == "environment":
+        monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-other")
+    else:
+        (tmp_path / ".env").write_text("OPENROUTER_API_KEY=sk-or-other\n")
+    with pytest.raises(BadSetting) as caught:
+        load(Settings)
+    assert str(caught.value) == (
+        "OPENROUTER_API_KEY and OPENROUTER_API_KEY_FILE are both set: keep one of them"
+    )
+
+
+def test_a_file_that_cannot_be_used_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, binary = tmp_path / "large", tmp_path / "binary"
+    large.write_bytes(b"x" * 70_000)
+    binary.write_bytes(b"\xff\xfe\x00")
+    said = {}
+    for path in (tmp_path / "nowhere", tmp_path, large, binary):
+        monkeypatch.setenv("DATABASE_URL_FILE", str(path))
+        with pytest.raises(BadSetting) as caught:
+            load(Settings)
+        said[path.name] = str(caught.value).replace(str(path), "PATH")
+    assert said == {
+        "nowhere": "DATABASE_URL_FILE: PATH cannot be read: No such file or directory",
+        tmp_path.name: "DATABASE_URL_FILE: PATH cannot be read: Is a directory",
+        "large": "DATABASE_URL_FILE: PATH is too large to hold one value",
+        "binary": "DATABASE_URL_FILE: PATH is not UTF-8 text",
+    }
+
+
+def test_a_misspelt_name_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENROUTR_API_KEY_FILE=/run/secrets/key\n")
+    with pytest.raises(BadSetting, match="did you mean OPENROUTER_API_KEY_FILE"):
+        check_names()
+
+
+def test_keys_of_the_store_go_on_from_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("s3-secret\n")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "kept for the end of the test")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / ".env").write_text(f"AWS_SECRET_ACCESS_KEY_FILE={key}\n")
+    for _ in range(2):  # a process reads more than one class
+        load(LaunchSettings)
+        assert os.environ["AWS_SECRET_ACCESS_KEY"] == "s3-secret"

@@ -36,6 +36,11 @@ environment wins. An empty value counts as not set. A value that cannot be used,
 nearly one of these, stops the start with one line that names it. Copy `.env.example` to `.env` to
 begin; changes take effect at the next start.
 
+Any setting may be read from a file, as containers and service managers hand out secrets:
+`NAME_FILE=/run/secrets/name` instead of `NAME=value`. This also goes for `AWS_ACCESS_KEY_ID`,
+`AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and the names of proxies. An empty file counts as not
+set. `NAME` and `NAME_FILE` together, or a file that cannot be read, stop the start with one line.
+
 `AWS_*` (for S3), `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` are
 passed on from either place.
 """
