@@ -9,10 +9,10 @@ from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
 
 from admin_web.words.language import _, chosen, locale, zone
 from client.schemas.catalog import Per, PriceOut
+from client.words import amounts
 from client.words.language import N_
 
 MINUTE, HOUR, DAYS = 60, 3600, 30 * 86_400
-CENT = Decimal("0.01")
 _EACH: dict[Per, str] = {
     "image": N_("%(usd)s an image"),
     "second": N_("%(usd)s a second"),
@@ -59,19 +59,8 @@ def lasting(time: timedelta) -> str:
 
 
 def money(value: Decimal | None) -> str:
-    """Say an amount in dollars: two digits, more where two would hide it."""
-    if value is None:
-        return _("unknown")
-    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
-    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
-
-
-def dollars(value: Decimal) -> str:
-    """Say the price of a thing: at least cents, at most four digits behind the point."""
-    digits = (
-        f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
-    )
-    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
+    """Say an amount in dollars."""
+    return _("unknown") if value is None else amounts.dollars(value, chosen())
 
 
 def amount(value: Decimal) -> str:
@@ -89,10 +78,10 @@ def price_words(price: PriceOut) -> str:
     if price.output_usd is not None:
         return _(
             "%(read)s in, %(written)s out per million tokens",
-            read=dollars(price.usd),
-            written=dollars(price.output_usd),
+            read=amounts.price(price.usd, chosen()),
+            written=amounts.price(price.output_usd, chosen()),
         )
-    one = _(_EACH[price.per], usd=dollars(price.usd))
+    one = _(_EACH[price.per], usd=amounts.price(price.usd, chosen()))
     if price.is_least:
         return _("from %(price)s", price=one)
     return _("about %(price)s", price=one) if price.is_about else one

@@ -69,20 +69,16 @@ class Endings:
                 await self._media.record(sql, file)
             if running.written or kept:
                 await _remember(sql, running, answered, [file.file.id for file in kept], ids.now())
-            if running.key is not None:
-                # a paid answer is given again; without one the key is free for another
-                # try
-                if running.finish is not None or (paid and running.has_begun):
-                    await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
-                else:
-                    await idempotency.free(sql, SUBJECT + running.id)
+            await _answer_key(sql, running, answered, paid)
         return answered
 
     async def _close_hold(self, running: Answer, cost: int | None, *, failed: bool) -> TextOut:
         async with self._db.transaction() as sql:
             paid = await self._settle(sql, running, cost, failed=failed)
-            await idempotency.free(sql, SUBJECT + running.id)
-        return running.answered(paid or 0, (), sandbox=self._sandbox)
+            answered = running.answered(paid or 0, (), sandbox=self._sandbox)
+            if paid is not None:
+                await _answer_key(sql, running, answered, paid)
+        return answered
 
     async def _settle(
         self, sql: Sql, running: Answer, cost: int | None, *, failed: bool
@@ -140,6 +136,17 @@ async def _remember(
     )
     for message in (running.question, answer):
         await store.add_message(sql, conversation.id, running.user_id, message)
+
+
+async def _answer_key(sql: Sql, running: Answer, answered: TextOut, paid: int) -> None:
+    """Give a paid answer to the next request with the same key; otherwise free the key for another
+    try."""
+    if running.key is None:
+        return
+    if running.finish is not None or (paid and running.has_begun):
+        await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
+    else:
+        await idempotency.free(sql, SUBJECT + running.id)
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bots.core.language import _, sentence
+from bots.core.language import _, sentence, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut, Per, PriceOut
 from client.schemas.users import UserOut
+from client.words import amounts
 from client.words.language import N_
 
 _KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
@@ -39,9 +40,9 @@ def _price(price: PriceOut) -> str:
     if not price.usd and not price.output_usd:
         return _("free")
     if price.output_usd is not None:
-        read, written = money(price.usd), money(price.output_usd)
+        read, written = (amounts.price(usd, spoken()) for usd in (price.usd, price.output_usd))
         return _("%(read)s in, %(written)s out per million tokens", read=read, written=written)
-    one = _(_EACH[price.per], usd=money(price.usd))
+    one = _(_EACH[price.per], usd=amounts.price(price.usd, spoken()))
     if price.is_least:
         return _("from %(price)s", price=one)
     return _("about %(price)s", price=one) if price.is_about else one

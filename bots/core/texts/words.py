@@ -5,6 +5,7 @@ from decimal import Decimal
 from bots.core.language import _, ngettext, spoken
 from client.schemas import MediaKind
 from client.schemas.generations import GenerationStatus
+from client.words import amounts
 from client.words.language import N_
 
 PROMPT_IN_CAPTION = 200
@@ -30,12 +31,7 @@ def state(of: GenerationStatus) -> str:
 
 
 def money(usd: Decimal) -> str:
-    """Two decimals, more for small amounts: `$0.04`, `$0.0035`, `$12.50`; in German `0,04 $`."""
-    places = 2
-    while places < 6 and abs(usd) < Decimal(10) ** (1 - places) and usd != round(usd, places):
-        places += 1
-    amount = f"{usd:,.{places}f}"
-    return f"{amount.translate(_COMMAS)} $" if spoken() == "de" else f"${amount}"
+    return amounts.dollars(usd, spoken())
 
 
 def number(amount: int) -> str:

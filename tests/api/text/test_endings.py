@@ -373,13 +373,13 @@ async def test_an_answer_that_cannot_be_kept_is_settled_and_given(
         raise ValueError("nobody expected this")
 
     monkeypatch.setattr(store, "add_message", broken)
-    answer = await ana.post(
-        "/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"}
-    )
-    assert answer.status_code == 200
-    assert answer.json()["text"]
-    await agree(ana, answer.json()["cost_usd"])
-    assert await api.services.db.fetch("SELECT key FROM idempotency") == []
+    for _ in range(2):  # the second time is not paid again
+        answer = await ana.post(
+            "/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"}
+        )
+        assert answer.status_code == 200
+        assert answer.json()["text"]
+        await agree(ana, answer.json()["cost_usd"])
 
 
 async def test_a_database_that_is_away_for_a_moment_is_waited_for(
