@@ -29,6 +29,9 @@ app = typer.Typer(
 admin = typer.Typer(no_args_is_help=True, help="Get into the studio when nobody can sign in.")
 app.add_typer(admin, name="admin")
 
+media = typer.Typer(no_args_is_help=True, help="The store of pictures and videos.")
+app.add_typer(media, name="media")
+
 
 def print_version(asked: bool) -> None:
     if asked:
@@ -164,6 +167,28 @@ def migrate() -> None:
 
     with failures_end():
         print(migrate.migrate_now())
+
+
+@media.command("move")
+def move_media(
+    to: Annotated[
+        str, typer.Option("--to", metavar="URL", help="file:///folder or s3://bucket/prefix.")
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Unset: the store in use (MEDIA_URL)."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only read the target and compare it.")
+    ] = False,
+) -> None:
+    """Copy all pictures and videos to another store, checked. Works while everything runs; run
+    again, it takes the rest. Nothing is deleted."""
+    from cli import media
+
+    with failures_end():
+        is_whole = media.move(to, source, verify=verify)
+    sys.exit(0 if is_whole else 1)
 
 
 def print_link(link: "AccountLinkOut", what: str) -> None:

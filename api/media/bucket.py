@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +36,21 @@ _WRONG = {
     "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch",
 }  # fmt: skip
 """S3's codes for a wrong name or key."""
+PLAIN_HTTP = "AWS_ENDPOINT_URL begins with http://, which needs AWS_ALLOW_HTTP=true"
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
+PART = 5 * 1024 * 1024
+"""Larger files are sent to S3 in parts of this size."""
+PARTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """`tag`: in S3 a checksum of the bytes for most stores, on a disk none."""
+
+    key: str
+    size: int
+    tag: str | None
+    written: datetime
 
 
 class Bucket:
@@ -59,14 +74,17 @@ class Bucket:
                     url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
                 )
 
-    async def put(self, content: bytes | Path, key: str) -> None:
-        """Write a file, of which readers see all or nothing. One that is given as a path may be
-        moved."""
+    async def put(self, content: bytes | Path, key: str) -> str | None:
+        """Write a file, of which readers see all or nothing, and return its tag. One that is given
+        as a path may be moved."""
         with storage_errors(writing=True):
             if self.root is None:
-                await obstore.put_async(self._store, key, content)
-            else:
-                await asyncio.to_thread(self._place, self.root, content, key)
+                put = await obstore.put_async(
+                    self._store, key, content, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+                )
+                return put["e_tag"]
+            await asyncio.to_thread(self._place, self.root, content, key)
+            return None
 
     def _place(self, root: Path, content: bytes | Path, key: str) -> None:
         if isinstance(content, Path):
@@ -116,9 +134,17 @@ class Bucket:
     async def listed(self, prefix: str) -> AsyncIterator[dict[str, datetime]]:
         """Yield the files below a folder with the time of each write, some at a time, in no
         order."""
+        async for batch in self.entries(prefix):
+            yield {each.key: each.written for each in batch}
+
+    async def entries(self, prefix: str | None = None) -> AsyncIterator[list[StoredFile]]:
+        """Yield the files below a folder, some at a time, in no order."""
         with storage_errors():
             async for batch in obstore.list(self._store, prefix):
-                yield {each["path"]: each["last_modified"] for each in batch}
+                yield [
+                    StoredFile(each["path"], each["size"], each["e_tag"], each["last_modified"])
+                    for each in batch
+                ]
 
     async def forget_received(self, before: datetime) -> int:
         """Delete unfinished files of processes that died, and return their number."""
@@ -144,7 +170,7 @@ class Bucket:
                 async for _ in obstore.list(self._store):
                     break
         except (BaseError, OSError) as error:
-            return _unavailable(error).detail if _said(error) in _WRONG else None
+            return _unavailable(error).detail if _said(error) in {*_WRONG, PLAIN_HTTP} else None
         return None
 
 
@@ -176,7 +202,14 @@ def _said(error: Exception) -> str:
         return error.strerror
     if found := _CODE.search(str(error)):
         return found[1] or found[2]
-    return str(error).partition("\n")[0].rpartition(" - ")[2][:200]
+    said = str(error).partition("\n")[0].rpartition(" - ")[2][:200]
+    return PLAIN_HTTP if said.endswith("builder error") and _is_plain_http() else said
+
+
+def _is_plain_http() -> bool:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
+    allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true", "yes", "y", "on"}
+    return endpoint.startswith("http://") and not allowed
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

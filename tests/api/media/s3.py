@@ -2,6 +2,7 @@
 buckets, and one that may only read."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -10,16 +11,32 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 ALLOWED = {"owner": ["Admin"], "user": ["Read", "Write", "List"], "reader": ["Read", "List"]}
 STARTS_WITHIN = 60.0
 
 
-@dataclass(frozen=True)
+PORTS = (
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port",
+    "s3.port.grpc",
+)
+
+
 class S3:
-    url: str
+    """A server that can be ended, started again with its objects, and made to hang."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = dict(zip(PORTS, _ports(len(PORTS)), strict=True))
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._ports['s3.port']}"
 
     def settings(self, who: str) -> dict[str, str]:
         """Return the environment variables for a key."""
@@ -30,6 +47,46 @@ class S3:
             "AWS_ACCESS_KEY_ID": who,
             "AWS_SECRET_ACCESS_KEY": f"{who}-secret",
         }
+
+    def start(self) -> None:
+        keys = self._folder / "keys.json"
+        keys.write_text(_keys())
+        command = [
+            str(Path(sys.executable).with_name("weed")),
+            "server",
+            f"-dir={self._folder}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-filer",
+            "-s3",
+            f"-s3.config={keys}",
+            "-master.telemetry=false",
+            "-master.electionTimeout=1s",
+            "-master.volumeSizeLimitMB=64",
+            "-volume.max=100",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            *(f"-{name}={port}" for name, port in self._ports.items()),
+        ]
+        with (self._folder / "log").open("a") as log:
+            self._server = subprocess.Popen(command, stdout=log, stderr=log)
+        _wait(self.url, self._server)
+
+    def end(self) -> None:
+        # by SIGTERM: killed harder it may forget what it has confirmed
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let no request get an answer."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
 
 def _ports(number: int) -> list[int]:
@@ -53,50 +110,12 @@ def _keys() -> str:
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3]:
-    program = Path(sys.executable).with_name("weed")
-    keys = folder / "keys.json"
-    keys.write_text(_keys())
-    names = (
-        "master.port",
-        "master.port.grpc",
-        "volume.port",
-        "volume.port.grpc",
-        "filer.port",
-        "filer.port.grpc",
-        "s3.port",
-        "s3.port.grpc",
-    )
-    ports = dict(zip(names, _ports(len(names)), strict=True))
-    command = [
-        *(
-            str(program),
-            "server",
-            f"-dir={folder}",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            "-filer",
-            "-s3",
-            f"-s3.config={keys}",
-        ),
-        *(
-            "-master.telemetry=false",
-            "-master.electionTimeout=1s",
-            "-master.volumeSizeLimitMB=64",
-            "-volume.max=100",
-        ),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *(f"-{name}={port}" for name, port in ports.items()),
-    ]
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as server,
-    ):
-        try:
-            url = f"http://127.0.0.1:{ports['s3.port']}"
-            _wait(url, server)
-            yield S3(url)
-        finally:
-            server.kill()
+    server = S3(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:

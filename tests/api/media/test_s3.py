@@ -2,7 +2,6 @@
 safety of paid results meanwhile."""
 
 import hashlib
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,30 +14,12 @@ from api.media.files import key_of
 from api.start_errors import CannotStart
 from tests.api.generations.test_jobs import SEEDREAM, finished
 from tests.api.harness import running_api
-from tests.api.media.s3 import S3, s3_server
+from tests.api.media.conftest import Choose
 from tests.api.media.samples import in_chunks, store_in
 from tests.api.media.test_storage import files_in
 from tests.sandbox_server import Sandbox
 
 VIDEO = "kwaivgi/kling-v3.0-std"
-Choose = Callable[[str], None]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        yield running
-
-
-@pytest.fixture
-def with_key(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Choose:
-    """Return a function that chooses the key of the stores made from then on."""
-
-    def choose(name: str) -> None:
-        for variable, value in s3.settings(name).items():
-            monkeypatch.setenv(variable, value)
-
-    return choose
 
 
 async def listed(bucket: Bucket, folder: str) -> set[str]:

@@ -9,16 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from api.errors import StorageFull, StorageUnavailable, TooLarge
 from api.ids import now
 from api.media import bucket
 from api.media.file_types import HEAD
 from api.media.files import MediaStore, StoreState, key_of
-from tests.api.media.fake_s3 import FakeS3, running_s3
+from tests.api.media.conftest import Choose
+from tests.api.media.s3 import S3
 from tests.api.media.samples import in_chunks, store_in
-
-HERE = {"REGION": "here", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ALLOW_HTTP": "true"}
 
 
 def files_in(folder: Path) -> list[str]:
@@ -219,41 +219,40 @@ async def test_old_half_received_files_are_deleted(files: MediaStore, place: Pat
     assert files_in(place) == ["media/.receiving/new", "spool/receiving/new"]
 
 
-@pytest.fixture
-async def bucket_here(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeS3]:
-    """Run a fake bucket that can misbehave as a real server does not on demand."""
-    async with running_s3() as running:
-        for name, value in {**HERE, "ENDPOINT_URL": running.url}.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        yield running
-        running.answers.set()
-
-
 async def test_a_store_that_hangs_is_not_waited_for(
-    bucket_here: FakeS3, place: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3, with_key: Choose, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with_key("owner")
     monkeypatch.setattr(bucket, "PROBE_SECONDS", 0.2)
     monkeypatch.setattr(bucket, "OPEN_SECONDS", 0.2)
-    bucket_here.answers.clear()
-    files = store_in(place, "s3://media")
-    await files.look()
-    assert isinstance(files.state.trouble, StorageUnavailable)
-    assert "does not answer" in files.state.trouble.detail
-    await files.put(b"x", "ab/cd/x.png")
-    assert await files.read("ab/cd/x.png") == b"x"
-    for reading in (files.read("ab/cd/y.png"), files.stream("ab/cd/y.png", 0, 1)):
-        with pytest.raises(StorageUnavailable):
-            await reading
+    files = store_in(place, "s3://hanging")
+    with s3.hanging():
+        await files.look()
+        assert isinstance(files.state.trouble, StorageUnavailable)
+        assert "does not answer" in files.state.trouble.detail
+        await files.put(b"x", "ab/cd/x.png")
+        assert await files.read("ab/cd/x.png") == b"x"
+        for reading in (files.read("ab/cd/y.png"), files.stream("ab/cd/y.png", 0, 1)):
+            with pytest.raises(StorageUnavailable):
+                await reading
 
 
 async def test_a_place_that_is_not_found_is_no_missing_file(
-    bucket_here: FakeS3, place: Path
+    with_key: Choose, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket_here.gone = True
-    files = store_in(place, "s3://media")
-    await files.put(b"x", "ab/cd/x.png")
-    assert isinstance(files.state.trouble, StorageUnavailable)
-    assert await files.read("ab/cd/x.png") == b"x"
+    """Another web server has the address: it answers 404 without S3's words."""
+    with_key("owner")
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{runner.addresses[0][1]}")
+        files = store_in(place, "s3://media")
+        await files.put(b"x", "ab/cd/x.png")
+        assert isinstance(files.state.trouble, StorageUnavailable)
+        assert await files.read("ab/cd/x.png") == b"x"
+    finally:
+        await runner.cleanup()
 
 
 def test_a_folder_made_beforehand_is_made_private(place: Path) -> None:
