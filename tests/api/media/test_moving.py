@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.media import moving
-from api.media.bucket import PART, Bucket
+from api.media.bucket import PART, Bucket, new_file
 from api.media.files import INSTALLATIONS, TRASH, key_of
 from api.media.moving import MediaMove, MoveRefused, MoveStopped, Progress
 from tests.api.media.conftest import Choose
@@ -219,7 +218,7 @@ async def test_a_full_disk_stops_it(
     disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = await filled(disk, contents()[:5])
-    work, new_file, files = move(here, (tmp_path / "other").as_uri(), tmp_path), moving.new_file, 0
+    work, files = move(here, (tmp_path / "other").as_uri(), tmp_path), 0
 
     def until_full(folder: Path) -> Path:
         nonlocal files
@@ -228,7 +227,7 @@ async def test_a_full_disk_stops_it(
             raise OSError(28, "No space left on device")
         return new_file(folder)
 
-    monkeypatch.setattr(moving, "new_file", until_full)
+    monkeypatch.setattr("api.media.moving.new_file", until_full)
     with pytest.raises(MoveStopped, match="storage is full"):
         await work.copy()
     monkeypatch.undo()
