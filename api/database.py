@@ -10,6 +10,7 @@ from api.db import CannotOpen, Db, DbUnavailable
 from api.db.duckdb import log_of
 from api.db.migrate import WrongSchema, migrate
 from api.db.open import open_db
+from api.moved import mark_of, moved
 from api.settings import Settings
 from api.start_errors import CannotStart
 
@@ -37,10 +38,15 @@ async def _open(target: str | Path) -> tuple[Db, list[str]]:
 
 async def _open_duckdb(settings: Settings) -> tuple[Db, list[str]]:
     path = settings.duckdb_path
+    if (was := moved(path)) is not None:
+        raise CannotStart(
+            f"The database {path} was moved to {was.place} at {was.moved_at}: set DATABASE_URL to "
+            f"go on there, or delete {mark_of(path)} to go on with the file as it was then."
+        )
     try:
         return await _open(path)
     except CannotOpen as error:
-        raise CannotStart(_about_file(error, settings), final=error.reason != "locked") from error
+        raise CannotStart(about_file(error, settings), final=error.reason != "locked") from error
     except WrongSchema as error:
         raise CannotStart(
             f"The database {path} {about_schema(error)}, or {_go_back(settings)}."
@@ -49,7 +55,7 @@ async def _open_duckdb(settings: Settings) -> tuple[Db, list[str]]:
         raise CannotStart(f"The database {path} cannot be used: {error}", final=False) from error
 
 
-def _about_file(error: CannotOpen, settings: Settings) -> str:
+def about_file(error: CannotOpen, settings: Settings) -> str:
     path = settings.duckdb_path
     wal = log_of(path)
     if error.reason == "locked":
@@ -120,10 +126,10 @@ async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:
             if isinstance(error, DbUnavailable) and error.__cause__ is not None
             else error
         )
-        raise _about_server(cause, url) from error
+        raise about_server(cause, url) from error
 
 
-def _about_server(cause: BaseException, url: str) -> CannotStart:
+def about_server(cause: BaseException, url: str) -> CannotStart:
     """Return the error for a server that cannot be used. Of its address only the host is repeated:
     a password with a sign in it may have become any other part."""
     import asyncpg

@@ -161,6 +161,23 @@ def restore(
 
 
 @app.command()
+def move(
+    to: Annotated[
+        str, typer.Option("--to", help="postgresql://user:password@host:port/name, an empty one.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be moved, and write nothing.")
+    ] = False,
+) -> None:
+    """Copy the DuckDB database into a PostgreSQL database, to go on there. Stop everything
+    first."""
+    from cli import move
+
+    with failures_end():
+        move.move(to, dry_run=dry_run)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to the form that this version needs. Each start does it, too."""
     from cli import migrate

@@ -19,6 +19,7 @@ from api.db import DbUnavailable
 from api.db.duckdb import log_of, open_duckdb
 from api.db.migrate import WrongSchema, migrate
 from api.ids import now
+from api.moved import unmark
 from api.users import audit
 from cli.errors import CommandRefused
 from cli.ready import HostPort
@@ -70,6 +71,7 @@ def restore(file: Path) -> str:
             _unpack(file, fresh)
             asyncio.run(_start_anew(fresh, file))
             kept = _swap(path, fresh)
+            unmark(path)
     except OSError as error:
         raise CommandRefused(
             f"{file} cannot be put in place, and nothing was changed: {error.filename or path}: "

@@ -286,3 +286,16 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
             OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
         ORDER BY 2, 1"""
     return [Difference(**row) for row in await sql.fetch(query, global_scope, REFUND)]
+
+
+async def sums(sql: Sql) -> dict[str, int]:
+    """Return the sums of money of everybody and of all months, by name."""
+    row = await sql.fetch_one("""
+        SELECT (SELECT sum(amount_micro) FROM ledger)::bigint AS booked,
+            (SELECT sum(amount_micro) FROM holds WHERE state = 'held')::bigint AS held,
+            (SELECT sum(spent_micro) FROM budgets)::bigint AS counted_as_spent,
+            (SELECT sum(held_micro) FROM budgets)::bigint AS counted_as_held,
+            (SELECT sum(monthly_micro) FROM users)::bigint AS limits_of_people,
+            (SELECT sum(limit_micro) FROM budget_limits)::bigint AS limits_of_groups""")
+    assert row is not None
+    return {name: value or 0 for name, value in row.items()}

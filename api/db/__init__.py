@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 Row = Mapping[str, Any]
+Engine = Literal["duckdb", "postgresql"]
 
 
 class Duplicate(Exception):
@@ -61,7 +62,7 @@ class Db(Sql, Protocol):
     exception."""
 
     @property
-    def engine(self) -> Literal["duckdb", "postgresql"]: ...
+    def engine(self) -> Engine: ...
 
     @property
     def skip_locked(self) -> str:

@@ -10,9 +10,9 @@ import os
 import queue
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -326,17 +326,29 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def connected(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection for statements of one's own. Raises `CannotOpen`."""
+    connection = _connect(path, read_only=read_only)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     log_file = log_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if _is_filled(log_file):
             if not path.exists():  # DuckDB would make an empty database and delete the log
                 raise CannotOpen("missing", f"{path} is not there")
             if not _begins_as_a_log(log_file):
                 raise CannotOpen("log", "it does not begin as a log does")
-        connection = duckdb.connect(str(path), config=CONFIG)
-        _make_private(path, log_file)
+        connection = duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        if not read_only:
+            _make_private(path, log_file)
         return connection
     except OSError as error:
         raise CannotOpen("refused", f"{error.filename or path}: {error.strerror}") from error

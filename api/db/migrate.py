@@ -15,7 +15,7 @@ from typing import Literal
 
 import duckdb
 
-from api.db import Db, Sql
+from api.db import Db, Engine, Row, Sql
 from api.db.duckdb import DuckDb
 from api.ids import now
 
@@ -57,13 +57,43 @@ class Migration:
 async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
     """Apply the missing migrations in order and return their names. Raises `WrongSchema` before
     anything is applied."""
-    found = await asyncio.to_thread(migrations, folder)
-    ours = {each.name: each for each in found if each.engine in {None, db.engine}}
-    await _compare(db, ours)
-    applied = [each.name for each in ours.values() if await _apply(db, each)]
+    ours = await _of_engine(db.engine, folder)
+    async with db.transaction() as sql:
+        await _compare(sql, db.engine, ours)
+    applied = []
+    for each in ours.values():
+        async with db.transaction() as sql:
+            if await _apply(sql, db.engine, each):
+                applied.append(each.name)
     if applied and isinstance(db, DuckDb):
         await db.checkpoint()
     return applied
+
+
+async def build(sql: Sql, engine: Engine, folder: Path = MIGRATIONS) -> None:
+    """Apply the missing migrations inside the transaction of `sql`. Raises `WrongSchema`."""
+    ours = await _of_engine(engine, folder)
+    await _compare(sql, engine, ours)
+    for each in ours.values():
+        await _apply(sql, engine, each)
+
+
+async def missing(sql: Sql, engine: Engine, folder: Path = MIGRATIONS) -> list[Migration]:
+    """Return the migrations that would be applied, and change nothing. Raises `WrongSchema`."""
+    ours = await _of_engine(engine, folder)
+    columns = await _columns(sql)
+    if not any(table == "schema_migrations" for table, _ in columns):
+        return list(ours.values())
+    checksum = "checksum" if ("schema_migrations", "checksum") in columns else "NULL"
+    applied = _known(
+        await sql.fetch(f"SELECT name, {checksum} AS checksum FROM schema_migrations"), ours
+    )
+    return [each for each in ours.values() if each.name not in applied]
+
+
+async def _of_engine(engine: Engine, folder: Path) -> dict[str, Migration]:
+    found = await asyncio.to_thread(migrations, folder)
+    return {each.name: each for each in found if each.engine in {None, engine}}
 
 
 def migrations(folder: Path) -> list[Migration]:
@@ -81,25 +111,29 @@ def migrations(folder: Path) -> list[Migration]:
     ]
 
 
-async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
+async def _compare(sql: Sql, engine: Engine, ours: Mapping[str, Migration]) -> None:
     """Raise `WrongSchema` unless each applied migration is one of these files."""
-    async with db.transaction() as sql:
-        if db.engine == "postgresql":
-            await sql.fetch("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
-        await sql.execute(_TABLE)
-        if ("schema_migrations", "checksum") not in await _columns(sql):
-            await sql.execute("ALTER TABLE schema_migrations ADD COLUMN checksum TEXT")
-        applied = {
-            row["name"]: row["checksum"]
-            for row in await sql.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name")
-        }
-        for name, checksum in applied.items():
-            if name not in ours:
-                raise WrongSchema("newer", name)
-            if checksum not in {None, ours[name].checksum}:
-                raise WrongSchema("changed", name)
-        if None in applied.values():
-            await _adopt(sql, [each for each in ours.values() if each.name in applied])
+    if engine == "postgresql":
+        await sql.fetch("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
+    await sql.execute(_TABLE)
+    if ("schema_migrations", "checksum") not in await _columns(sql):
+        await sql.execute("ALTER TABLE schema_migrations ADD COLUMN checksum TEXT")
+    applied = _known(
+        await sql.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name"), ours
+    )
+    if None in applied.values():
+        await _adopt(sql, [each for each in ours.values() if each.name in applied])
+
+
+def _known(rows: Sequence[Row], ours: Mapping[str, Migration]) -> dict[str, str | None]:
+    """Return the checksums of the applied migrations. Raises `WrongSchema`."""
+    applied: dict[str, str | None] = {row["name"]: row["checksum"] for row in rows}
+    for name, checksum in applied.items():
+        if name not in ours:
+            raise WrongSchema("newer", name)
+        if checksum not in {None, ours[name].checksum}:
+            raise WrongSchema("changed", name)
+    return applied
 
 
 async def _adopt(sql: Sql, applied: Sequence[Migration]) -> None:
@@ -129,15 +163,12 @@ async def _columns(sql: Sql) -> set[tuple[str, str]]:
     return {(row["table_name"], row["column_name"]) for row in await sql.fetch(_COLUMNS)}
 
 
-async def _apply(db: Db, migration: Migration) -> bool:
-    async with db.transaction() as sql:
-        if db.engine == "postgresql":
-            await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
-        if await sql.fetch_one(
-            "SELECT name FROM schema_migrations WHERE name = $1", migration.name
-        ):
-            return False
-        await sql.execute(migration.text)
-        query = "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)"
-        await sql.execute(query, migration.name, now(), migration.checksum)
+async def _apply(sql: Sql, engine: Engine, migration: Migration) -> bool:
+    if engine == "postgresql":
+        await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
+    if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
+        return False
+    await sql.execute(migration.text)
+    query = "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)"
+    await sql.execute(query, migration.name, now(), migration.checksum)
     return True

@@ -206,6 +206,6 @@ def test_each_decision_has_its_parts_and_its_number() -> None:
 
 def test_decisions_are_numbered_and_listed() -> None:
     names = [Path(page.name).name for page in _decisions()]
-    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    assert len({name[:4] for name in names}) == len(names)
     index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
     assert _LINK.findall(index) == names

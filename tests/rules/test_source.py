@@ -53,6 +53,9 @@ SQL_PARTS = {
     "' AND '.join(texts)": "conditions of our own text and $1, $2, ...",
     "looked_in": "such a condition",
     "word": "a parameter in lower case",
+    "names": "tables or columns that the migrations made, in quotes",
+    "lists": "$1, $2, ... with the types of such columns",
+    "checksum": "a column, or NULL where the table does not have it yet",
     "columns": "a list of our own",
 }
 

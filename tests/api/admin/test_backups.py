@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import logging
 import os
 import resource
 import subprocess
@@ -18,7 +17,6 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
-import structlog
 
 from api.admin.backups import AGAIN_AFTER, BackupPlan, Backups
 from api.db.duckdb import DuckDb
@@ -30,6 +28,7 @@ from cli.errors import CommandRefused
 from cli.migrate import migrate_now
 from cli.restore import look_into, restore
 from tests.api.harness import Api, running_api
+from tests.quiet_log import log_kept
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT
 
@@ -191,18 +190,12 @@ async def test_with_postgresql_it_says_what_to_use_instead(
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return the data folder of `./run` while no api runs. The commands set up the log of the whole
-    process, so it is put back: later tests look for lines in it."""
+    """Return the data folder of `./run` while no api runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
-    config, root = structlog.get_config(), logging.getLogger()
-    level = root.level
-    yield tmp_path / "data"
-    structlog.configure(**config)
-    root.setLevel(level)
-    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
-        root.removeHandler(handler)
+    with log_kept():
+        yield tmp_path / "data"
 
 
 def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:

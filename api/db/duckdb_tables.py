@@ -1,0 +1,53 @@
+"""The tables of a DuckDB file, for a process of its own that copies all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from api.db import Engine, Row
+from api.db.duckdb import connected
+from api.db.tables import PAGE, Columns, Page, Tables, quoted
+
+
+class DuckDbTables(Tables):
+    engine: Engine = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        connection.execute("SET TimeZone = 'UTC'")
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        found = self._connection.execute(query, args or None)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    async def pages(self, table: str, columns: Columns) -> AsyncIterator[Page]:
+        # one result at a time is open on a connection
+        with self._connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")
+            names = quoted(columns)
+            cursor.execute(f'SELECT {names} FROM "{table}"')
+            while page := await asyncio.to_thread(cursor.fetchmany, PAGE):
+                yield page
+
+    async def write(self, table: str, columns: Columns, page: Page) -> None:
+        names, lists = (
+            quoted(columns),
+            ", ".join(
+                f"unnest(${number}::{data_type}[])"
+                for number, data_type in enumerate(columns.values(), 1)
+            ),
+        )
+        query = f'INSERT INTO "{table}" ({names}) SELECT {lists}'
+        values = [list(column) for column in zip(*page, strict=True)]
+        await asyncio.to_thread(self._connection.execute, query, values)
+
+
+@contextmanager
+def duckdb_tables(path: Path, *, read_only: bool) -> Iterator[DuckDbTables]:
+    """Open a file; read only, not a byte of it or of its log changes. Raises `CannotOpen`."""
+    with connected(path, read_only=read_only) as connection:
+        yield DuckDbTables(connection)

@@ -1,0 +1,59 @@
+"""The tables of a PostgreSQL database, on a connection of its own: a copy of everything takes
+longer than any statement of a request may."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from api.db import Engine, Row
+from api.db.postgres import CONNECT_SECONDS
+from api.db.tables import PAGE, Columns, Page, Tables, quoted
+
+
+class PostgresTables(Tables):
+    """Everything on it is one transaction."""
+
+    engine: Engine = "postgresql"
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        return [dict(record) for record in await self._connection.fetch(query, *args)]
+
+    async def execute(self, query: str, *args: object) -> None:
+        """Without arguments the text may hold several statements, as a migration does."""
+        await self._connection.execute(query, *args)
+
+    async def pages(self, table: str, columns: Columns) -> AsyncIterator[Page]:
+        names = quoted(columns)
+        cursor = await self._connection.cursor(f'SELECT {names} FROM "{table}"')
+        while page := await cursor.fetch(PAGE):
+            yield [tuple(record) for record in page]
+
+    async def write(self, table: str, columns: Columns, page: Page) -> None:
+        await self._connection.copy_records_to_table(table, records=page, columns=list(columns))
+
+
+@asynccontextmanager
+async def postgres_tables(url: str, *, read_only: bool) -> AsyncIterator[PostgresTables]:
+    """Open a transaction, which commits at the end of the block; one that only reads sees one
+    state of the database throughout. Raises what the library raises."""
+    connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        statement_cache_size=0,
+        server_settings={"timezone": "UTC"},
+    )
+    try:
+        async with connection.transaction(
+            isolation="repeatable_read" if read_only else "read_committed", readonly=read_only
+        ):
+            await connection.execute(
+                "SET LOCAL statement_timeout = 0; "
+                "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '10s'"
+            )
+            yield PostgresTables(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,36 @@
+"""The mark beside a DuckDB file whose content was moved to a server: two databases that go on from
+the same rows would send the same paid jobs."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class MovedTo:
+    """`place`: the server's host and the database's name. `moved_at`: a time in UTC."""
+
+    place: str
+    moved_at: str
+
+
+def mark_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.moved")
+
+
+def moved(database: Path) -> MovedTo | None:
+    mark = mark_of(database)
+    if not mark.exists():
+        return None
+    try:
+        return MovedTo(**json.loads(mark.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return MovedTo("a PostgreSQL server", "an unknown time")
+
+
+def mark(database: Path, value: MovedTo) -> None:
+    mark_of(database).write_text(json.dumps(asdict(value)) + "\n", encoding="utf-8")
+
+
+def unmark(database: Path) -> None:
+    mark_of(database).unlink(missing_ok=True)
