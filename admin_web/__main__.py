@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import socket
-import sqlite3
 import sys
 import threading
 import traceback
@@ -41,7 +40,7 @@ def main(settings: WebSettings) -> None:
     allow_many_files()
     sys.setswitchinterval(TURN_SECONDS)
     port = _listen(settings.web_host, settings.web_port)
-    app = _app(settings)
+    app = create_app(settings)
     gc.freeze()  # what is here by now is shared by the workers until one of them writes to it
     alive, held = os.pipe()
     patience = settings.drain_seconds + STOP_SECONDS
@@ -74,17 +73,6 @@ def main(settings: WebSettings) -> None:
     if failed:
         sys.stderr.write(f"A worker ended by itself: {os.waitstatus_to_exitcode(code)}\n")
         raise SystemExit(1)
-
-
-def _app(settings: WebSettings) -> Flask:
-    """Raises `SystemExit` with a sentence."""
-    try:
-        return create_app(settings)
-    except (OSError, sqlite3.Error) as error:
-        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
-        raise SystemExit(
-            f"The web cannot keep its sessions in {settings.data_dir} (DATA_DIR): {why}"
-        ) from None
 
 
 def _listen(host: str, number: int) -> socket.socket:

@@ -39,7 +39,8 @@ from admin_web.pages import (
 )
 from admin_web.security import admins, csrf, headers, reauth
 from admin_web.sessions import caller
-from admin_web.sessions.flask_session import StoredSessions, derive, open_store
+from admin_web.sessions.cookies import keys
+from admin_web.sessions.flask_session import SealedSessions
 from admin_web.settings import AGENT, WebSettings
 from admin_web.words import language
 from client.connections import open_http
@@ -81,16 +82,18 @@ PAGES = (
 
 
 def create_app(settings: WebSettings) -> Flask:
-    """Make the app. It opens only the session file; connections to the api are made when the first
+    """Make the app. It opens no file of its own; connections to the api are made when the first
     page needs one."""
     app = Flask("admin_web")
+    form_keys = keys(settings, "forms")
     app.config.update(
-        SECRET_KEY=derive(settings, "forms"),
+        SECRET_KEY=form_keys[0],
+        WTF_CSRF_SECRET_KEY=form_keys[::-1],  # the last one signs
         MAX_CONTENT_LENGTH=MAX_BODY,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         TEMPLATES_AUTO_RELOAD=False,
     )
-    app.session_interface = StoredSessions(open_store(settings), settings)
+    app.session_interface = SealedSessions(settings)
     app.extensions["api_http"] = open_http(settings.api_url, AGENT, QUICK)
     app.extensions["settings"] = settings
     app.extensions["asking"] = ThreadPoolExecutor(caller.AT_ONCE, "asking")

@@ -1,7 +1,6 @@
 """The web's settings: environment or `.env`, checked once at start. `.env.example` explains
 each."""
 
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -26,15 +25,16 @@ class WebSettings(BaseSettings):
     api_url: str = "http://127.0.0.1:8000"
     public_url: str | None = None
     public_api_url: str | None = None
-    data_dir: Path = Path("data")
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     web_session_key: SecretStr
-    """Seals the sessions at rest; a new key signs everybody out."""
+    """Seals the cookies of sessions; a new key signs everybody out."""
+    web_session_key_previous: SecretStr | None = None
+    """Opens cookies and seals none."""
 
-    @field_validator("web_session_key")
+    @field_validator("web_session_key", "web_session_key_previous")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value().encode()) < KEY_MIN_BYTES:
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < KEY_MIN_BYTES:
             raise ValueError(f"must be at least {KEY_MIN_BYTES} bytes long")
         return value
 

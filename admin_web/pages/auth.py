@@ -1,13 +1,10 @@
 """Setup of the first admin, signing in and out, the password once more."""
 
-from contextlib import suppress
-
-from flask import Blueprint, Response, make_response, redirect, request, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.render import public_page, ready
-from admin_web.sessions.caller import anonymous, api, safe_next, sessions, web_session
-from admin_web.sessions.flask_session import SessionEnded
+from admin_web.sessions.caller import anonymous, leave, safe_next, still_signed_in, web_session
 from admin_web.sessions.sign_in import enter, known_device
 from admin_web.words.errors import FormError, differing, in_words
 from admin_web.words.language import _
@@ -17,6 +14,11 @@ from client.schemas.auth import ADMIN_PASSWORD_MIN
 from client.words.language import N_
 
 pages = Blueprint("auth", __name__)
+
+_STILL_OPEN = N_(
+    "This browser is signed out. The studio's engine did not answer, so a copy of this sign-in "
+    "would still work: sign in again later and end it under Your sessions."
+)
 
 
 @pages.get("/setup")
@@ -38,7 +40,7 @@ def setup_submit() -> ResponseReturnValue:
 
 @pages.get("/login")
 def login() -> ResponseReturnValue:
-    if web_session().sid is not None:
+    if web_session().sid is not None and still_signed_in():
         return redirect(safe_next(request.args.get("next")))
     return _login()
 
@@ -62,10 +64,8 @@ def reauth() -> ResponseReturnValue:
 
 @pages.post("/logout")
 def logout() -> ResponseReturnValue:
-    # the row goes either way: without it nobody can use the tokens
-    with suppress(ApiError, SessionEnded):
-        api().send(calls.logout())
-    sessions().sign_out(web_session())
+    if not leave():
+        flash(_(_STILL_OPEN), "info")
     response = make_response(redirect(url_for("auth.login")))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.forms.acts import say_and_go
 from admin_web.render import public_page, ready
-from admin_web.sessions.caller import anonymous, sessions, web_session
+from admin_web.sessions.caller import anonymous, leave
 from admin_web.sessions.sign_in import enter
 from admin_web.words.errors import FormError, differing, in_words
 from admin_web.words.language import _
@@ -51,7 +51,7 @@ def reset_submit() -> ResponseReturnValue:
     except ApiError as error:
         return _reset(token, in_words(error), error.status)
     # whoever was signed in here is not any more: the reset has ended every session of its account
-    sessions().sign_out(web_session())
+    leave()
     said = _("Your password is changed. Sign in with the new one.")
     return say_and_go(said, url_for("auth.login"))
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from hashlib import sha256
 
 from flask import (
     Blueprint,
@@ -26,6 +27,7 @@ from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, soon, web_session
+from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, charged, failure
 from admin_web.words.formats import money
 from admin_web.words.language import _
@@ -35,7 +37,7 @@ from client.errors import ApiError
 from client.exchange import TextEvent
 from client.schemas import Page
 from client.schemas import text as schemas
-from client.schemas.users import PreferencesIn, UserOut
+from client.schemas.users import PreferencesIn
 
 pages = Blueprint("text", __name__)
 
@@ -152,8 +154,9 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> schemas.TextIn:
     )
     if asked.model:
         use_model("text", asked.model)
-    if web_session().get("text_system", "") != (asked.system or ""):
-        web_session()["text_system"] = asked.system or ""
+    digest = sha256((asked.system or "").encode()).hexdigest()[:16] if asked.system else ""
+    if web_session().get("text_system", "") != digest:
+        web_session()["text_system"] = digest
         with suppress(ApiError):
             api().send(calls.prefer(PreferencesIn(text_system=asked.system)))
     return asked
@@ -195,27 +198,34 @@ def _events(upstream: Iterator[TextEvent]) -> Iterator[str]:
                 case schemas.StartEvent():
                     yield _event("start", id=event.id, conversation_id=event.conversation_id)
                 case schemas.DoneEvent():
-                    yield _done(event, api().send(calls.me()))
+                    yield _done(event)
                 case schemas.ErrorEvent():
-                    yield _broken(event, text, api().send(calls.me()))
+                    yield _broken(event, text)
     except ApiError:
         # the connection to the api is lost: the page keeps its text and says so by itself
         return
 
 
-def _broken(event: schemas.ErrorEvent, text: str, person: UserOut) -> str:
+def _balance() -> str:
+    """Return the rest of the budget; empty where nobody can say it now, because the sign-in has
+    ended since the answer began."""
+    try:
+        return money(left(api().send(calls.me())))
+    except (ApiError, SessionEnded):
+        return ""
+
+
+def _broken(event: schemas.ErrorEvent, text: str) -> str:
     message = f"{failure(event.error)} {charged(event.error.charged_usd)}".strip()
-    return _event("error", html=as_html(text), message=message, balance=money(left(person)))
+    return _event("error", html=as_html(text), message=message, balance=_balance())
 
 
-def _done(done: schemas.DoneEvent, person: UserOut) -> str:
+def _done(done: schemas.DoneEvent) -> str:
     answer = done.answer
     note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
     shown = {"answer": answer, "is_last": True, "nonce": new_nonce()}
     ending = fragment("generate/_answer_end.html", **shown).strip()
-    return _event(
-        "done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person))
-    )
+    return _event("done", html=as_html(answer.text), ending=ending, note=note, balance=_balance())
 
 
 def _event(name: str, **data: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from flask import Response, current_app, flash, g, jsonify, redirect, request, session, url_for
 
-from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
+from admin_web.sessions.flask_session import SealedSessions, SessionAccess, SessionEnded, WebSession
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, speak
 from client import calls
@@ -52,8 +52,8 @@ def web_session() -> WebSession:
     return cast("WebSession", cast("Any", session)._get_current_object())  # noqa: SLF001 - werkzeug's documented way to the object
 
 
-def sessions() -> StoredSessions:
-    return cast("StoredSessions", current_app.session_interface)
+def sessions() -> SealedSessions:
+    return cast("SealedSessions", current_app.session_interface)
 
 
 def anonymous() -> Api:
@@ -70,10 +70,7 @@ def anonymous() -> Api:
 def api() -> Api:
     """Return the api as the signed-in person may use it."""
     if "api" not in g:
-        held = web_session()
-        if held.sid is None:
-            raise RuntimeError("a page that asks the api as a person must not be public")
-        access = SessionAccess(sessions().store, held.sid, anonymous(), held.tokens)
+        access = SessionAccess(web_session(), anonymous())
         g.api = Api(current_app.extensions["api_http"], access)
     return cast("Api", g.api)
 
@@ -139,6 +136,34 @@ def to_login() -> Response:
     target = url_for("auth.login")
     target += f"?next={quote(wanted)}" if wanted not in {"", "/"} else ""
     return cast("Response", redirect(target))
+
+
+def leave() -> bool:
+    """Sign out: end the session at the api, so that no copy of its cookie is good for anything, and
+    forget it in this browser. False when the api could not be asked."""
+    ended = True
+    if web_session().sid is not None:
+        try:
+            api().send(calls.logout())
+        except SessionEnded:
+            pass
+        except ApiError as error:
+            ended = not error.unanswered
+    sessions().sign_out(web_session())
+    g.pop("api", None)
+    return ended
+
+
+def still_signed_in() -> bool:
+    """Tell whether the api takes the session; one that has ended is forgotten in this browser."""
+    try:
+        me()
+    except SessionEnded:
+        sessions().sign_out(web_session())
+        return False
+    except ApiError as error:
+        return error.unanswered
+    return True
 
 
 def session_ended() -> Response:

@@ -1,32 +1,32 @@
-"""Flask's session on the store, and the access tokens of a signed-in session.
+"""Flask's session on two sealed cookies, and the access tokens of a signed-in session.
 
-A visitor has no stored session: the little that a form needs (the CSRF token, a message) is in a
-signed cookie. Signing in stores a session under a fresh id, and the cookie then holds only that id.
+The web keeps nothing: any of its processes answers any request, as long as they have one key. See
+`docs/decisions/0084-sessions-in-sealed-cookies.md`.
 """
 
-import base64
 import secrets
 import time
+from threading import Lock
 from typing import cast
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
-from admin_web.sessions.store import ABSOLUTE_SECONDS, SessionStore, Tokens
+from admin_web.sessions.cookies import InBrowser, NotOurs, SessionCookies, Tokens
 from admin_web.settings import WebSettings
 from client import calls
-from client.errors import ApiError
+from client.errors import ApiError, unavailable
 from client.schemas.auth import TokensOut
 from client.sync import Api
 
+SIGNED_IN_SECONDS = 30 * 86_400
+"""As long as the api lets a session last."""
 VISITOR_SECONDS = 86_400
-EARLY_SECONDS = 30
-"""An access token is renewed this long before its end, so that it does not end on its way."""
+RENEW_WITHIN = 240.0
+"""A request renews its tokens within so many seconds. For a minute longer the api gives all
+requests that began with one pair the same new pair, whichever answer the browser gets last."""
+WARN_EVERY = 60.0
 
 
 class SessionEnded(Exception):
@@ -34,105 +34,87 @@ class SessionEnded(Exception):
     expired."""
 
 
-def derive(settings: WebSettings, purpose: str) -> bytes:
-    """Derive a 32-byte key for one purpose."""
-    return HKDF(SHA256(), 32, salt=None, info=f"allucanget-web:{purpose}".encode()).derive(
-        settings.web_session_key.get_secret_value().encode()
-    )
-
-
-def open_store(settings: WebSettings) -> SessionStore:
-    store = SessionStore(
-        settings.data_dir, Fernet(base64.urlsafe_b64encode(derive(settings, "sessions")))
-    )
-    store.prepare()
-    return store
-
-
 class WebSession(CallbackDict[str, object], SessionMixin):
-    """`sid` is None for a visitor. `cookie` is the browser's cookie, valid or not. `tokens` are
-    those at the begin of this request."""
+    """`signed_in` is None for a visitor. `renewed`: the browser does not have it yet."""
 
     def __init__(
         self,
         values: dict[str, object],
-        sid: str | None,
-        cookie: str | None,
-        tokens: Tokens | None = None,
+        signed_in: InBrowser | None = None,
+        *,
+        new: bool = False,
     ) -> None:
         def changed(session: object) -> None:
             cast("WebSession", session).modified = True
 
         super().__init__(values, changed)
-        self.sid = sid
-        self.cookie = cookie
-        self.tokens = tokens
+        self.signed_in = signed_in
+        self.was_signed_in = signed_in is not None
+        self.renewed = False
         self.modified = False
-        self.new = cookie is None
+        self.new = new
 
-    def values_to_keep(self) -> dict[str, object]:
-        return dict(self)
+    @property
+    def sid(self) -> str | None:
+        return self.signed_in.id if self.signed_in else None
+
+    def renew(self, tokens: Tokens) -> None:
+        if self.signed_in is not None:
+            self.signed_in, self.renewed = InBrowser(self.signed_in.id, tokens), True
 
 
-class StoredSessions(SessionInterface):
-    """One cookie; `__Host-` and Secure when browsers come over https."""
+class SealedSessions(SessionInterface):
+    """Two cookies; `__Host-` and Secure when browsers come over https."""
 
-    def __init__(self, store: SessionStore, settings: WebSettings) -> None:
-        self.store = store
+    def __init__(self, settings: WebSettings) -> None:
+        self.cookies = SessionCookies(settings)
         self.secure = settings.is_https
-        self.cookie = "__Host-sid" if self.secure else "sid"
-        self._signer = URLSafeTimedSerializer(derive(settings, "visitor"), salt="visitor")
+        prefix = "__Host-" if self.secure else ""
+        self.cookie, self.values_cookie = f"{prefix}sid", f"{prefix}values"
+        self._warn_from = 0.0
 
     def open_session(self, app: Flask, request: Request) -> WebSession:
         cookie = request.cookies.get(self.cookie)
-        if not cookie:
-            return WebSession({}, None, None)
-        if "." in cookie:
-            return WebSession(self._visitor(cookie), None, cookie)
-        row = self.store.load(cookie)
-        return (
-            WebSession({}, None, cookie)
-            if row is None
-            else WebSession(row.data, cookie, cookie, row.tokens)
-        )
+        values = request.cookies.get(self.values_cookie)
+        signed_in, kept = None, dict[str, object]()
+        try:
+            signed_in = self.cookies.open(cookie) if cookie else None
+            sid = signed_in.id if signed_in else None
+            kept = self.cookies.open_values(sid, values) if values else {}
+        except NotOurs:
+            self._warn(app)
+        return WebSession(kept, signed_in, new=not values)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         held = cast("WebSession", session)
         response.vary.add("Cookie")
-        if held.sid is not None:
-            if held.modified:
-                self.store.save_data(held.sid, held.values_to_keep())
-            if held.cookie != held.sid:
-                self._set(response, held.sid, ABSOLUTE_SECONDS)
+        if held.signed_in is not None and held.renewed:
+            self._set(response, self.cookie, self.cookies.seal(held.signed_in), SIGNED_IN_SECONDS)
+        elif held.signed_in is None and held.was_signed_in:
+            # one that cannot be opened stays: another replica may have a newer key
+            self._drop(response, self.cookie)
+        if not held and not held.new:
+            self._drop(response, self.values_cookie)
         elif held and held.modified:
-            self._set(response, self._signer.dumps(held.values_to_keep()), VISITOR_SECONDS)
-        elif held.cookie is not None and not held:
-            response.delete_cookie(self.cookie, secure=self.secure, httponly=True, samesite="Lax")
+            value, cut = self.cookies.seal_values(held.sid, held)
+            if cut:
+                app.logger.warning("too long to be kept in a session: %s", ", ".join(sorted(cut)))
+            seconds = SIGNED_IN_SECONDS if held.signed_in else VISITOR_SECONDS
+            self._set(response, self.values_cookie, value, seconds)
 
     def sign_in(self, session: WebSession, tokens: Tokens) -> None:
-        """Store a session under a fresh id, with nothing of the visitor's: a planted cookie gains
+        """Begin a session under a fresh id, with nothing of the visitor's: a planted cookie gains
         nobody a session."""
-        self.sign_out(session)
-        session.sid = secrets.token_urlsafe(32)
-        session.tokens = tokens
-        self.store.create(session.sid, session.values_to_keep(), tokens)
+        session.clear()
+        session.signed_in, session.renewed = InBrowser(secrets.token_urlsafe(16), tokens), True
 
     def sign_out(self, session: WebSession) -> None:
-        if session.sid is not None:
-            self.store.delete(session.sid)
-        session.sid = session.tokens = None
+        session.signed_in, session.renewed = None, False
         session.clear()
 
-    def _visitor(self, cookie: str) -> dict[str, object]:
-        try:
-            values = self._signer.loads(cookie, max_age=VISITOR_SECONDS)
-        except BadSignature:
-            return {}
-        return values if isinstance(values, dict) else {}
-
-    def _set(self, response: Response, value: str, seconds: int) -> None:
+    def _set(self, response: Response, name: str, value: str, seconds: int) -> None:
         response.set_cookie(
-            self.cookie,
+            name,
             value,
             max_age=seconds,
             path="/",
@@ -141,45 +123,52 @@ class StoredSessions(SessionInterface):
             samesite="Lax",
         )
 
+    def _drop(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, secure=self.secure, httponly=True, samesite="Lax")
+
+    def _warn(self, app: Flask) -> None:
+        """Tell the operator, who may have given two replicas two keys: nobody could sign in."""
+        now = time.monotonic()
+        if now >= self._warn_from:
+            self._warn_from = now + WARN_EVERY
+            app.logger.warning(
+                "a session cookie was sealed with another WEB_SESSION_KEY, so its browser counts "
+                "as a visitor; all replicas of the web need the same key"
+            )
+
 
 def as_tokens(answer: TokensOut) -> Tokens:
-    return Tokens(answer.access_token, answer.refresh_token, time.time() + answer.expires_in)
+    return Tokens(answer.access_token, answer.refresh_token)
 
 
 class SessionAccess:
-    """The access tokens of one session. A refresh token is spent under the session's lock, and the
-    new pair is stored before its first use, so that two tabs, threads or processes never send the
-    api a spent token."""
+    """The access tokens of one session during one request. No clock says when they end: the api
+    refuses them, and then they are renewed once for all threads of the request."""
 
-    def __init__(
-        self, store: SessionStore, sid: str, anonymous: Api, held: Tokens | None = None
-    ) -> None:
-        """`held`: as the request has read them already. They are read again when the api refuses
-        them or they are about to end."""
-        self._store = store
-        self._sid = sid
+    def __init__(self, session: WebSession, anonymous: Api) -> None:
+        if session.signed_in is None:
+            raise RuntimeError("a page that asks the api as a person must not be public")
+        self._session = session
+        self._held = session.signed_in.tokens
         self._api = anonymous
-        self._held = held
+        self._until = time.monotonic() + RENEW_WITHIN
+        self._lock = Lock()
 
     def token(self) -> str:
-        tokens = self._held = self._held or self._tokens()
-        if tokens.expires_at - time.time() > EARLY_SECONDS:
-            return tokens.access
-        return self.renewed(tokens.access)
+        return self._held.access
 
     def renewed(self, stale: str) -> str:
-        with self._store.refreshing(self._sid):
-            tokens = self._tokens()
-            if tokens.access == stale:
-                tokens = as_tokens(self._refresh(tokens.refresh))
-                if not self._store.save_tokens(self._sid, tokens):
-                    raise SessionEnded
-            self._held = tokens
-            return tokens.access
+        with self._lock:
+            if self._held.access == stale:
+                if time.monotonic() > self._until:
+                    # by now the api may take an old token for a stolen one
+                    raise unavailable(TimeoutError("the page took too long"))
+                self._held = as_tokens(self._refresh(self._held.refresh))
+                self._session.renew(self._held)
+            return self._held.access
 
     def _refresh(self, refresh_token: str) -> TokensOut:
-        """A lost answer is asked for once more: within its grace the api gives the same pair
-        again."""
+        """A lost answer is asked for once more: the api gives the same pair again."""
         try:
             try:
                 return self._api.send(calls.refresh(refresh_token))
@@ -191,9 +180,3 @@ class SessionAccess:
             if error.status in {400, 401, 403, 422} and not error.unanswered:
                 raise SessionEnded from error
             raise
-
-    def _tokens(self) -> Tokens:
-        row = self._store.load(self._sid)
-        if row is None:
-            raise SessionEnded
-        return row.tokens

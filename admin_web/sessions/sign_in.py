@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import Response, current_app, flash, redirect, request, session
 
-from admin_web.sessions.caller import api, safe_next, sessions, web_session
+from admin_web.sessions.caller import api, leave, safe_next, sessions, web_session
 from admin_web.sessions.flask_session import as_tokens
 from admin_web.settings import WebSettings
 from admin_web.words.language import _, speak
@@ -27,6 +27,7 @@ def known_device() -> str | None:
 def enter(tokens: TokensOut, welcome: str = "") -> Response:
     """Sign in and lead to the page that the person wanted. `welcome`: a message for a new
     person."""
+    leave()
     sessions().sign_in(web_session(), as_tokens(tokens))
     speak(tokens.user.language)
     with suppress(ApiError):

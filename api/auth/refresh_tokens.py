@@ -1,8 +1,7 @@
 """SQL of `refresh_tokens`, and the seal of a successor.
 
 A used token keeps what it was exchanged for, readable only to whoever has the used token itself. So
-a client that lost the answer can ask again within the grace, and the database alone gives no token
-away.
+a client that lost the answer can ask again, and the database alone gives no token away.
 """
 
 import base64
@@ -45,9 +44,26 @@ async def insert(sql: Sql, token: Refresh) -> None:
     await sql.execute(query, *astuple(token))
 
 
-async def by_hash(sql: Sql, token_hash: str) -> Refresh | None:
-    query = f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1"
-    return _refresh(await sql.fetch_one(query, token_hash))
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A token with the end of its successor, which is None when that was used or replaced."""
+
+    token: Refresh
+    unused_until: datetime | None
+
+
+async def presented(sql: Sql, token_hash: str) -> Presented | None:
+    """One statement: another process may replace the successor at this moment."""
+    columns = ", ".join(f"token.{name}" for name in _COLUMNS.split(", "))
+    row = await sql.fetch_one(
+        f"SELECT {columns}, child.expires_at AS unused_until FROM refresh_tokens token "
+        "LEFT JOIN refresh_tokens child "
+        "ON child.token_hash = token.replaced_by AND child.used_at IS NULL "
+        "WHERE token.token_hash = $1",
+        token_hash,
+    )
+    token = _refresh(row)
+    return Presented(token, row["unused_until"]) if row and token else None
 
 
 async def use(
@@ -59,6 +75,27 @@ async def use(
         f"WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING {_COLUMNS}"
     )
     return _refresh(await sql.fetch_one(query, token_hash, at, replaced_by, sealed_successor))
+
+
+async def retire(sql: Sql, token_hash: str, at: datetime) -> bool:
+    """Make a token that nobody has used useless: it counts as used and has no successor. One caller
+    ever gets past this."""
+    query = (
+        "UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL "
+        "RETURNING token_hash"
+    )
+    return await sql.fetch_one(query, token_hash, at) is not None
+
+
+async def exchange_again(
+    sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime
+) -> None:
+    """Give a used token another successor."""
+    query = (
+        "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
+        "WHERE token_hash = $1"
+    )
+    await sql.execute(query, token_hash, at, replaced_by, sealed_successor)
 
 
 async def forget_successor(sql: Sql, token_hash: str) -> None:

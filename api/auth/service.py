@@ -43,7 +43,9 @@ from api.users.throttle import Limit, Throttle
 log = structlog.get_logger("auth")
 
 KEPT_AFTER_END = timedelta(days=30)
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(minutes=5)
+"""The time in which a used token gives the same successor again. It is longer than any request that
+was sent with the token is on its way."""
 
 SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), "tries_too_many")
 
@@ -147,14 +149,16 @@ class AuthService:
         await store.prove_session(self._db, caller.session_id, ids.now())
 
     async def refresh(self, presented: str) -> TokensOut:
-        """Return a new pair for a refresh token that was never used. A used one ends the session,
-        except within 10 s, when it gives the same successor again: the answer may have been lost.
-        Raises `NotAuthenticated`."""
+        """Return a new pair for a refresh token.
+
+        The answer to a used one may have been lost: it gives the same successor again for five
+        minutes, and after that a new one in its place, as long as nobody has used the successor.
+        Any other use of a used or replaced token ends the session. Raises `NotAuthenticated`."""
         asked_at, successor = ids.now(), ids.token()
         async with self._db.transaction() as sql:
             rotated = await self._rotate(sql, presented, successor)
         if rotated is None:
-            rotated, successor = await self._again(presented, asked_at)
+            rotated, successor = await self._again(presented, asked_at, successor)
         user = await self._users.find(rotated.user_id)
         if user is None or user.status != "active":
             raise NotAuthenticated("sign_in_refused")
@@ -306,35 +310,61 @@ class AuthService:
         )
         if used is None:
             return None
-        session = await store.touch_session(sql, used.session_id, at)
-        if session is None:
-            raise NotAuthenticated("session_ended")
-        expires_at = min(at + REFRESH_IDLE, session.expires_at)
-        await refresh_tokens.insert(
-            sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at)
-        )
+        await self._succeed(sql, used, child, at)
         if used.parent_hash is not None:
             await refresh_tokens.forget_successor(sql, used.parent_hash)
         return used
 
-    async def _again(self, presented: str, asked_at: datetime) -> tuple[Refresh, str]:
-        """A token that could not be used, and the successor it may have once more; or the end of
-        its session."""
-        token = await refresh_tokens.by_hash(self._db, ids.digest(presented))
+    async def _succeed(self, sql: Sql, token: Refresh, child: str, at: datetime) -> None:
+        session = await store.touch_session(sql, token.session_id, at)
+        if session is None:
+            raise NotAuthenticated("session_ended")
+        expires_at = min(at + REFRESH_IDLE, session.expires_at)
+        await refresh_tokens.insert(
+            sql, Refresh(child, token.session_id, token.user_id, token.token_hash, at, expires_at)
+        )
+
+    async def _again(
+        self, presented: str, asked_at: datetime, successor: str
+    ) -> tuple[Refresh, str]:
+        """Return a token that was used before, and the successor that it gives once more, or
+        `successor` in its place; or end its session."""
+        found = await refresh_tokens.presented(self._db, ids.digest(presented))
+        token = found.token if found else None
         session = await store.session(self._db, token.session_id) if token else None
         if (
-            token is None
+            found is None
+            or token is None
             or session is None
             or token.used_at is None
             or not session.is_live(ids.now())
         ):
             raise NotAuthenticated("session_ended")
-        # the direct parent of the newest token has its seal: using that one takes it away
-        if token.sealed_successor is None or asked_at - token.used_at > GRACE:
+        if found.unused_until is None or token.sealed_successor is None:
             await self._end_stolen(token)
             raise NotAuthenticated("token_reused")
+        if found.unused_until <= asked_at:
+            raise NotAuthenticated("session_ended")
         log.info("refresh_grace", session=token.session_id)
-        return token, refresh_tokens.unseal(token.sealed_successor, presented)
+        if asked_at - token.used_at <= GRACE:
+            return token, refresh_tokens.unseal(token.sealed_successor, presented)
+        async with self._db.transaction() as sql:
+            replaced = await self._replace(sql, presented, token, successor)
+        # somebody else may have replaced it just now: then the grace has begun anew
+        return (token, successor) if replaced else await self._again(presented, asked_at, successor)
+
+    async def _replace(self, sql: Sql, presented: str, used: Refresh, successor: str) -> bool:
+        """Give a token another successor. Whoever brings the one before ends the session: nobody
+        has it unless the token is in two hands."""
+        at, child = ids.now(), ids.digest(successor)
+        if not await refresh_tokens.retire(sql, used.replaced_by or "", at):
+            return False
+        seal = refresh_tokens.seal(successor, presented)
+        await refresh_tokens.exchange_again(
+            sql, used.token_hash, replaced_by=child, sealed_successor=seal, at=at
+        )
+        await self._succeed(sql, used, child, at)
+        return True
 
     async def _end_stolen(self, token: Refresh) -> None:
         log.warning("refresh_reuse", session=token.session_id, user=token.user_id)

@@ -3,11 +3,16 @@ of the page before."""
 
 import html
 import re
+import secrets
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from typing import cast
 
 from flask import Flask
 from werkzeug.test import TestResponse
+
+from admin_web.sessions.cookies import InBrowser, Tokens
+from admin_web.sessions.flask_session import SealedSessions
 
 PASSWORD = "correct horse battery staple"
 
@@ -40,13 +45,30 @@ class _Fields(HTMLParser):
 class Browser:
     def __init__(self, app: Flask) -> None:
         self.client = app.test_client()
-        self.cookie_name = app.session_interface.cookie  # type: ignore[attr-defined]
+        self.sessions = cast("SealedSessions", app.session_interface)
+        self.cookie_name = self.sessions.cookie
         self.page = ""
 
     @property
     def cookie(self) -> str | None:
         held = self.client.get_cookie(self.cookie_name)
         return held.value if held else None
+
+    @property
+    def signed_in(self) -> InBrowser:
+        """The content of the session cookie, which only the web can read."""
+        return self.sessions.cookies.open(self.cookie or "")
+
+    @property
+    def values(self) -> str | None:
+        """The cookie of a page's values; a visitor has no other."""
+        held = self.client.get_cookie(self.sessions.values_cookie)
+        return held.value if held else None
+
+    def hold(self, tokens: Tokens) -> None:
+        """Sign in with tokens of the api."""
+        sealed = self.sessions.cookies.seal(InBrowser(secrets.token_urlsafe(), tokens))
+        self.client.set_cookie(self.cookie_name, sealed)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> TestResponse:
         answer = self.client.get(path, headers=headers)

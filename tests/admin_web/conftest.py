@@ -1,7 +1,6 @@
 """The real api with the sandbox and a web app, shared by all tests of this folder. Each test has
 accounts of its own."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -36,11 +35,8 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="package")
-def settings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> WebSettings:
-    folder = tmp_path_factory.mktemp("web")
-    return WebSettings(
-        _env_file=None, api_url=stack.api_url, data_dir=folder, web_session_key=SecretStr(KEY)
-    )
+def settings(stack: Stack) -> WebSettings:
+    return WebSettings(_env_file=None, api_url=stack.api_url, web_session_key=SecretStr(KEY))
 
 
 @pytest.fixture(scope="package")
@@ -100,9 +96,7 @@ def admin(app: Flask) -> Browser:
 
 def signed_in(app: Flask, account: TokensOut) -> Browser:
     opened = Browser(app)
-    sid = secrets.token_urlsafe()
-    app.session_interface.store.create(sid, {}, as_tokens(account))  # type: ignore[attr-defined]
-    opened.client.set_cookie(opened.cookie_name, sid)
+    opened.hold(as_tokens(account))
     assert opened.get("/").status_code == 200
     return opened
 

@@ -1,8 +1,6 @@
 """Sign-in, session cookies, and the CSRF token that a POST must carry."""
 
-import contextlib
 import re
-import sqlite3
 from urllib.parse import quote
 
 import pytest
@@ -54,12 +52,27 @@ def test_wrong_password_is_said_in_words_and_the_address_stays(
 def test_signing_in_gives_a_fresh_id_and_keeps_nothing_planted(app: Flask, email: str) -> None:
     attacker, victim = Browser(app), Browser(app)
     attacker.get("/login")
-    planted = attacker.cookie
+    planted, token = attacker.values, attacker.token
     assert planted is not None
-    victim.client.set_cookie("sid", planted)
+    victim.client.set_cookie("values", planted)
     victim.sign_in(email)
-    assert victim.cookie not in {None, planted}
-    assert victim.get("/").status_code == 200
+    victim.client.set_cookie("values", planted)
+    assert victim.get("/profile").status_code == 200
+    assert victim.values not in {None, planted}
+    about = {"display_name": "Mallory", "language": "en"}
+    assert victim.post("/profile/about", about, token=token).status_code == 400
+    assert attacker.get("/").status_code == 302
+
+
+def test_a_planted_session_is_not_kept_at_the_next_sign_in(app: Flask, email: str) -> None:
+    attacker, victim = Browser(app), Browser(app)
+    attacker.sign_in(email)
+    victim.client.set_cookie("sid", attacker.cookie or "")
+    before = attacker.signed_in
+    victim.get("/profile")
+    victim.post("/login", {"email": email, "password": PASSWORD})
+    assert victim.signed_in.id != before.id
+    assert victim.signed_in.tokens.access != before.tokens.access
     assert attacker.get("/").status_code == 302
 
 
@@ -83,13 +96,12 @@ def test_a_cookie_is_worth_nothing_after_signing_out(browser: Browser) -> None:
 
 
 def test_signing_out_ends_the_session_at_the_api(app: Flask, browser: Browser) -> None:
-    store = app.session_interface.store  # type: ignore[attr-defined]
-    row = store.load(browser.cookie)
+    held = browser.signed_in.tokens
     browser.post("/logout")
     http = app.extensions["api_http"]
-    answer = http.get("/users/me", headers={"authorization": f"Bearer {row.tokens.access}"})
+    answer = http.get("/users/me", headers={"authorization": f"Bearer {held.access}"})
     assert answer.status_code == 401
-    assert http.post("/auth/refresh", json={"refresh_token": row.tokens.refresh}).status_code == 401
+    assert http.post("/auth/refresh", json={"refresh_token": held.refresh}).status_code == 401
 
 
 def test_signing_out_needs_a_post(browser: Browser) -> None:
@@ -97,13 +109,12 @@ def test_signing_out_needs_a_post(browser: Browser) -> None:
     assert browser.get("/").status_code == 200
 
 
-def test_a_visitor_leaves_no_row(visitor: Browser, settings: WebSettings) -> None:
-    with contextlib.closing(sqlite3.connect(settings.data_dir / "web-sessions.db")) as db:
-        before = db.execute("SELECT count(*) FROM sessions").fetchone()
-        for _ in range(3):
-            visitor.get("/login")
-            visitor.post("/login", {"email": "nobody@example.org", "password": "x"})
-        assert db.execute("SELECT count(*) FROM sessions").fetchone() == before
+def test_a_visitor_has_no_session(visitor: Browser) -> None:
+    for _ in range(3):
+        visitor.get("/login")
+        visitor.post("/login", {"email": "nobody@example.org", "password": "x"})
+    assert visitor.cookie is None
+    assert visitor.values is not None
 
 
 AWAY = [
@@ -257,7 +268,7 @@ def test_a_form_from_the_page_itself_is_taken(browser: Browser) -> None:
 def test_cookies_and_headers_on_plain_http(visitor: Browser) -> None:
     answer = visitor.get("/login")
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith("sid=")
+    assert cookie.startswith("values=")
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
@@ -273,7 +284,7 @@ def test_cookies_and_headers_behind_https(settings: WebSettings) -> None:
     app = create_app(settings.model_copy(update={"public_url": "https://studio.example"}))
     answer = app.test_client().get("/login")
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith("__Host-sid=")
+    assert cookie.startswith("__Host-values=")
     assert "Secure" in cookie
     assert "Domain" not in cookie
     assert "Path=/" in cookie

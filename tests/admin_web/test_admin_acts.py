@@ -104,12 +104,11 @@ def test_the_log_says_who_did_what_to_whom_before_and_after(
 
 
 def test_the_log_is_paged(admin: Browser, account: TokensOut, app: Flask) -> None:
-    row = app.session_interface.store.load(admin.cookie)  # type: ignore[attr-defined]
     for turn in range(26):
         app.extensions["api_http"].put(
             f"/users/{account.user.id}/budget",
             json={"monthly_usd": str(turn)},
-            headers={"authorization": f"Bearer {row.tokens.access}"},
+            headers={"authorization": f"Bearer {admin.signed_in.tokens.access}"},
         ).raise_for_status()
     page = admin.get(f"/admin/audit?subject={account.user.id}&action=user_budget").text
     older = re.search(r'href="(/admin/audit\?[^"]+)" class="button quiet" rel="next"', page)

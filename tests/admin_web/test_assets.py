@@ -21,7 +21,7 @@ MOST = 240_000
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
     return create_app(
-        WebSettings(_env_file=None, data_dir=tmp_path, web_session_key=SecretStr("k" * 40))
+        WebSettings(_env_file=None, web_session_key=SecretStr("k" * 40))
     ).test_client()
 
 

@@ -30,9 +30,7 @@ def api_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def browser(api_url: str, tmp_path: Path) -> Iterator[Browser]:
     app: Flask = create_app(
-        WebSettings(
-            _env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)
-        )
+        WebSettings(_env_file=None, api_url=api_url, web_session_key=SecretStr(KEY))
     )
     opened = Browser(app)
     assert opened.sign_in(ADMIN).status_code == 302

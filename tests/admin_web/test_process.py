@@ -16,7 +16,8 @@ import pytest
 from tests.processes import wait_gone
 from tests.stack import ROOT, free_ports, get
 
-ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WEB_SESSION_KEY": "k" * 40}
+WEB_KEY = "k" * 40
+ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WEB_SESSION_KEY": WEB_KEY}
 START_WITHIN = 40
 
 

@@ -32,11 +32,7 @@ def api_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def app(api_url: str, tmp_path: Path) -> Iterator[Flask]:
-    made = create_app(
-        WebSettings(
-            _env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)
-        )
-    )
+    made = create_app(WebSettings(_env_file=None, api_url=api_url, web_session_key=SecretStr(KEY)))
     yield made
     made.extensions["api_http"].close()
 

@@ -1,84 +1,183 @@
-"""The session file holds no readable secret, and a refresh token is never used twice."""
+"""The cookies of a session: nobody else can read them, and they stay small. Nobody is signed out by
+an answer that was lost, late or sent twice."""
 
 import base64
-import multiprocessing
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
-import time_machine
-from cryptography.fernet import Fernet
 from flask import Flask
+from pydantic import SecretStr
 
 from admin_web.app import create_app
-from admin_web.sessions.flask_session import SessionAccess, SessionEnded
-from admin_web.sessions.store import ABSOLUTE_SECONDS, IDLE_SECONDS, SessionStore, Tokens
+from admin_web.sessions import flask_session
+from admin_web.sessions.cookies import VALUES_MAX, InBrowser, NotOurs, SessionCookies, Tokens
+from admin_web.sessions.flask_session import SessionAccess, SessionEnded, WebSession
 from admin_web.settings import AGENT, WebSettings
 from api.auth.schemas import TokensOut
 from client import calls
 from client.connections import open_http
 from client.errors import ApiError
 from client.sync import Api
-from tests.admin_web.browser import Browser
+from tests.admin_web.browser import PASSWORD, Browser
 from tests.stack import Stack
 
-TOKENS = Tokens("access-token-in-plain", "refresh-token-in-plain", 0)
-FERNET = Fernet(base64.urlsafe_b64encode(b"k" * 32))
+SESSION = InBrowser("the-session-id", Tokens("access-token-in-plain", "refresh-token-in-plain"))
+OTHER_KEY = SecretStr("another key of the tests, long enough")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    made = SessionStore(tmp_path, FERNET)
-    made.prepare()
-    return made
+def cookies(settings: WebSettings) -> SessionCookies:
+    return SessionCookies(settings)
 
 
-def test_the_file_holds_neither_tokens_nor_ids_nor_texts(
-    store: SessionStore, tmp_path: Path
+def session_of(access: str, refresh: str) -> WebSession:
+    return WebSession({}, InBrowser("sid", Tokens(access, refresh)))
+
+
+def expired(account: TokensOut) -> WebSession:
+    """A session whose access token the api refuses."""
+    return session_of("not a token", account.refresh_token)
+
+
+def test_the_cookies_hold_neither_tokens_nor_ids_nor_texts(cookies: SessionCookies) -> None:
+    values, _ = cookies.seal_values("the-session-id", {"message": "a text of the session"})
+    held = "".join((cookies.seal(SESSION), values))
+    readable = held + base64.urlsafe_b64decode(held + "==").decode("latin-1")
+    for secret in (SESSION.id, *(SESSION.tokens.access, SESSION.tokens.refresh), "a text of the"):
+        assert secret not in readable
+
+
+@pytest.mark.parametrize("place", [0, 30, 100, -10])
+def test_a_changed_cookie_is_not_ours(cookies: SessionCookies, place: int) -> None:
+    sealed = cookies.seal(SESSION)
+    changed = list(sealed)
+    changed[place] = "A" if changed[place] != "A" else "B"
+    for wrong in ("".join(changed), sealed[:-4], "", ".", "ä", "0" * 5000):
+        with pytest.raises(NotOurs):
+            cookies.open(wrong)
+
+
+def test_neither_cookie_passes_for_the_other(cookies: SessionCookies) -> None:
+    values, _ = cookies.seal_values("sid", {"access": "x"})
+    with pytest.raises(NotOurs):
+        cookies.open(values)
+    with pytest.raises(NotOurs):
+        cookies.open_values("sid", cookies.seal(SESSION))
+
+
+def test_values_count_only_beside_their_session(cookies: SessionCookies) -> None:
+    for owner in ("sid", None):
+        values, _ = cookies.seal_values(owner, {"message": "x"})
+        found = [cookies.open_values(sid, values) for sid in ("sid", None, "other")]
+        assert found == [{"message": "x"} if sid == owner else {} for sid in ("sid", None, "other")]
+
+
+def test_another_key_opens_nothing_and_an_earlier_one_everything(
+    settings: WebSettings, browser: Browser
 ) -> None:
-    store.create("the-session-id", {"message": "a text of the session"}, TOKENS)
-    held = b"".join(path.read_bytes() for path in tmp_path.glob("web-sessions.db*"))
-    for secret in (
-        b"the-session-id",
-        b"a text of the session",
-        b"access-token-in-plain",
-        b"refresh-token-in-plain",
-    ):
-        assert secret not in held
-    assert (tmp_path / "web-sessions.db").stat().st_mode & 0o077 == 0
+    renewed = settings.model_copy(update={"web_session_key": OTHER_KEY})
+    rotated = renewed.model_copy(update={"web_session_key_previous": settings.web_session_key})
+    browser.get("/profile")
+    about = {"display_name": "Ada", "language": "en"}
+    for with_settings, status in ((renewed, 302), (rotated, 200)):
+        app = create_app(with_settings)
+        opened = Browser(app)
+        opened.page = browser.page
+        opened.client.set_cookie("sid", browser.cookie or "")
+        opened.client.set_cookie("values", browser.values or "")
+        # a form that was open at the change can be sent as well
+        assert (opened.post("/profile/about", about).location == "/login") == (status == 302)
+        assert opened.get("/").status_code == status
+        app.extensions["api_http"].close()
 
 
-def test_another_key_opens_nothing(store: SessionStore, tmp_path: Path) -> None:
-    store.create("sid", {}, TOKENS)
-    assert SessionStore(tmp_path, Fernet(Fernet.generate_key())).load("sid") is None
-    assert SessionStore(tmp_path, FERNET).load("sid") is not None
+def test_a_replica_with_another_key_says_so_once_and_takes_nothing_away(
+    settings: WebSettings, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(settings.model_copy(update={"web_session_key": OTHER_KEY}))
+    opened = Browser(app)
+    opened.client.set_cookie("sid", browser.cookie or "")
+    for _ in range(3):
+        assert opened.get("/profile").location == "/login?next=/profile"
+    assert opened.cookie == browser.cookie
+    said = [record for record in caplog.records if "WEB_SESSION_KEY" in record.getMessage()]
+    assert len(said) == 1
+    app.extensions["api_http"].close()
 
 
-@pytest.mark.parametrize("seconds", [IDLE_SECONDS + 10, ABSOLUTE_SECONDS + 10])
-def test_a_session_ends_when_unused_and_in_any_case(store: SessionStore, seconds: int) -> None:
-    with time_machine.travel(time.time(), tick=False) as clock:
-        store.create("sid", {}, TOKENS)
-        used = seconds > IDLE_SECONDS + 10
-        passed = 0
-        while used and passed < ABSOLUTE_SECONDS:
-            clock.shift(IDLE_SECONDS // 2)
-            passed += IDLE_SECONDS // 2
-            store.load("sid")
-        clock.shift(max(1, seconds - passed))
-        assert store.load("sid") is None
+@pytest.mark.parametrize("seconds", [-86_400, 86_400])
+def test_the_clock_of_the_replica_decides_nothing(
+    cookies: SessionCookies, settings: WebSettings, seconds: int
+) -> None:
+    """A replica whose clock is a day off has sealed the cookie."""
+    sealed = cookies.seal(SESSION)
+    keys = cookies._tokens._fernets
+    again = keys[0].encrypt_at_time(keys[0].decrypt(sealed), int(time.time()) + seconds)
+    assert cookies.open(again.decode()) == SESSION
 
 
-def test_a_page_that_stores_a_message_keeps_the_newest_tokens(store: SessionStore) -> None:
-    store.create("sid", {}, TOKENS)
-    newer = Tokens("b", "c", 9)
-    assert store.save_tokens("sid", newer)
-    store.save_data("sid", {"message": "x"})
-    row = store.load("sid")
-    assert row is not None
-    assert (row.tokens, row.data) == (newer, {"message": "x"})
+def test_cookies_stay_small_enough_for_browsers_and_proxies(
+    app: Flask, browser: Browser, email: str
+) -> None:
+    with app.test_request_context():
+        held = app.session_interface.open_session(app, app.test_request_context().request)
+        assert held is not None
+        held.signed_in = browser.signed_in  # type: ignore[attr-defined]
+        held.renewed = True  # type: ignore[attr-defined]
+        held["csrf_token"] = "c" * 40
+        held["_flashes"] = [("info", f"{number} {'ß' * 900}") for number in range(5)]
+        held["shown_once"] = {"about": "x", "secret": "s" * 300}
+        response = app.response_class()
+        app.session_interface.save_session(app, held, response)
+    response.set_cookie("__Host-device", "d" * 43, max_age=1, secure=True, httponly=True)
+    headers = {**browser.get("/profile").headers, "set-cookie": ""}
+    rest = sum(len(name) + len(value) + 4 for name, value in headers.items())
+    sent = response.headers.getlist("Set-Cookie")
+    assert len(sent) == 3
+    assert all(len(cookie) < VALUES_MAX + 120 for cookie in sent)
+    assert sum(len(cookie) + 16 for cookie in sent) + rest < 4096
+
+
+def test_what_is_too_long_goes_the_oldest_message_first(cookies: SessionCookies) -> None:
+    kept = {"csrf_token": "c" * 40, "shown_once": "s" * 300}
+    messages = [("info", "first " * 100), ("info", "second " * 60), ("info", "third " * 20)]
+    value, cut = cookies.seal_values("sid", {**kept, "_flashes": messages})
+    assert cut == {"_flashes"}
+    found = cookies.open_values("sid", value)
+    assert found == {**kept, "_flashes": [["info", "second " * 60], ["info", "third " * 20]]}
+    value, _ = cookies.seal_values("sid", {**kept, "_flashes": [("info", "long " * 5000)]})
+    text = str(cookies.open_values("sid", value)["_flashes"])
+    assert text.startswith("[['info', 'long long ")
+    assert text.endswith("…']]")
+    value, cut = cookies.seal_values("sid", {**kept, "image_model": "m" * 9000})
+    assert (cookies.open_values("sid", value), cut) == (kept, {"image_model"})
+
+
+def test_a_page_that_stores_a_message_keeps_the_newest_tokens(app: Flask, browser: Browser) -> None:
+    """One tab gets a message, another one renewed tokens, each from a request that began before
+    the other one's answer."""
+    browser.get("/profile")
+    first, second = Browser(app), Browser(app)
+    for each in (first, second):
+        each.page = browser.page
+        each.client.set_cookie("values", browser.values or "")
+    first.client.set_cookie("sid", browser.cookie or "")
+    second.hold(Tokens("not a token", browser.signed_in.tokens.refresh))
+    first.post("/profile/about", {"display_name": "Ada", "language": "en"})
+    second.get("/")
+    answers = [each.client.get_cookie(name) for each, name in ((first, "values"), (second, "sid"))]
+    for cookie in answers:
+        assert cookie is not None
+        browser.client.set_cookie(cookie.key, cookie.value)
+    assert browser.signed_in.tokens.access != "not a token"
+    second.client.set_cookie("sid", browser.cookie or "")
+    assert browser.get("/profile").status_code == 200
 
 
 def test_a_session_survives_a_restart(settings: WebSettings, browser: Browser) -> None:
@@ -89,53 +188,120 @@ def test_a_session_survives_a_restart(settings: WebSettings, browser: Browser) -
     again.extensions["api_http"].close()
 
 
-def _expired_session(store: SessionStore, account: TokensOut) -> Tokens:
-    stale = Tokens(account.access_token, account.refresh_token, 0)
-    store.create("sid", {}, stale)
-    return stale
+@dataclass
+class Replica:
+    """A web of its own with the connections that it uses."""
+
+    app: Flask
+    asked: list[str] = field(default_factory=list)
 
 
-def _counting(api_url: str, asked: list[str]) -> httpx.Client:
-    return httpx.Client(
-        base_url=api_url,
-        headers={"user-agent": AGENT},
-        event_hooks={"request": [lambda request: asked.append(request.url.path)]},
-    )
+@pytest.fixture
+def replicas(settings: WebSettings) -> Iterator[list[Replica]]:
+    """Two webs that share nothing but the key."""
+    made = [Replica(create_app(settings)) for _ in range(2)]
+    for replica in made:
+        asked = replica.asked
+        replica.app.extensions["api_http"].event_hooks = {
+            "request": [lambda request, asked=asked: asked.append(request.url.path)]
+        }
+    yield made
+    for replica in made:
+        replica.app.extensions["api_http"].close()
 
 
-def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[str]]") -> None:
-    """Let eight threads of one worker process find at the same time that the token is too old."""
-    store, paths = SessionStore(folder, FERNET), list[str]()
-    with _counting(api_url, paths) as http, ThreadPoolExecutor(8) as pool:
-        tokens = list(pool.map(lambda _: SessionAccess(store, "sid", Api(http)).token(), range(8)))
-    asked.put([*paths, *sorted(set(tokens))])
-
-
-def test_many_tabs_in_two_processes_spend_a_refresh_token_once(
-    stack: Stack, store: SessionStore, account: TokensOut, tmp_path: Path
+def test_six_requests_at_the_end_of_a_token_all_go_on(
+    replicas: list[Replica], account: TokensOut
 ) -> None:
-    stale = _expired_session(store, account)
-    forks = multiprocessing.get_context("forkserver")
-    answers: multiprocessing.Queue[list[str]] = forks.Queue()
-    workers = [
-        forks.Process(target=_one_process, args=(tmp_path, stack.api_url, answers))
-        for _ in range(2)
-    ]
-    for worker in workers:
-        worker.start()
-    said = answers.get(timeout=60) + answers.get(timeout=60)
-    for worker in workers:
-        worker.join()
-    assert said.count("/auth/refresh") == 1
-    fresh = {word for word in said if word != "/auth/refresh"}
-    assert len(fresh) == 1
-    assert fresh != {stale.access}
+    """They do so whichever of the answers the browser gets last, or when it gets none."""
+    opened = [Browser(replicas[number % 2].app) for number in range(6)]
+    together = Barrier(6)
+    cookies = opened[0].sessions.cookies
+    stale = cookies.seal(InBrowser("sid", Tokens("not a token", account.refresh_token)))
+
+    def visit(browser: Browser) -> int:
+        browser.client.set_cookie("sid", stale)
+        together.wait(30)
+        return browser.get("/").status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(visit, opened)) == [200] * 6
+    assert [replica.asked.count("/auth/refresh") for replica in replicas] == [3, 3]
+    assert len({browser.signed_in.tokens.refresh for browser in opened}) == 1
+    for last in (stale, *(browser.cookie or "" for browser in opened)):
+        opened[0].client.set_cookie("sid", last)
+        assert opened[0].get("/profile").status_code == 200
+
+
+def test_one_page_renews_once_for_all_its_calls(stack: Stack, account: TokensOut) -> None:
+    asked: list[str] = []
+    hooks = {"request": [lambda request: asked.append(request.url.path)]}
+    with (
+        httpx.Client(
+            base_url=stack.api_url,
+            headers={"user-agent": AGENT},
+            event_hooks=hooks,
+        ) as http,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        api = Api(http, SessionAccess(expired(account), Api(http)))
+        found = list(pool.map(lambda _: api.send(calls.me()).email, range(8)))
+    assert found == [account.user.email] * 8
+    assert asked.count("/auth/refresh") == 1
+
+
+def test_a_cookie_that_never_arrived_ends_nothing(app: Flask, account: TokensOut) -> None:
+    """The answer with the new cookie was lost, so the browser comes with the old one again."""
+    browser = Browser(app)
+    for _ in range(3):
+        browser.hold(Tokens("not a token", account.refresh_token))
+        assert browser.get("/").status_code == 200
+    assert browser.get("/profile").status_code == 200
+
+
+def test_an_older_answer_that_arrives_last_ends_nothing(app: Flask, account: TokensOut) -> None:
+    browser = Browser(app)
+    browser.hold(Tokens("not a token", account.refresh_token))
+    browser.get("/")
+    second = browser.signed_in.tokens.refresh
+    browser.hold(Tokens("not a token", second))
+    browser.get("/")
+    third = browser.signed_in.tokens.refresh
+    browser.hold(Tokens("not a token", second))
+    assert browser.get("/").status_code == 200
+    assert browser.signed_in.tokens.refresh == third
+
+
+def test_a_stolen_cookie_ends_the_session(app: Flask, account: TokensOut) -> None:
+    """The thief and the owner have the same cookie, and both go on from it."""
+    thief, owner = Browser(app), Browser(app)
+    thief.hold(Tokens("not a token", account.refresh_token))
+    thief.get("/")
+    thief.hold(Tokens("not a token", thief.signed_in.tokens.refresh))
+    thief.get("/")
+    owner.hold(Tokens("not a token", account.refresh_token))
+    assert owner.get("/").status_code == 302
+    assert thief.get("/").status_code == 302
+
+
+def test_a_page_that_takes_too_long_renews_nothing(
+    stack: Stack, account: TokensOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then its tokens may be so old that they would pass for stolen ones."""
+    monkeypatch.setattr(flask_session, "RENEW_WITHIN", -1.0)
+    with open_http(stack.api_url) as http:
+        with pytest.raises(ApiError, match="api_unavailable"):
+            Api(http, SessionAccess(expired(account), Api(http))).send(calls.me())
+        assert http.get("/users/me", headers=bearer(account)).status_code == 200
+
+
+def bearer(account: TokensOut) -> dict[str, str]:
+    return {"authorization": f"Bearer {account.access_token}"}
 
 
 def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(
-    stack: Stack, store: SessionStore, account: TokensOut
+    stack: Stack, account: TokensOut
 ) -> None:
-    _expired_session(store, account)
     lost: list[str] = []
 
     def lose(response: httpx.Response) -> None:
@@ -143,45 +309,44 @@ def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(
             lost.append(response.request.url.path)
             raise httpx.ReadError("cut", request=response.request)
 
+    session = expired(account)
     with httpx.Client(base_url=stack.api_url, event_hooks={"response": [lose]}) as http:
-        access = SessionAccess(store, "sid", Api(http))
-        api = Api(http, access)
-        assert api.send(calls.me()).email == account.user.email
-        row = store.load("sid")
-        assert row is not None
-        assert row.tokens.access == access.token()
+        access = SessionAccess(session, Api(http))
+        assert Api(http, access).send(calls.me()).email == account.user.email
+        assert session.signed_in is not None
+        assert session.signed_in.tokens.access == access.token()
     assert lost
-
-
-def test_a_token_that_the_api_refuses_early_is_renewed(
-    stack: Stack, store: SessionStore, account: TokensOut
-) -> None:
-    stale = _expired_session(store, account)
-    store.save_tokens("sid", Tokens("not a token", stale.refresh, time.time() + 900))
-    with open_http(stack.api_url) as http:
-        found = Api(http, SessionAccess(store, "sid", Api(http))).send(calls.me()).email
-        assert found == account.user.email
+    assert session.renewed
 
 
 def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser) -> None:
-    store: SessionStore = app.session_interface.store  # type: ignore[attr-defined]
-    cookie = browser.cookie or ""
-    row = store.load(cookie)
-    assert row is not None
+    held, copy = browser.signed_in.tokens.access, browser.cookie
     app.extensions["api_http"].post(
-        "/auth/logout", headers={"authorization": f"Bearer {row.tokens.access}"}
+        "/auth/logout", headers={"authorization": f"Bearer {held}"}
     ).raise_for_status()
     assert browser.get("/gallery").location == "/login?next=/gallery"
-    assert store.load(cookie) is None
+    assert browser.cookie is None
     assert "You have been signed out" in browser.get("/login").text
+    browser.client.set_cookie("sid", copy or "")
+    assert browser.get("/login").status_code == 200
+    browser.client.set_cookie("sid", copy or "")
+    assert browser.get("/gallery").location == "/login?next=/gallery"
+
+
+def test_a_disabled_account_is_out_at_its_next_page(
+    app: Flask, admin: Browser, browser: Browser, account: TokensOut
+) -> None:
+    app.extensions["api_http"].put(
+        f"/users/{account.user.id}/status",
+        json={"status": "disabled"},
+        headers={"authorization": f"Bearer {admin.signed_in.tokens.access}"},
+    ).raise_for_status()
+    assert browser.get("/").location == "/login"
+    assert browser.sign_in(account.user.email or "", PASSWORD).status_code == 401
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_proxys_refusal_does_not_end_the_session(
-    store: SessionStore, account: TokensOut, status: int
-) -> None:
-    _expired_session(store, account)
-
+def test_a_proxys_refusal_does_not_end_the_session(account: TokensOut, status: int) -> None:
     class Proxy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
@@ -191,14 +356,19 @@ def test_a_proxys_refusal_does_not_end_the_session(
         pool.submit(server.serve_forever)
         try:
             with open_http(f"http://127.0.0.1:{server.server_port}") as http:
-                access = SessionAccess(store, "sid", Api(http))
+                access = SessionAccess(expired(account), Api(http))
                 with pytest.raises(ApiError, match="bad_answer") as error:
-                    access.token()
+                    access.renewed(access.token())
         finally:
             server.shutdown()
     assert not error.value.needs_person
 
 
-def test_without_a_row_there_is_no_token(store: SessionStore) -> None:
-    with open_http("http://127.0.0.1:9") as http, pytest.raises(SessionEnded):
-        SessionAccess(store, "nobody", Api(http)).token()
+def test_a_refused_refresh_token_ends_the_session(stack: Stack) -> None:
+    with open_http(stack.api_url) as http, pytest.raises(SessionEnded):
+        Api(http, SessionAccess(session_of("x", "y"), Api(http))).send(calls.me())
+
+
+def test_a_visitor_has_no_tokens() -> None:
+    with open_http("http://127.0.0.1:9") as http, pytest.raises(RuntimeError):
+        SessionAccess(WebSession({}), Api(http))

@@ -24,8 +24,7 @@ from flask import Flask
 from werkzeug.test import Client
 
 from admin_web.app import create_app
-from admin_web.sessions.flask_session import open_store
-from admin_web.sessions.store import Tokens
+from admin_web.sessions.cookies import InBrowser, SessionCookies, Tokens
 from admin_web.settings import WebSettings
 from api.auth import sessions
 from api.auth.tokens import TokenSigner
@@ -192,7 +191,7 @@ async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
                 )
             access = TokenSigner([SECRET]).access(user_id, opened.session_id)
             found[user_id] = (
-                Tokens(access, "unused", time.time() + 900),
+                Tokens(access, "unused"),
                 await places(db, user_id),
             )
         return found
@@ -207,7 +206,7 @@ class Visits:
         self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int
     ) -> None:
         self._app = app
-        self._store = open_store(settings)
+        self._cookies = SessionCookies(settings)
         self._parts = parts
         self._rounds = rounds
         self.asked = Asked()
@@ -219,8 +218,7 @@ class Visits:
     ) -> int:
         """Measure the pages and return the number of slow or large ones."""
         client = self._app.test_client()
-        self._store.create(title, {}, tokens)
-        client.set_cookie("sid", title)
+        client.set_cookie("sid", self._cookies.seal(InBrowser(title, tokens)))
         return sum(
             self._measure(client, title, name, path.format(**filling))
             for name, path in pages.items()
@@ -266,9 +264,7 @@ async def main(engine: str, store: Path, rounds: int) -> int:
                     server = int((store / "pg" / "postmaster.pid").read_text().split()[0])
                     own["database"] = lambda: sum(map(processor, children(server)))
                 await asyncio.to_thread(await_calm, own["api"])
-                settings = WebSettings(
-                    _env_file=None, api_url=address, data_dir=data, web_session_key="w" * 40
-                )
+                settings = WebSettings(_env_file=None, api_url=address, web_session_key="w" * 40)
                 visits = Visits(create_app(settings), settings, own, rounds)
                 return await asyncio.to_thread(_all, visits, people)
 

@@ -110,15 +110,6 @@ def test_a_folder_for_files_that_cannot_be_written_ends_the_start(
     assert "Traceback" not in said
 
 
-def test_the_web_says_where_it_cannot_keep_its_sessions(tmp_path: Path) -> None:
-    (tmp_path / "data" / "web-sessions.db").mkdir(parents=True)
-    process = start(tmp_path, "web")
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert said.startswith(f"The web cannot keep its sessions in {tmp_path / 'data'} (DATA_DIR): ")
-    assert said.count("\n") == 1
-
-
 def test_a_misspelt_setting_is_named_by_a_process_on_its_own(tmp_path: Path) -> None:
     process = start(tmp_path, "api", TELEGRAM_BOT_TOKN="1:x")
     _, said = process.communicate(timeout=60)

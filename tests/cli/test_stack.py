@@ -19,7 +19,6 @@ def test_one_process_is_killed_and_started_and_all_end(
         database = [
             folder / "app.duckdb",
             folder / "app.duckdb.wal",
-            folder / "web-sessions.db",
             folder / "secrets.json",
         ]
         found = {path.name: oct(path.stat().st_mode & 0o777) for path in database}

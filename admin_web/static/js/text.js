@@ -154,7 +154,7 @@ async function listAgain() {
 
 // The money held for the answer is free again, so the price beside the form shows a new balance.
 function settled(balance) {
-  document.querySelector("[data-balance]").textContent = balance;
+  if (balance) document.querySelector("[data-balance]").textContent = balance;
   form.elements.prompt.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
