@@ -24,6 +24,7 @@ from api.generations.making.worker import WorkerTimes
 from api.generations.operating import routes as generation_admin_routes
 from api.links import routes as link_routes
 from api.media import routes as media_routes
+from api.media.decoders import Decoders
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.openapi import with_errors
@@ -73,9 +74,14 @@ class _Api(FastAPI):
 
 
 def create_app(
-    settings: Settings, *, password_cost: Cost | None = None, times: WorkerTimes | None = None
+    settings: Settings,
+    *,
+    password_cost: Cost | None = None,
+    times: WorkerTimes | None = None,
+    decoders: Decoders | None = None,
 ) -> FastAPI:
-    """`password_cost` and `times` are for tests: hashing as strong as it should be takes 0.1 s."""
+    """`password_cost`, `times` and `decoders` are for tests: hashing as strong as it should be, and
+    the start of a decoder, take 0.1 s and more."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -83,7 +89,13 @@ def create_app(
             worker = (times or WorkerTimes()) if settings.worker == "inside" else None
             stop = Stop(settings.drain_seconds)
             app.state.services = await start(
-                settings, stack, password_cost or Cost(), metrics, stop, worker=worker
+                settings,
+                stack,
+                password_cost or Cost(),
+                metrics,
+                stop,
+                worker=worker,
+                decoders=decoders,
             )
             log.info("api_ready")
             yield

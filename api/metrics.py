@@ -52,6 +52,9 @@ class Metrics:
         self._failures = self._counter(
             "background_failures", "Turns of background work that failed.", "work"
         )
+        self._decoder_failures = self._counter(
+            "decoder_failures", "Times that a file was too much for its decoder.", "how"
+        )
         self._jobs = self._gauge("jobs", "Jobs that are not over.", "kind", "state")
         self._job_age = self._gauge(
             "queue_age_seconds", "How long the oldest queued job waits.", "kind"
@@ -87,6 +90,9 @@ class Metrics:
 
     def background_failed(self, work: str, times: int = 1) -> None:
         self._failures.labels(work).inc(times)
+
+    def decoder_failed(self, how: str) -> None:
+        self._decoder_failures.labels(how).inc()
 
     @contextmanager
     def provider_call(self, path: str) -> Iterator[None]:

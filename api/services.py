@@ -1,5 +1,6 @@
 """Everything that a process of the api runs: built once, opened and closed in order."""
 
+import asyncio
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -50,6 +51,7 @@ from api.internal_routes import Shell
 from api.leases import Leases
 from api.links.service import LinkService
 from api.mail import Mailer
+from api.media.decoders import Decoders
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore
@@ -86,6 +88,7 @@ class Services:
         metrics: Metrics,
         stop: Stop,
         cost: Cost,
+        decoders: Decoders,
     ) -> None:
         limit = settings.global_monthly_usd
         key = _text(settings.secret_key) or secrets.secret_key
@@ -99,7 +102,8 @@ class Services:
         self.duties = self.duties_of("duties")
         self.provider = _provider(settings, metrics)
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
-        self.media = MediaService(db, files, _disk_space(settings, files), signing_key=key)
+        space = _disk_space(settings, files)
+        self.media = MediaService(db, files, space, decoders, signing_key=key)
         self.catalog = Catalog(db, self.provider)
         self.preferences = Preferences(db, self.catalog)
         self.outbox = DeliveryOutbox(db, self.wake)
@@ -250,13 +254,19 @@ async def start(
     stop: Stop,
     *,
     worker: WorkerTimes | None,
+    decoders: Decoders | None = None,
 ) -> Services:
     """Open everything on `stack`, in the order in which it has to be closed backwards. `worker`:
-    this process makes generations, at this pace. Raises `CannotStart`."""
+    this process makes generations, at this pace. `decoders`: those of the caller, instead of its
+    own. Raises `CannotStart`."""
+    if decoders is None:
+        decoders = Decoders(metrics.decoder_failed)
+        stack.push_async_callback(asyncio.to_thread, decoders.close)
     secrets = ensure_secrets(settings.data_dir)
     db = await open_database(settings)
     stack.push_async_callback(db.close)
-    services = Services(settings, secrets, db, _files(settings, secrets), metrics, stop, cost)
+    files = _files(settings, secrets)
+    services = Services(settings, secrets, db, files, metrics, stop, cost, decoders)
     stack.push_async_callback(services.provider.close)
     await services.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()

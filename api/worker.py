@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from structlog import get_logger
 
-from api import log
+from api import log, malloc
 from api.generations.making.worker import WorkerTimes
 from api.metrics import Metrics
 from api.services import start
@@ -20,6 +20,7 @@ from api.users.passwords import Cost
 
 def main(settings: Settings) -> None:
     """Raises `CannotStart`."""
+    malloc.give_back()
     log.configure()
     if not settings.is_postgres:
         raise CannotStart(

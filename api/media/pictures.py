@@ -1,17 +1,13 @@
-"""Decoding of pictures by Pillow. Everything here is slow and runs in a thread.
+"""Decoding of pictures by Pillow. Everything here is slow and runs in a decoder process.
 
-Memory is bounded for any file: a JPEG is scaled while it is decoded, other large pictures are
-converted in strips, and only one large picture is decoded at a time. Every error of a decoder
-becomes a domain error.
+Memory is bounded for any file: a JPEG is scaled while it is decoded, and other large pictures are
+converted in strips. Every error of Pillow becomes a domain error.
 """
 
-import ctypes
 import io
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, cast
 
 from PIL import Image, ImageCms
@@ -19,15 +15,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from api.errors import DomainError, TooLarge, UnsupportedMedia
 from api.media import file_types
+from api.media.decoded import Picture, Thumbnail
 from api.media.file_types import JPEG, PNG, PictureKind
 from api.media.picture_repair import is_cut_short, repaired
 from api.reasons import Making, UnsupportedMediaReason
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
-if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-    # M_MMAP_THRESHOLD: freed pixels go back to the system; glibc would keep as much as each thread
-    # ever had
-    mallopt(-3, 1_000_000)
 
 INPUT_EDGE_MAX = 4096
 """Longest side of a stored input image; models take no more anyway."""
@@ -37,11 +30,10 @@ KEPT_PIXELS = 30_000_000
 THUMBNAIL_PIXELS = 1_500_000
 """The same limit when only a thumbnail is wanted."""
 MEMORY_MAX, MEMORY_LARGE = 512_000_000, 150_000_000
-"""Bytes that decoding a picture may take, and bytes above which only one is decoded at a time."""
+"""Bytes that decoding a picture may take, and bytes above which it is a large picture."""
 
 _BYTES = {"PNG": 4, "GIF": 4, "BMP": 4, "TIFF": 4, "HEIF": 8, "AVIF": 10, "WEBP": 16}
 """Measured memory of a decoder for each pixel."""
-_LARGE = Lock()
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -57,26 +49,6 @@ _ON_THEIR_SIDE = {5, 6, 7, 8}
 
 
 @dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """WebP."""
-
-    data: bytes
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A file, its size as shown, and its thumbnail; without both when it could not be decoded."""
-
-    data: bytes
-    kind: PictureKind
-    width: int | None
-    height: int | None
-    thumbnail: Thumbnail | None
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
     """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are those of the file as shown,
     before scaling."""
@@ -87,13 +59,17 @@ class Decoded:
     height: int
 
 
+class LargePicture(Exception):
+    """The picture is a large one, and the caller wants none."""
+
+
 @contextmanager
 def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iterator[None]:
     """Turn every foreign error into `UnsupportedMedia`, because decoders fail in many ways on
     crafted bytes."""
     try:
         yield
-    except DomainError:
+    except (DomainError, LargePicture):
         raise
     except MemoryError as error:
         raise TooLarge("memory_short") from error
@@ -101,49 +77,54 @@ def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iter
         raise UnsupportedMedia(reason, **params) from error
 
 
-def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
+def decode_picture(data: bytes, pixels: int = KEPT_PIXELS, *, large: bool = True) -> Decoded:
     """Decode the whole picture, scaled down to about `pixels`. Raises `UnsupportedMedia`,
-    `TooLarge`."""
+    `TooLarge`, and `LargePicture` unless it may be `large`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
     if kind is None:
         raise UnsupportedMedia("image_unreadable")
     try:
         with typed_errors("image_damaged", format=kind.extension.upper()):
-            return _decoded(data, kind, pixels)
+            return _decoded(data, kind, pixels, large=large)
     except UnsupportedMedia:
         mended = repaired(data, kind)
         if mended is None:
             raise
         with typed_errors("image_damaged", format=kind.extension.upper()):
-            return _decoded(mended, kind, pixels)
+            return _decoded(mended, kind, pixels, large=large)
 
 
-def made_picture(data: bytes) -> Picture:
+def made_picture(data: bytes, *, large: bool = True) -> Picture:
     """Read a provider's picture. Formats that chats and browsers show stay as they are; others are
-    written anew as PNG or JPEG. One that cannot be decoded also stays as it is, when a browser may
-    show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
+    written anew as PNG or JPEG. Raises as `decode_picture` and `undecoded_picture`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
+    pixels = THUMBNAIL_PIXELS if kind is not None and kind.plain else KEPT_PIXELS
     try:
-        found = decode_picture(
-            data, THUMBNAIL_PIXELS if kind is not None and kind.plain else KEPT_PIXELS
-        )
-    except (UnsupportedMedia, TooLarge) as error:
-        size = _head_size(data, kind) if kind is not None and kind.browsers else None
-        if kind is not None and is_cut_short(data, kind):
-            raise UnsupportedMedia("cut_short") from error
-        if kind is None or size is None:
-            raise UnsupportedMedia("unusable_image") from error
-        return Picture(data, kind, *size, None)
+        found = decode_picture(data, pixels, large=large)
+    except (UnsupportedMedia, TooLarge):
+        return undecoded_picture(data)
     if found.kind.plain:
         return Picture(data, found.kind, found.width, found.height, thumbnail(found.image))
     lossless = found.image.mode == "RGBA" or found.kind in {file_types.BMP, file_types.TIFF}
     return _written(found.image, PNG if lossless else JPEG, quality=95)
 
 
-def clean_picture(data: bytes) -> Picture:
-    """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises
-    `UnsupportedMedia`, `TooLarge`."""
-    found = decode_picture(data)
+def undecoded_picture(data: bytes) -> Picture:
+    """Measure a provider's picture that cannot be decoded: it stays as it is when a browser may
+    show it. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_image`."""
+    kind = file_types.picture_kind(data[: file_types.HEAD])
+    size = _head_size(data, kind) if kind is not None and kind.browsers else None
+    if kind is not None and is_cut_short(data, kind):
+        raise UnsupportedMedia("cut_short")
+    if kind is None or size is None:
+        raise UnsupportedMedia("unusable_image")
+    return Picture(data, kind, *size, None)
+
+
+def clean_picture(data: bytes, *, large: bool = True) -> Picture:
+    """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises as
+    `decode_picture`."""
+    found = decode_picture(data, large=large)
     image = found.image
     image.thumbnail((INPUT_EDGE_MAX, INPUT_EDGE_MAX))
     if found.kind in {PNG, file_types.WEBP}:
@@ -193,7 +174,7 @@ def _head_size(data: bytes, kind: PictureKind) -> tuple[int, int] | None:
         return None
 
 
-def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
+def _decoded(data: bytes, kind: PictureKind, pixels: int, *, large: bool) -> Decoded:
     image = _opened(data, kind)
     width, height = image.size
     scale = next((scale for scale in (1, 2, 4) if width * height <= pixels * scale**2), 8)
@@ -204,17 +185,17 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
             megapixels=round(width * height / 1_000_000),
             format=kind.extension.upper(),
         )
-    turn: AbstractContextManager[object] = _LARGE if memory > MEMORY_LARGE else nullcontext()
-    with turn:
-        before = image.size
-        if kind is JPEG:
-            image.draft(None, (width // scale, height // scale))
-        drafted = image.size != before
-        image.load()
-        orientation = _orientation(image)
-        # some decoders turn it by themselves, which the size tells
-        width, height = (width, height) if drafted else image.size
-        image = _plain(image, 1 if drafted else scale)
+    if memory > MEMORY_LARGE and not large:
+        raise LargePicture
+    before = image.size
+    if kind is JPEG:
+        image.draft(None, (width // scale, height // scale))
+    drafted = image.size != before
+    image.load()
+    orientation = _orientation(image)
+    # some decoders turn it by themselves, which the size tells
+    width, height = (width, height) if drafted else image.size
+    image = _plain(image, 1 if drafted else scale)
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
     if orientation in _ON_THEIR_SIDE:

@@ -8,11 +8,10 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
 
 import structlog
 
@@ -20,7 +19,9 @@ from api import ids
 from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
-from api.media import file_types, pictures, store, transcode, videos
+from api.media import file_types, store
+from api.media.decoded import Picture, Thumbnail
+from api.media.decoders import Decoders
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
@@ -32,7 +33,6 @@ from api.media.store import MediaRow, Role
 from api.provider.types import ImageInput
 from api.text import idempotency
 
-T = TypeVar("T")
 log = structlog.get_logger("media")
 
 UPLOAD_MAX = 40_000_000
@@ -41,8 +41,6 @@ VIDEO_MAX = 200_000_000
 UPLOADED = "upload:"
 TEND, TEND_AWAY = 30.0, 10.0
 """Seconds between looks at the store, and between those while it is away."""
-DECODERS = 2
-"""Files decoded at a time; the decoder lets only one of them need much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,7 @@ class MediaService:
         db: Db,
         files: MediaStore,
         disk_space: DiskSpace,
+        decoders: Decoders,
         *,
         signing_key: str,
         fetcher: ImageFetcher | None = None,
@@ -91,26 +90,28 @@ class MediaService:
         self.disk_space = disk_space
         self.links = SignedLinks(signing_key)
         self._fetcher = fetcher or ImageFetcher()
-        self._decoders = asyncio.Semaphore(DECODERS)
+        self._decoders = decoders
         self._converting = asyncio.Semaphore(1)
         self._stop = Event()
-        self._copies = SmallerCopies(db, files, self._stop)
+        self._copies = SmallerCopies(db, files, decoders, self._stop)
 
     async def close(self) -> None:
         self._stop.set()
         await self._copies.close()
 
     async def tend(self) -> float:
-        """Move waiting files to the store. Returns the seconds until the next turn."""
+        """Move waiting files to the store, and end idle decoders. Returns the seconds until the
+        next turn."""
         await self.files.tend()
+        await self._decoders.rest()
         return TEND_AWAY if self.files.state.trouble or self.files.state.waiting else TEND
+
+    def expect_file(self) -> None:
+        """Prepare for a file that will be kept soon."""
+        self._decoders.prepare()
 
     def sweep_of(self, folders: Sequence[Path], live: Path | None) -> MediaSweep:
         return MediaSweep(self._db, self.files, folders, live)
-
-    async def _decoded(self, work: Callable[..., T], *args: object) -> T:
-        async with self._decoders:
-            return await asyncio.to_thread(work, *args)
 
     async def keep_image(
         self, user_id: str, generation_id: str, position: int, data: bytes
@@ -118,15 +119,14 @@ class MediaService:
         """Store a generated image: unchanged when chats and browsers show it, even if it cannot be
         decoded, else as PNG or JPEG. Raises `UnsupportedMedia` with the reason
         `cut_short` or `unusable_image`, `StorageFull`."""
-        picture = await self._decoded(pictures.made_picture, data)
+        picture = await self._decoders.made_picture(data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:
         """Store a picture from a written answer. Like an upload it goes with the last conversation
         that shows it. Raises as `keep_image`."""
-        return await self._keep_picture(
-            await self._decoded(pictures.made_picture, data), "upload", user_id, None
-        )
+        picture = await self._decoders.made_picture(data)
+        return await self._keep_picture(picture, "upload", user_id, None)
 
     async def keep_video(
         self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]
@@ -142,11 +142,8 @@ class MediaService:
                 return await self._keep_mp4(received, user_id, generation_id)
             with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
                 made = Path(folder, "made.mp4")
-                # not among the decoders: it may take minutes, and uploads would wait
                 async with self._converting:
-                    await asyncio.to_thread(
-                        transcode.to_mp4, received.path, container, made, self._stop
-                    )
+                    await self._decoders.to_mp4(received.path, container, made, self._stop)
                 log.info(
                     "made_mp4", generation=generation_id, container=container, before=received.size
                 )
@@ -154,7 +151,7 @@ class MediaService:
                     return await self._keep_mp4(converted, user_id, generation_id)
 
     async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
-        clip = await self._decoded(videos.read_clip, received.path)
+        clip = await self._decoders.read_clip(received.path)
         key = key_of(received.sha256, generation_id, "mp4")
         await self.files.put(received.path, key)
         thumbnail = await self._keep_thumbnail(
@@ -177,7 +174,7 @@ class MediaService:
 
     async def _keep_picture(
         self,
-        picture: pictures.Picture,
+        picture: Picture,
         role: Role,
         user_id: str,
         generation_id: str | None,
@@ -206,7 +203,7 @@ class MediaService:
         return KeptFile(row, thumbnail)
 
     async def _keep_thumbnail(
-        self, made: pictures.Thumbnail | None, user_id: str, generation_id: str | None, owner: str
+        self, made: Thumbnail | None, user_id: str, generation_id: str | None, owner: str
     ) -> MediaRow | None:
         if made is None:
             return None
@@ -246,7 +243,7 @@ class MediaService:
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
         await self.disk_space.require()
-        picture = await self._decoded(pictures.clean_picture, data)
+        picture = await self._decoders.clean_picture(data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
         made = UploadOut.model_validate(kept.file)
         try:

@@ -14,7 +14,9 @@ import structlog
 from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound, TooLarge
-from api.media import store, transcode
+from api.media import store
+from api.media.decoded import Shrunk
+from api.media.decoders import ASK_AGAIN, Decoders
 from api.media.files import MediaStore, key_of
 from api.media.spool import read_file
 from api.media.store import MediaRow
@@ -30,9 +32,10 @@ class SmallerCopies:
     """`stop` is set when the process ends: a copy under way is given up and made at the next
     need."""
 
-    def __init__(self, db: Db, files: MediaStore, stop: Event) -> None:
+    def __init__(self, db: Db, files: MediaStore, decoders: Decoders, stop: Event) -> None:
         self._db = db
         self._files = files
+        self._decoders = decoders
         self._turn = asyncio.Semaphore(1)
         self._stop = stop
         self._making: dict[tuple[str, int], asyncio.Task[MediaRow]] = {}
@@ -62,7 +65,7 @@ class SmallerCopies:
             task.add_done_callback(lambda done: self._forget(row, step, done))
         done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
         if not done:
-            raise Conflict("copy_being_made", retry_after=transcode.ASK_AGAIN)
+            raise Conflict("copy_being_made", retry_after=ASK_AGAIN)
         return task.result()
 
     def _forget(self, row: MediaRow, step: int, done: asyncio.Task[MediaRow]) -> None:
@@ -75,13 +78,20 @@ class SmallerCopies:
             with tempfile.TemporaryDirectory(prefix="allucanget-fit-") as folder:
                 source, target = Path(folder, "source"), Path(folder, "target")
                 await self._copy(row, source)
-                shrunk = await asyncio.to_thread(_shrink, row, source, target, step, self._stop)
+                shrunk = await self._shrink(row, source, target, step)
                 copy = await self._keep(row, target, shrunk)
         if not await store.add_copy(self._db, copy, row.id, step):
             await self._files.delete([copy.key])
             raise NotFound("file_gone")
         log.info("made_smaller", media=row.id, before=row.size, after=copy.size, most=step)
         return copy
+
+    async def _shrink(self, row: MediaRow, source: Path, target: Path, step: int) -> Shrunk:
+        if self._stop.is_set():
+            raise Conflict("server_stopped", retry_after=ASK_AGAIN)
+        if row.role == "video":
+            return await self._decoders.shrink_video(source, target, step, self._stop)
+        return await self._decoders.shrink_picture(source, target, step)
 
     async def _copy(self, row: MediaRow, path: Path) -> None:
         try:
@@ -92,7 +102,7 @@ class SmallerCopies:
             async for chunk in chunks:
                 await asyncio.to_thread(file.write, chunk)
 
-    async def _keep(self, row: MediaRow, path: Path, shrunk: transcode.Shrunk) -> MediaRow:
+    async def _keep(self, row: MediaRow, path: Path, shrunk: Shrunk) -> MediaRow:
         async with self._files.receive(read_file(path), row.size) as received:
             key = key_of(received.sha256, row.generation_id or row.id, shrunk.extension)
             await self._files.put(received.path, key)
@@ -110,11 +120,3 @@ class SmallerCopies:
             thumbnail_id=row.thumbnail_id,
             created_at=ids.now(),
         )
-
-
-def _shrink(row: MediaRow, source: Path, target: Path, step: int, stop: Event) -> transcode.Shrunk:
-    if row.role == "video":
-        return transcode.shrink_video(source, target, step, stop)
-    data, shrunk = transcode.shrink_picture(source.read_bytes(), step)
-    target.write_bytes(data)
-    return shrunk

@@ -1,19 +1,18 @@
 """Files written anew: smaller copies for the limits of chats, and MP4 of other videos. Everything
-here is slow and runs in a thread."""
+here is slow and runs in a decoder process."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from api.errors import Conflict, TooLarge, UnsupportedMedia
+from api.errors import TooLarge, UnsupportedMedia
+from api.media.decoded import Shrunk
 from api.media.file_types import JPEG, WEBP
 from api.media.pictures import decode_picture, typed_errors
 from api.media.videos import shown_size
@@ -35,8 +34,6 @@ FILLED = (0.92, 0.7)
 only on average."""
 QUALITIES = (90, 80)
 EDGE_LEAST = 256
-ASK_AGAIN = 5.0
-"""Seconds."""
 QUALITY = "20"
 """x264's quality for a video that only becomes an MP4: hardly a visible difference."""
 MISSING = 0.1
@@ -44,20 +41,10 @@ MISSING = 0.1
 short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shrunk:
-    """Type and size of a smaller copy."""
-
-    content_type: str
-    extension: str
-    width: int
-    height: int
-
-
-def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
+def shrink_picture(data: bytes, most: int, *, large: bool = True) -> tuple[bytes, Shrunk]:
     """Write a picture with less detail, and with fewer pixels where that is not enough. Raises
-    `TooLarge` when nothing helps, and `UnsupportedMedia`."""
-    image = decode_picture(data).image
+    `TooLarge` when nothing helps, and as `decode_picture`."""
+    image = decode_picture(data, large=large).image
     kind = WEBP if image.mode == "RGBA" else JPEG
     while max(image.size) >= EDGE_LEAST:
         for quality in QUALITIES:
@@ -71,32 +58,29 @@ def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
     raise _too_large(most)
 
 
-def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
+def shrink_video(source: Path, target: Path, most: int) -> Shrunk:
     """Write an MP4 (H.264, AAC) of at most `most` bytes to `target`. Raises `TooLarge` when it
-    is too long for that, `UnsupportedMedia`, and `Conflict` when the process ends."""
+    is too long for that, and `UnsupportedMedia`."""
     with typed_errors("unusable_video"):
         for filled in FILLED:
-            size = _encode(source, "mp4", target, stop, int(most * filled))
+            size = _encode(source, "mp4", target, int(most * filled))
             if target.stat().st_size <= most:
                 return Shrunk("video/mp4", "mp4", *size)
     raise _too_large(most)
 
 
-def to_mp4(source: Path, container: str, target: Path, stop: Event) -> None:
+def to_mp4(source: Path, container: str, target: Path) -> None:
     """Write an MP4 (H.264, AAC) of another video. `container`: FFmpeg's name. Raises
-    `UnsupportedMedia` with the reason `cut_short` or `unusable_video`, and `Conflict` when the
-    process ends."""
+    `UnsupportedMedia` with the reason `cut_short` or `unusable_video`."""
     with typed_errors("unusable_video"):
-        _encode(source, container, target, stop)
+        _encode(source, container, target)
 
 
 def _too_large(most: int) -> TooLarge:
     return TooLarge("video_too_long", megabytes=f"{most / 1_000_000:g}")
 
 
-def _encode(
-    source: Path, container: str, target: Path, stop: Event, aim: int | None = None
-) -> tuple[int, int]:
+def _encode(source: Path, container: str, target: Path, aim: int | None = None) -> tuple[int, int]:
     """Encode, and return width and height. `aim`: bytes to come near to; None: by quality."""
     import av  # here and below, as in `read_clip`
 
@@ -126,7 +110,7 @@ def _encode(
             sound.bit_rate = AUDIO_BITS
             streams[audio] = sound
         upright, end = _upright(video, rotation), 0.0
-        for stream, frame in _frames(read, list(streams), stop):
+        for stream, frame in _frames(read, list(streams)):
             end = max(end, frame.time or 0.0)
             _put(made, streams[stream], upright(frame) if stream is video else frame)
         for each in streams.values():
@@ -169,12 +153,8 @@ def _upright(video: VideoStream, rotation: int) -> Callable[[VideoFrame], VideoF
     return turned
 
 
-def _frames(
-    read: InputContainer, streams: Sequence[Stream], stop: Event
-) -> Iterator[tuple[Stream, Any]]:
+def _frames(read: InputContainer, streams: Sequence[Stream]) -> Iterator[tuple[Stream, Any]]:
     for packet in read.demux(*streams):
-        if stop.is_set():
-            raise Conflict("server_stopped", retry_after=ASK_AGAIN)
         for frame in packet.decode():
             yield packet.stream, frame
 

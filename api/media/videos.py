@@ -1,8 +1,8 @@
-"""Size, length and a frame of videos, by PyAV. Everything here is slow and runs in a thread."""
+"""Size, length and a frame of videos, by PyAV. Everything here is slow and runs in a decoder
+process."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import ImageStat
 
 from api.errors import UnsupportedMedia
+from api.media.decoded import Clip, Thumbnail
 from api.media.file_types import FIRST_BOXES
-from api.media.pictures import Thumbnail, thumbnail, typed_errors
+from api.media.pictures import thumbnail, typed_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -25,23 +26,13 @@ _DARK, _FLAT = 20, 4
 _BOXES = FIRST_BOXES | {b"moof", b"mfra", b"sidx", b"meta", b"udta"}
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """`width` and `height` as shown; no thumbnail where the frames cannot be decoded."""
-
-    width: int
-    height: int
-    duration_ms: int | None
-    thumbnail: Thumbnail | None
-
-
-def read_clip(path: Path) -> Clip:
-    """Read size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason
-    `cut_short` or `unusable_video`."""
+def read_clip(path: Path, *, poster: bool = True) -> Clip:
+    """Read size, length and, as its `poster`, a frame of an MP4. Raises `UnsupportedMedia` with
+    the reason `cut_short` or `unusable_video`."""
     with typed_errors("unusable_video"):
         with path.open("rb") as file:
             _check_whole(file, path.stat().st_size)
-        return _read(path)
+        return _read(path, poster=poster)
 
 
 def _check_whole(file: BinaryIO, size: int) -> None:
@@ -65,7 +56,7 @@ def _check_whole(file: BinaryIO, size: int) -> None:
         start += length
 
 
-def _read(path: Path) -> Clip:
+def _read(path: Path, *, poster: bool) -> Clip:
     import av  # FFmpeg: a tenth of a second that no start should wait for
 
     with av.open(str(path), format="mp4") as container:
@@ -78,7 +69,7 @@ def _read(path: Path) -> Clip:
         elif container.duration is not None:
             seconds = Fraction(container.duration, av.time_base)
         duration_ms = None if seconds is None else round(seconds * 1000)
-        frame = _poster(container, stream)
+        frame = _poster(container, stream) if poster else None
         width, height = shown_size(stream, 0 if frame is None else frame.rotation)
         shown = None if frame is None else _thumbnail(frame, (width, height))
         return Clip(width, height, duration_ms, shown)

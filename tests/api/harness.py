@@ -20,6 +20,7 @@ from api.secrets import ensure_secrets
 from api.services import Services
 from api.settings import Settings
 from api.users.passwords import Cost
+from tests.api.shared_decoders import decoders
 from tests.sandbox_server import Sandbox
 
 PASSWORD = "correct horse battery staple"
@@ -134,7 +135,9 @@ async def running_api(
         "drain_seconds": 0,
         **settings,
     }
-    app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP, times=times)
+    app = create_app(
+        Settings(_env_file=None, **values), password_cost=CHEAP, times=times, decoders=decoders()
+    )
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(

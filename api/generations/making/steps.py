@@ -132,6 +132,7 @@ class Steps:
         fault_point("submitting")
         began = time.monotonic()
         self._wake.ring(f"generation:{row.id}")
+        self._media.expect_file()
         try:
             with self._credit.asking():
                 answer = await (

@@ -14,6 +14,7 @@ from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore
 from api.media.service import MediaService
+from tests.api.shared_decoders import decoders
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -39,8 +40,9 @@ def store_in(folder: Path, url: str | None = None, installation: str = "one") ->
 
 
 def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
+    space = DiskSpace([folder], 0)
     return MediaService(
-        db, store_in(folder), DiskSpace([folder], 0), signing_key="k" * 32, fetcher=fetcher
+        db, store_in(folder), space, decoders(), signing_key="k" * 32, fetcher=fetcher
     )
 
 

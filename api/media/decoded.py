@@ -1,0 +1,46 @@
+"""Results of looking into files. No module here loads a decoder."""
+
+from dataclasses import dataclass
+
+from api.media.file_types import PictureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """WebP."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file, its size as shown, and its thumbnail; without both when it could not be decoded."""
+
+    data: bytes
+    kind: PictureKind
+    width: int | None
+    height: int | None
+    thumbnail: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """`width` and `height` as shown; no thumbnail where the frames cannot be decoded, and nothing
+    at all where no decoder survives the file."""
+
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    thumbnail: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """Type and size of a smaller copy."""
+
+    content_type: str
+    extension: str
+    width: int
+    height: int

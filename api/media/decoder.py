@@ -1,0 +1,146 @@
+"""The decoder: a program that looks into files from outside, one after another.
+
+`python -m api.media.decoder SOCKET PARENT MEMORY`. It reads jobs from the inherited socket and
+writes answers: for each a message of JSON, then bytes. It may use so much memory, is the first to
+go when the machine has none left, and ends with the process that started it.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from api import malloc
+from api.errors import DomainError, TooLarge
+from api.media import pictures, transcode, videos
+from api.media.decoded import Clip, Picture, Thumbnail
+
+FILE_MAX = 1_000_000_000
+"""Bytes of a file that is written here."""
+_PR_SET_PDEATHSIG = 1
+_STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that reach all processes of a group or a container. The process that asks still wants its
+answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Facts as JSON has them, the bytes of a written file, and those of a thumbnail."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    data: bytes = b""
+    thumbnail: bytes = b""
+
+
+def _of_picture(found: Picture, given: bytes) -> Answer:
+    small, data = found.thumbnail, b"" if found.data is given else found.data
+    facts = {"kind": found.kind.name, "width": found.width, "height": found.height}
+    return Answer(facts | _size(small), data, small.data if small else b"")
+
+
+def _of_clip(found: Clip) -> Answer:
+    small = found.thumbnail
+    facts = {"width": found.width, "height": found.height, "duration_ms": found.duration_ms}
+    return Answer(facts | _size(small), thumbnail=small.data if small else b"")
+
+
+def _size(thumbnail: Thumbnail | None) -> dict[str, Any]:
+    return {"thumbnail": [thumbnail.width, thumbnail.height] if thumbnail else None}
+
+
+def _shrink_picture(source: Path, target: Path, most: int, *, large: bool) -> Answer:
+    data, shrunk = transcode.shrink_picture(source.read_bytes(), most, large=large)
+    target.write_bytes(data)
+    return Answer(asdict(shrunk))
+
+
+def _to_mp4(job: dict[str, Any]) -> Answer:
+    transcode.to_mp4(Path(job["source"]), job["container"], Path(job["target"]))
+    return Answer()
+
+
+WORK: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
+    "nothing": lambda job, data: Answer(),
+    "made_picture": lambda job, data: _of_picture(
+        pictures.made_picture(data, large=job["large"]), data
+    ),
+    "undecoded_picture": lambda job, data: _of_picture(pictures.undecoded_picture(data), data),
+    "clean_picture": lambda job, data: _of_picture(
+        pictures.clean_picture(data, large=job["large"]), data
+    ),
+    "shrink_picture": lambda job, data: _shrink_picture(
+        Path(job["source"]), Path(job["target"]), job["most"], large=job["large"]
+    ),
+    "read_clip": lambda job, data: _of_clip(
+        videos.read_clip(Path(job["source"]), poster=job["poster"])
+    ),
+    "shrink_video": lambda job, data: Answer(
+        asdict(transcode.shrink_video(Path(job["source"]), Path(job["target"]), job["most"]))
+    ),
+    "to_mp4": lambda job, data: _to_mp4(job),
+}
+
+
+def answer(job: dict[str, Any], data: bytes) -> Answer:
+    """Do a job. A refusal is an answer, too."""
+    try:
+        return WORK[job["work"]](job, data)
+    except pictures.LargePicture:
+        return Answer({"is_large": True})
+    except MemoryError:
+        return _refusal(TooLarge("memory_short"))
+    except DomainError as error:
+        return _refusal(error)
+
+
+def _refusal(error: DomainError) -> Answer:
+    return Answer({"error": error.code, "reason": error.reason, "params": error.params})
+
+
+def _resident() -> int:
+    """Return the bytes of memory in use."""
+    with suppress(OSError):  # Linux only
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
+    return 0
+
+
+def _limit(parent: int, memory: int) -> None:
+    for number in _STOPPED_BY:
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no picture of anybody in a core file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def main() -> None:
+    descriptor, parent, memory = (int(each) for each in sys.argv[1:])
+    malloc.give_back()
+    _limit(parent, memory)
+    with Connection(descriptor) as connection, suppress(EOFError, BrokenPipeError):
+        while True:
+            job, data = json.loads(connection.recv_bytes()), connection.recv_bytes()
+            made = answer(job, data)
+            del data
+            connection.send_bytes(json.dumps(made.facts | {"resident": _resident()}).encode())
+            connection.send_bytes(made.data)
+            connection.send_bytes(made.thumbnail)
+            del made
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Decoders of files from outside, in processes of their own.
+
+No file can grow or end this process, and its memory never holds pixels. A file that ends its
+decoder, or takes too long, is looked at no more than twice.
+"""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Literal
+
+from structlog import get_logger
+
+from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
+from api.media import file_types
+from api.media.decoded import Clip, Picture, Shrunk, Thumbnail
+from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Found, Unwanted
+
+log = get_logger("decoders")
+
+KINDS = {kind.name: kind for kind in file_types.PICTURES}
+ASK_AGAIN = 5.0
+"""Seconds after which to ask again for what the end of this process stopped."""
+TRIES = 2
+"""A decoder may also end because the machine has no memory left, which is not the file's fault."""
+
+Count = Callable[[Failure | Literal["memory_short"]], None]
+"""Counts files that were too much for a decoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of each decoder. `memory` in bytes: a photo of 108 megapixels takes up to 550 MB. A decoder
+    is replaced after so many `jobs`, when it keeps more than `kept` bytes, and after `idle`
+    seconds. `look` and `convert` are the seconds for a file."""
+
+    memory: int = 1_000_000_000
+    kept: int = 150_000_000
+    jobs: int = 1000
+    idle: float = 300.0
+    look: float = 60.0
+    convert: float = 1800.0
+
+
+LIMITS = Limits()
+QUICK, LARGE, LONG = 2, 1, 2
+"""Files at a time: usual ones, large pictures, and conversions, which take minutes. So a slow file
+keeps no other waiting for long, and the memory of all is bounded."""
+
+
+class _Lane:
+    """Threads that ask a decoder each, in turn. Processes of a lane with `keeps` go on to the next
+    job."""
+
+    def __init__(
+        self, name: str, threads: int, limits: Limits, count: Count, *, keeps: bool = False
+    ) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"decoders-{name}")
+        self._limits = limits
+        self._count = count
+        self._keeps = keeps
+        self._idle: list[DecoderProcess] = []
+        self._lock = Lock()
+        self._closing = Event()
+
+    def submit(
+        self, job: dict[str, Any], data: bytes, seconds: float, stop: Event
+    ) -> asyncio.Future[Found]:
+        context = contextvars.copy_context()
+        return asyncio.get_running_loop().run_in_executor(
+            self._threads, context.run, self._run, job, data, seconds, stop
+        )
+
+    def prepare(self) -> None:
+        """Have a decoder ready soon, unless there is one."""
+        if not self._idle and not self._closing.is_set():
+            self._threads.submit(self._run, {"work": "nothing"}, b"", self._limits.look, Event())
+
+    def close(self) -> None:
+        """End all decoders. Jobs under way get a `Conflict`."""
+        self._closing.set()
+        self._threads.shutdown(cancel_futures=True)
+        self.rest(0.0)
+
+    def rest(self, idle: float) -> None:
+        """End the decoders that had nothing to do for so long."""
+        with self._lock:
+            before = time.monotonic() - idle
+            ending = [each for each in self._idle if each.idle_since <= before]
+            self._idle = [each for each in self._idle if each not in ending]
+        for each in ending:
+            each.end()
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the decoders that wait for a job."""
+        return [each.pid for each in self._idle]
+
+    def _run(self, job: dict[str, Any], data: bytes, seconds: float, stop: Event) -> Found:
+        for tries in range(1, TRIES + 1):
+            process = self._take()
+            try:
+                return process.ask(
+                    job, data, seconds, lambda: stop.is_set() or self._closing.is_set()
+                )
+            except Unwanted as error:
+                raise Conflict("server_stopped", retry_after=ASK_AGAIN) from error
+            except DecoderFailed as error:
+                failed = error
+                self._count(error.how)
+                about = {"work": job["work"], "how": error.how, "detail": error.detail}
+                log.warning("decoder_failed", **about, bytes=len(data), tries=tries)
+            except DomainError as error:
+                if error.reason == "memory_short":
+                    self._count("memory_short")
+                    log.warning("decoder_out_of_memory", work=job["work"], bytes=len(data))
+                raise
+            finally:
+                self._put_back(process)
+            if failed.how == "timed_out":
+                break
+        raise failed
+
+    def _take(self) -> DecoderProcess:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return DecoderProcess(self._limits.memory)
+
+    def _put_back(self, process: DecoderProcess) -> None:
+        if process.has_ended:
+            return
+        limits = self._limits
+        if self._keeps and process.jobs < limits.jobs and process.resident <= limits.kept:
+            with self._lock:
+                self._idle.append(process)
+        else:
+            process.end()
+
+
+class Decoders:
+    """One for each process. All may raise `TooLarge` with the reason `memory_short`, and `Conflict`
+    when this process ends."""
+
+    def __init__(self, count: Count = lambda how: None, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self.quick = _Lane("quick", QUICK, limits, count, keeps=True)
+        self._large = _Lane("large", LARGE, limits, count)
+        self._long = _Lane("long", LONG, limits, count)
+
+    def close(self) -> None:
+        """End all decoders, and wait for that."""
+        for lane in (self.quick, self._large, self._long):
+            lane.close()
+
+    def prepare(self) -> None:
+        """Have a decoder ready for a file that will come soon."""
+        self.quick.prepare()
+
+    async def rest(self) -> None:
+        """End the decoders that had nothing to do for a while."""
+        await asyncio.to_thread(self.quick.rest, self._limits.idle)
+
+    async def made_picture(self, data: bytes) -> Picture:
+        """Read a provider's picture. Formats that chats and browsers show stay as they are, also
+        when they cannot be decoded; others are written anew as PNG or JPEG. Raises
+        `UnsupportedMedia` with the reason `cut_short` or `unusable_image`."""
+        try:
+            return _picture(await self._look_at_picture("made_picture", data), data)
+        except DecoderFailed:
+            try:
+                return _picture(await self._quick({"work": "undecoded_picture"}, data), data)
+            except DecoderFailed as error:
+                kind = file_types.picture_kind(data[: file_types.HEAD])
+                if kind is None or not kind.browsers:
+                    raise UnsupportedMedia("unusable_image") from error
+                return Picture(data, kind, None, None, None)
+
+    async def clean_picture(self, data: bytes) -> Picture:
+        """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises
+        `UnsupportedMedia`, `TooLarge`."""
+        try:
+            return _picture(await self._look_at_picture("clean_picture", data), data)
+        except DecoderFailed as error:
+            kind = file_types.picture_kind(data[: file_types.HEAD])
+            if kind is None:
+                raise UnsupportedMedia("image_unreadable") from error
+            raise UnsupportedMedia("image_damaged", format=kind.extension.upper()) from error
+
+    async def read_clip(self, path: Path) -> Clip:
+        """Read size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason
+        `cut_short` or `unusable_video`."""
+        job = {"work": "read_clip", **_paths(source=path)}
+        try:
+            return _clip(await self._quick({**job, "poster": True}))
+        except DecoderFailed:
+            try:
+                return _clip(await self._quick({**job, "poster": False}))
+            except DecoderFailed:
+                return Clip(None, None, None, None)
+
+    async def shrink_picture(self, source: Path, target: Path, most: int) -> Shrunk:
+        """Write a picture of at most `most` bytes to `target`. Raises `TooLarge` when nothing
+        helps, and `UnsupportedMedia`."""
+        paths = _paths(source=source, target=target)
+        try:
+            found = await self._look_at_picture("shrink_picture", b"", **paths, most=most)
+        except DecoderFailed as error:
+            raise _not_made(source) from error
+        return _shrunk(found)
+
+    async def shrink_video(self, source: Path, target: Path, most: int, stop: Event) -> Shrunk:
+        """Write an MP4 of at most `most` bytes to `target`. Raises `TooLarge` when it is too long
+        for that, `UnsupportedMedia`, and `Conflict` after `stop`."""
+        paths = _paths(source=source, target=target)
+        try:
+            found = await self._convert("shrink_video", stop, **paths, most=most)
+        except DecoderFailed as error:
+            raise _not_made(source) from error
+        return _shrunk(found)
+
+    async def to_mp4(self, source: Path, container: str, target: Path, stop: Event) -> None:
+        """Write an MP4 of another video. `container`: FFmpeg's name. Raises `UnsupportedMedia` with
+        the reason `cut_short` or `unusable_video`, and `Conflict` after `stop`."""
+        paths = _paths(source=source, target=target)
+        try:
+            await self._convert("to_mp4", stop, **paths, container=container)
+        except DecoderFailed as error:
+            raise UnsupportedMedia("unusable_video") from error
+
+    async def _look_at_picture(self, work: str, data: bytes, **about: Any) -> Found:
+        job = {"work": work, **about}
+        found = await self._quick({**job, "large": False}, data)
+        if "is_large" not in found.facts:
+            return found
+        return await self._large.submit({**job, "large": True}, data, self._limits.look, Event())
+
+    async def _quick(self, job: dict[str, Any], data: bytes = b"") -> Found:
+        return await self.quick.submit(job, data, self._limits.look, Event())
+
+    async def _convert(self, work: str, stop: Event, **about: Any) -> Found:
+        return await self._long.submit({"work": work, **about}, b"", self._limits.convert, stop)
+
+
+def _paths(**paths: Path) -> dict[str, str]:
+    return {name: str(path.absolute()) for name, path in paths.items()}
+
+
+def _picture(found: Found, given: bytes) -> Picture:
+    facts = found.facts
+    size = facts["width"], facts["height"]
+    return Picture(found.data or given, KINDS[facts["kind"]], *size, _thumbnail(found))
+
+
+def _clip(found: Found) -> Clip:
+    facts = found.facts
+    return Clip(facts["width"], facts["height"], facts["duration_ms"], _thumbnail(found))
+
+
+def _thumbnail(found: Found) -> Thumbnail | None:
+    size = found.facts["thumbnail"]
+    return Thumbnail(found.thumbnail, *size) if size else None
+
+
+def _shrunk(found: Found) -> Shrunk:
+    facts = found.facts
+    return Shrunk(facts["content_type"], facts["extension"], facts["width"], facts["height"])
+
+
+def _not_made(source: Path) -> TooLarge:
+    return TooLarge("copy_not_made", megabytes=f"{source.stat().st_size / 1_000_000:.1f}")
