@@ -1,6 +1,7 @@
 """Results of looking into files. No module here loads a decoder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from api.media.file_types import PictureKind
 
@@ -44,3 +45,13 @@ class Shrunk:
     extension: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A decoder's answer: facts as JSON has them, the bytes of a written file, and those of a
+    thumbnail."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    data: bytes = b""
+    thumbnail: bytes = b""

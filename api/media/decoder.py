@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from api import malloc
 from api.errors import DomainError, TooLarge
 from api.media import pictures, transcode, videos
-from api.media.decoded import Clip, Picture, Thumbnail
+from api.media.decoded import Clip, Finding, Picture, Thumbnail
 
 FILE_MAX = 1_000_000_000
 """Bytes of a file that is written here."""
@@ -31,44 +31,35 @@ _STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Facts as JSON has them, the bytes of a written file, and those of a thumbnail."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    data: bytes = b""
-    thumbnail: bytes = b""
-
-
-def _of_picture(found: Picture, given: bytes) -> Answer:
+def _of_picture(found: Picture, given: bytes) -> Finding:
     small, data = found.thumbnail, b"" if found.data is given else found.data
     facts = {"kind": found.kind.name, "width": found.width, "height": found.height}
-    return Answer(facts | _size(small), data, small.data if small else b"")
+    return Finding(facts | _size(small), data, small.data if small else b"")
 
 
-def _of_clip(found: Clip) -> Answer:
+def _of_clip(found: Clip) -> Finding:
     small = found.thumbnail
     facts = {"width": found.width, "height": found.height, "duration_ms": found.duration_ms}
-    return Answer(facts | _size(small), thumbnail=small.data if small else b"")
+    return Finding(facts | _size(small), thumbnail=small.data if small else b"")
 
 
 def _size(thumbnail: Thumbnail | None) -> dict[str, Any]:
     return {"thumbnail": [thumbnail.width, thumbnail.height] if thumbnail else None}
 
 
-def _shrink_picture(source: Path, target: Path, most: int, *, large: bool) -> Answer:
+def _shrink_picture(source: Path, target: Path, most: int, *, large: bool) -> Finding:
     data, shrunk = transcode.shrink_picture(source.read_bytes(), most, large=large)
     target.write_bytes(data)
-    return Answer(asdict(shrunk))
+    return Finding(asdict(shrunk))
 
 
-def _to_mp4(job: dict[str, Any]) -> Answer:
+def _to_mp4(job: dict[str, Any]) -> Finding:
     transcode.to_mp4(Path(job["source"]), job["container"], Path(job["target"]))
-    return Answer()
+    return Finding()
 
 
-WORK: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
-    "nothing": lambda job, data: Answer(),
+WORK: dict[str, Callable[[dict[str, Any], bytes], Finding]] = {
+    "nothing": lambda job, data: Finding(),
     "made_picture": lambda job, data: _of_picture(
         pictures.made_picture(data, large=job["large"]), data
     ),
@@ -82,27 +73,27 @@ WORK: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
     "read_clip": lambda job, data: _of_clip(
         videos.read_clip(Path(job["source"]), poster=job["poster"])
     ),
-    "shrink_video": lambda job, data: Answer(
+    "shrink_video": lambda job, data: Finding(
         asdict(transcode.shrink_video(Path(job["source"]), Path(job["target"]), job["most"]))
     ),
     "to_mp4": lambda job, data: _to_mp4(job),
 }
 
 
-def answer(job: dict[str, Any], data: bytes) -> Answer:
+def answer(job: dict[str, Any], data: bytes) -> Finding:
     """Do a job. A refusal is an answer, too."""
     try:
         return WORK[job["work"]](job, data)
     except pictures.LargePicture:
-        return Answer({"is_large": True})
+        return Finding({"is_large": True})
     except MemoryError:
         return _refusal(TooLarge("memory_short"))
     except DomainError as error:
         return _refusal(error)
 
 
-def _refusal(error: DomainError) -> Answer:
-    return Answer({"error": error.code, "reason": error.reason, "params": error.params})
+def _refusal(error: DomainError) -> Finding:
+    return Finding({"error": error.code, "reason": error.reason, "params": error.params})
 
 
 def _resident() -> int:

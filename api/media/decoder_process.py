@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from json import dumps, loads
 from multiprocessing import Pipe
 from pathlib import Path
@@ -14,6 +13,7 @@ from signal import Signals
 from typing import Any, Literal
 
 from api.errors import BY_CODE, DomainError, kept_error
+from api.media.decoded import Finding
 
 ROOT = Path(__file__).parents[2]
 LOOK = 0.1
@@ -34,16 +34,6 @@ class DecoderFailed(Exception):
 
 class Unwanted(Exception):
     """Nobody wants the answer any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer of a decoder: facts as JSON has them, the bytes of a written file, and those of a
-    thumbnail."""
-
-    facts: dict[str, Any]
-    data: bytes
-    thumbnail: bytes
 
 
 class DecoderProcess:
@@ -69,7 +59,7 @@ class DecoderProcess:
 
     def ask(
         self, job: dict[str, Any], data: bytes, seconds: float, unwanted: Callable[[], bool]
-    ) -> Found:
+    ) -> Finding:
         """Do a job, which may take so many seconds. Raises `DecoderFailed`, `Unwanted`, and the
         domain error that is the answer. After the first two it has ended."""
         try:
@@ -91,7 +81,7 @@ class DecoderProcess:
 
     def _answer(
         self, job: dict[str, Any], data: bytes, seconds: float, unwanted: Callable[[], bool]
-    ) -> Found:
+    ) -> Finding:
         end = time.monotonic() + seconds
         self._ours.send_bytes(dumps(job).encode())
         self._ours.send_bytes(data)
@@ -101,7 +91,7 @@ class DecoderProcess:
             if time.monotonic() > end:
                 raise DecoderFailed("timed_out", f"{seconds:g} s")
         facts = loads(self._ours.recv_bytes())
-        return Found(facts, self._ours.recv_bytes(), self._ours.recv_bytes())
+        return Finding(facts, self._ours.recv_bytes(), self._ours.recv_bytes())
 
     @property
     def has_ended(self) -> bool:

@@ -18,8 +18,8 @@ from structlog import get_logger
 
 from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
 from api.media import file_types
-from api.media.decoded import Clip, Picture, Shrunk, Thumbnail
-from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Found, Unwanted
+from api.media.decoded import Clip, Finding, Picture, Shrunk, Thumbnail
+from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Unwanted
 
 log = get_logger("decoders")
 
@@ -34,7 +34,7 @@ Count = Callable[[Failure | Literal["memory_short"]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecoderLimits:
     """Of each decoder. `memory` in bytes: a photo of 108 megapixels takes up to 550 MB. A decoder
     is replaced after so many `jobs`, when it keeps more than `kept` bytes, and after `idle`
     seconds. `look` and `convert` are the seconds for a file."""
@@ -43,11 +43,11 @@ class Limits:
     kept: int = 150_000_000
     jobs: int = 1000
     idle: float = 300.0
-    look: float = 60.0
+    look: float = 120.0
     convert: float = 1800.0
 
 
-LIMITS = Limits()
+LIMITS = DecoderLimits()
 QUICK, LARGE, LONG = 2, 1, 2
 """Files at a time: usual ones, large pictures, and conversions, which take minutes. So a slow file
 keeps no other waiting for long, and the memory of all is bounded."""
@@ -58,7 +58,7 @@ class _Lane:
     job."""
 
     def __init__(
-        self, name: str, threads: int, limits: Limits, count: Count, *, keeps: bool = False
+        self, name: str, threads: int, limits: DecoderLimits, count: Count, *, keeps: bool = False
     ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"decoders-{name}")
         self._limits = limits
@@ -70,7 +70,7 @@ class _Lane:
 
     def submit(
         self, job: dict[str, Any], data: bytes, seconds: float, stop: Event
-    ) -> asyncio.Future[Found]:
+    ) -> asyncio.Future[Finding]:
         context = contextvars.copy_context()
         return asyncio.get_running_loop().run_in_executor(
             self._threads, context.run, self._run, job, data, seconds, stop
@@ -101,7 +101,7 @@ class _Lane:
         """The ids of the decoders that wait for a job."""
         return [each.pid for each in self._idle]
 
-    def _run(self, job: dict[str, Any], data: bytes, seconds: float, stop: Event) -> Found:
+    def _run(self, job: dict[str, Any], data: bytes, seconds: float, stop: Event) -> Finding:
         for tries in range(1, TRIES + 1):
             process = self._take()
             try:
@@ -147,7 +147,7 @@ class Decoders:
     """One for each process. All may raise `TooLarge` with the reason `memory_short`, and `Conflict`
     when this process ends."""
 
-    def __init__(self, count: Count = lambda how: None, limits: Limits = LIMITS) -> None:
+    def __init__(self, count: Count = lambda how: None, limits: DecoderLimits = LIMITS) -> None:
         self._limits = limits
         self.quick = _Lane("quick", QUICK, limits, count, keeps=True)
         self._large = _Lane("large", LARGE, limits, count)
@@ -233,17 +233,17 @@ class Decoders:
         except DecoderFailed as error:
             raise UnsupportedMedia("unusable_video") from error
 
-    async def _look_at_picture(self, work: str, data: bytes, **about: Any) -> Found:
+    async def _look_at_picture(self, work: str, data: bytes, **about: Any) -> Finding:
         job = {"work": work, **about}
         found = await self._quick({**job, "large": False}, data)
         if "is_large" not in found.facts:
             return found
         return await self._large.submit({**job, "large": True}, data, self._limits.look, Event())
 
-    async def _quick(self, job: dict[str, Any], data: bytes = b"") -> Found:
+    async def _quick(self, job: dict[str, Any], data: bytes = b"") -> Finding:
         return await self.quick.submit(job, data, self._limits.look, Event())
 
-    async def _convert(self, work: str, stop: Event, **about: Any) -> Found:
+    async def _convert(self, work: str, stop: Event, **about: Any) -> Finding:
         return await self._long.submit({"work": work, **about}, b"", self._limits.convert, stop)
 
 
@@ -251,23 +251,23 @@ def _paths(**paths: Path) -> dict[str, str]:
     return {name: str(path.absolute()) for name, path in paths.items()}
 
 
-def _picture(found: Found, given: bytes) -> Picture:
+def _picture(found: Finding, given: bytes) -> Picture:
     facts = found.facts
     size = facts["width"], facts["height"]
     return Picture(found.data or given, KINDS[facts["kind"]], *size, _thumbnail(found))
 
 
-def _clip(found: Found) -> Clip:
+def _clip(found: Finding) -> Clip:
     facts = found.facts
     return Clip(facts["width"], facts["height"], facts["duration_ms"], _thumbnail(found))
 
 
-def _thumbnail(found: Found) -> Thumbnail | None:
+def _thumbnail(found: Finding) -> Thumbnail | None:
     size = found.facts["thumbnail"]
     return Thumbnail(found.thumbnail, *size) if size else None
 
 
-def _shrunk(found: Found) -> Shrunk:
+def _shrunk(found: Finding) -> Shrunk:
     facts = found.facts
     return Shrunk(facts["content_type"], facts["extension"], facts["width"], facts["height"])
 

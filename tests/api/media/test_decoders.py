@@ -23,7 +23,7 @@ from prometheus_client import generate_latest
 from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
 from api.media import pictures, videos
 from api.media.decoded import Clip, Picture
-from api.media.decoders import LIMITS, Decoders, Limits
+from api.media.decoders import LIMITS, Decoders, DecoderLimits
 from api.metrics import Metrics
 from tests.api.media.samples import CASES, case, clip, picture
 from tests.processes import wait_gone
@@ -41,7 +41,7 @@ def counted() -> list[str]:
 def make(counted: list[str]) -> Iterator[Make]:
     made: list[Decoders] = []
 
-    def one(limits: Limits = LIMITS) -> Decoders:
+    def one(limits: DecoderLimits = LIMITS) -> Decoders:
         made.append(Decoders(counted.append, limits))
         return made[-1]
 
@@ -253,9 +253,9 @@ async def test_a_conversion_that_fails_says_why(make: Make, endless: Path, tmp_p
         assert refused.value.reason == reason
 
 
-@pytest.mark.parametrize("limits", [Limits(jobs=1), Limits(kept=1)])
+@pytest.mark.parametrize("limits", [DecoderLimits(jobs=1), DecoderLimits(kept=1)])
 async def test_a_decoder_is_replaced_after_its_jobs_or_when_it_keeps_much(
-    make: Make, limits: Limits, before: frozenset[int]
+    make: Make, limits: DecoderLimits, before: frozenset[int]
 ) -> None:
     decoders = make(limits)
     await decoders.made_picture(picture())
