@@ -23,7 +23,7 @@ from prometheus_client import generate_latest
 from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
 from api.media import pictures, videos
 from api.media.decoded import Clip, Picture
-from api.media.decoders import LIMITS, Decoders, DecoderLimits
+from api.media.decoders import LIMITS, DecoderLimits, Decoders
 from api.metrics import Metrics
 from tests.api.media.samples import CASES, case, clip, picture
 from tests.processes import wait_gone
