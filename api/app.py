@@ -12,6 +12,7 @@ from api import health, internal_routes
 from api import metrics as metrics_routes
 from api.admin import routes as admin_routes
 from api.auth import routes as auth_routes
+from api.bots import routes as bot_routes
 from api.budget import routes as budget_routes
 from api.catalog import routes as catalog_routes
 from api.deliveries import admin_routes as delivery_admin_routes
@@ -44,6 +45,7 @@ ROUTES = (
     auth_routes,
     user_routes,
     link_routes,
+    bot_routes,
     catalog_routes,
     gallery_routes,
     generation_routes,

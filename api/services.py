@@ -21,6 +21,7 @@ from api.auth.recovery import Recovery
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
 from api.background import Background
+from api.bots.service import BotProcesses, BotUpdates
 from api.budget.anonymiser import Anonymiser
 from api.budget.service import BudgetService
 from api.budget.spending import Spending
@@ -159,6 +160,8 @@ class Services:
             chat_signup=settings.chat_signup,
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
+        self.bot_processes = BotProcesses(db, self.leases)
+        self.bot_updates = BotUpdates(db)
         self.shell = Shell(db, self.users)
         self.spending = Spending(db, self.users.names)
 
@@ -303,6 +306,7 @@ def _keep_up(services: Services) -> None:
     duty("models", services.catalog.keep_fresh, least=RETRY_FIRST)
     duty("text-holds", services.text.sweep)
     duty("purge", services.admin.keep_purged)
+    duty("bot-purge", services.bot_processes.keep_purged)
     duty("books", services.budget.keep_compared)
     duty("deliveries", services.deliveries.expire)
     duty("broadcasts", services.broadcasts.keep_fed)

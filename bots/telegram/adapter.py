@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +22,7 @@ from bots.telegram.answer_chat import AnswerChat, PressChat, PrivateAnswerChat
 from bots.telegram.calls import Retrying
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
-from bots.telegram.kept_updates import KeptUpdate, UpdateFiles
+from bots.telegram.kept_updates import KeptUpdate, KeptUpdates
 from bots.telegram.registration import register
 from bots.telegram.webhook import Webhook
 from client.proxies import proxy_of
@@ -85,14 +84,25 @@ def make_bot(token: str, api_url: str) -> Bot:
     )
 
 
-class TelegramBot:
-    """`chat` may be used once `connect` has returned. `folder` keeps updates until they are
-    answered."""
+class Superseded(Exception):
+    """Telegram says that another process takes this bot's updates, and it is one of ours."""
 
-    def __init__(self, bot: Bot, answer: Answer, folder: Path | None = None) -> None:
+
+class TelegramBot:
+    """`chat` may be used once `connect` has returned. `kept` keeps updates until they are answered.
+    `superseded` tells whether another process may have become the one that takes updates."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        answer: Answer,
+        kept: KeptUpdates | None = None,
+        superseded: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.bot = bot
-        bot_id = bot.token.partition(":")[0]
-        self._files = UpdateFiles(None if folder is None else folder / bot_id)
+        self._kept = kept or KeptUpdates(None)
+        self._superseded = superseded
+        self._resumed = False
         self.chat = TelegramChat(bot)
         self._answer = answer
         self._albums = Albums(self._answer_messages)
@@ -105,27 +115,39 @@ class TelegramBot:
         self._registering: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Learn the bot's name, trying for ever; its commands are registered while it works
-        already. Raises `TokenRefused`."""
+        """Learn the bot's name, trying for ever. Raises `TokenRefused`."""
         await self._retrying.until_done(self.bot.initialize)
         log.info("telegram_connected", username=self.bot.username)
-        self._registering = asyncio.create_task(Retrying().until_done(lambda: register(self.bot)))
+
+    def introduce(self) -> None:
+        """Register commands and introduction, once, while it works already."""
+        if self._registering is None:
+            registering = Retrying().until_done(lambda: register(self.bot))
+            self._registering = asyncio.create_task(registering)
 
     async def poll(self) -> None:
-        """Take updates until cancelled. Raises `TokenRefused`."""
+        """Take updates until cancelled. Raises `TokenRefused`, `Superseded`."""
         self._polled = True
         await self.resume()
         await self._retrying.until_done(self.bot.delete_webhook)
         while True:
             await self._retrying.until_done(self._take_updates)
 
-    async def listen(self, public_url: str, listen: tuple[str, int]) -> None:
-        """Have updates brought until cancelled. Raises `TokenRefused`, `WebhookRefused`,
+    async def listen(
+        self,
+        public_url: str,
+        listen: tuple[str, int],
+        my_turn: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Have updates brought until cancelled. Of several processes, each of which listens, the
+        one whose turn it is tells Telegram. Raises `TokenRefused`, `WebhookRefused`,
         `PortTaken`."""
         webhook = Webhook(self.bot, public_url, listen, self.take)
         try:
             await self.resume()
             await webhook.open()
+            if my_turn is not None:
+                await my_turn()
             await self._retrying.until_done(lambda: webhook.announce(UPDATES))
             await asyncio.Event().wait()
         finally:
@@ -144,43 +166,69 @@ class TelegramBot:
         except Conflict as error:
             if "webhook" in error.message:
                 await self.bot.delete_webhook()
+            elif self._superseded():
+                raise Superseded from None
             raise
-        for raw in updates:
-            await self.take(raw)
-            self._offset = raw["update_id"] + 1
+        await self.take(*updates)
+        if updates:
+            self._offset = updates[-1]["update_id"] + 1
 
     async def resume(self) -> None:
-        """Begin with the updates that an earlier process had taken and not finished."""
-        left = self._files.left()
+        """Begin, once, with the updates that an earlier process of this machine had taken and not
+        finished."""
+        if not self._resumed:
+            self._resumed = True
+            await self._begin_again(self._kept.left())
+
+    async def adopt(self) -> None:
+        """Begin with the updates that processes left that are gone. Raises `ApiError`."""
+        await self._begin_again(await self._kept.orphans())
+
+    async def _begin_again(self, left: list[KeptUpdate]) -> None:
         if left:
             log.info("updates_resumed", count=len(left))
         for kept in left:
-            await self.take(kept.raw, kept)
+            update = self._read(kept.raw)
+            if update is None:
+                await kept.done()
+            elif update.update_id in self._seen:
+                kept.forget_file()  # begun already: it was kept in both places
+            else:
+                await self._begin(update, kept)
 
-    async def take(self, raw: Any, kept: KeptUpdate | None = None) -> None:
-        """Begin to answer an update, as Telegram wrote it, when there is room for one more. From
-        then on a kill does not lose it. `kept`: its file, if it has one already."""
+    async def take(self, *raws: Any) -> None:
+        """Begin to answer updates, as Telegram wrote them, each when there is room for one more.
+        Those that another process has taken are left to it. From then on a kill loses none."""
+        read = [(self._read(raw), raw) for raw in raws]
+        new = {
+            one.update_id: (one, raw)
+            for one, raw in read
+            if one is not None and one.update_id not in self._seen
+        }
+        if new:
+            for kept in await self._kept.keep([raw for _, raw in new.values()]):
+                await self._begin(new[kept.update_id][0], kept)
+
+    def _read(self, raw: Any) -> Update | None:
         try:
-            update = Update.de_json(raw, self.bot)
+            return Update.de_json(raw, self.bot)
         except (TypeError, ValueError, LookupError, AttributeError):
             log.exception("update_not_understood")
-            if kept is not None:
-                kept.done()
-            return
+            return None
+
+    async def _begin(self, update: Update, kept: KeptUpdate) -> None:
         await self._slots.acquire()
         if update.update_id in self._seen:
             self._slots.release()
             return
         self._seen[update.update_id] = None
-        if kept is None:
-            kept = await self._files.keep(raw)
         self._start(self._handle(update, kept)).add_done_callback(lambda _: self._slots.release())
 
     async def drain(self) -> None:
         """Let running answers end, for a moment, and tell Telegram the updates that are done. Call
         it after `poll` or `listen`."""
         self._albums.close()
-        confirming = asyncio.create_task(self._confirm())
+        confirming = asyncio.create_task(self.confirm())
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
             for task in late:
@@ -189,6 +237,7 @@ class TelegramBot:
                 log.warning("answers_cut_by_stop", count=len(late))
                 await asyncio.wait(late)
         await confirming
+        await self._kept.close()
 
     async def close(self) -> None:
         if self._registering is not None:
@@ -196,11 +245,12 @@ class TelegramBot:
             await asyncio.wait({self._registering})
         await self.bot.shutdown()
 
-    async def _confirm(self) -> None:
-        """Tell Telegram the offset: otherwise the last updates would come again at the next
-        start."""
+    async def confirm(self) -> None:
+        """Tell Telegram the offset, once polling is over: otherwise the last updates would come
+        again at the next start."""
         if not self._polled:
             return
+        self._polled = False
         with suppress(TelegramError, TimeoutError):
             async with asyncio.timeout(CONFIRM_SECONDS):
                 await self.bot.get_updates(offset=self._offset, timeout=0, limit=1)
@@ -228,7 +278,7 @@ class TelegramBot:
             raise
         except Exception:
             log.exception("update_broke", update_id=update.update_id)
-        kept.done()
+        await kept.done()
 
     async def _answer_messages(self, messages: list[Message], kept: KeptUpdate) -> None:
         inbound = from_messages(messages, kept.update_id, self.bot)

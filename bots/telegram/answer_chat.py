@@ -52,7 +52,7 @@ class AnswerChat:
         shown = await self._shown_before(to, reply) if replacing is None and self._before else None
         if shown is None:
             shown = await self._show(to, reply, replacing)
-        self._note(replacing, shown)
+        await self._note(replacing, shown)
         return shown
 
     async def _show(
@@ -71,14 +71,13 @@ class AnswerChat:
                 raise
         return None
 
-    def _note(self, replacing: ShownMessages | None, shown: ShownMessages) -> None:
+    async def _note(self, replacing: ShownMessages | None, shown: ShownMessages) -> None:
         ids = list(shown.message_ids)
         if not ids or ids in self._now:
             return
         old = None if replacing is None else list(replacing.message_ids)
         self._now = [one for one in self._now if one != old] + [ids]
-        self._kept.shown = self._now + self._before
-        self._kept.save()
+        await self._kept.note(self._now + self._before)
 
 
 class PrivateAnswerChat(AnswerChat):

@@ -1,22 +1,25 @@
-"""Updates that are not answered yet, one file each.
+"""Updates that are not answered yet: at the api, and in a file each while the api is away.
 
 Telegram forgets an update as soon as the next ones are asked for. An update that a stop, a kill or
-a long outage has left is answered by the next start; its id is the key of everything that it asks
-for. Telegram's offset alone could not do it: held at the oldest unfinished update, it lets at most
-a hundred newer ones in, brings answered updates once more after a kill, and a webhook has none.
+a long outage has left is answered by the next start, or by another process; its id is the key of
+everything that it asks for. Telegram's offset alone could not do it: held at the oldest unfinished
+update, it lets at most a hundred newer ones in, brings answered updates once more after a kill, and
+a webhook has none.
 """
 
 import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from bots.core.updates_at_api import UpdatesAtApi
 
 log = structlog.get_logger()
 
@@ -29,17 +32,26 @@ KILLS_MOST = 5
 @dataclass(slots=True)
 class KeptUpdate:
     """`shown`: the messages of its answer in their order, each by its ids. `kills`: the number of
-    times that the process died over it."""
+    times that a process died over it. `path` is its file, `api` where it is kept or was seen."""
 
     raw: dict[str, Any]
     path: Path | None
     at: float
     shown: list[list[str]] = field(default_factory=list)
     kills: int = 0
+    api: UpdatesAtApi | None = None
 
     @property
     def update_id(self) -> int:
         return int(self.raw["update_id"])
+
+    async def note(self, shown: list[list[str]]) -> None:
+        """Keep the messages of its answer, in which the next process goes on."""
+        self.shown = shown
+        if self.path is not None:
+            self.save()
+        elif self.api is not None:
+            await self.api.shown(self.update_id, shown)
 
     def save(self) -> None:
         """Write the file. On a full disk the update is answered, only a kill would lose it."""
@@ -62,32 +74,91 @@ class KeptUpdate:
         self.kills = -1
         self.save()
 
-    def done(self) -> None:
+    async def done(self) -> None:
+        self.forget_file()
+        if self.api is not None:
+            await self.api.done(self.update_id)
+
+    def forget_file(self) -> None:
         if self.path is not None:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
 
 
-class UpdateFiles:
-    """The files of one bot; with `folder` None there are none."""
+class KeptUpdates:
+    """The unanswered updates of one bot in this process. `folder` is for their files, None for
+    none; files in `left_folders` were left by processes of this machine that are gone."""
 
-    def __init__(self, folder: Path | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        clock: Callable[[], float] = time.time,
+        *,
+        api: UpdatesAtApi | None = None,
+        left_folders: Iterable[Path] = (),
+    ) -> None:
         self._folder = folder
         self._clock = clock
+        self._api = api
+        self._left_folders = tuple(left_folders)
 
-    async def keep(self, raw: dict[str, Any]) -> KeptUpdate:
-        """Write the update's file, so that a kill does not lose it."""
-        path = None if self._folder is None else self._folder / f"{raw['update_id']}.json"
-        kept = KeptUpdate(raw, path, self._clock())
-        await asyncio.to_thread(kept.save)
+    async def keep(self, raws: Sequence[dict[str, Any]]) -> list[KeptUpdate]:
+        """Keep the updates, so that a kill does not lose them, and return those that this process
+        shall answer: another one may have some already."""
+        if self._api is None:
+            return [await self._in_file(raw) for raw in raws]
+        mine, not_kept = await self._api.keep(raws)
+        kept = []
+        for raw in raws:
+            if raw["update_id"] in not_kept:
+                kept.append(await self._in_file(raw))
+            elif raw["update_id"] in mine:
+                kept.append(KeptUpdate(raw, None, self._clock(), api=self._api))
+        return kept
+
+    async def orphans(self) -> list[KeptUpdate]:
+        """Updates at the api that processes left that are gone, and those of this process, the
+        oldest first. Raises `ApiError`."""
+        if self._api is None:
+            return []
+        kept = []
+        for one in await self._api.claim():
+            at = self._clock() - one.age
+            each = KeptUpdate(json.loads(one.raw), None, at, one.shown, one.kills, self._api)
+            if self._given_up(each):
+                await each.done()
+            else:
+                kept.append(each)
         return kept
 
     def left(self) -> list[KeptUpdate]:
-        """Updates that an earlier process did not finish, the oldest first."""
-        if self._folder is None or not self._folder.is_dir():
+        """Updates in files that an earlier process did not finish, the oldest first."""
+        if self._folder is None:
             return []
+        for folder in self._left_folders:
+            self._take_over(folder)
         found = filter(None, map(self._read, self._folder.glob("*.json")))
         return sorted(found, key=lambda kept: kept.update_id)
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.close()
+
+    async def _in_file(self, raw: dict[str, Any]) -> KeptUpdate:
+        """Write the update's file."""
+        path = None if self._folder is None else self._folder / f"{raw['update_id']}.json"
+        kept = KeptUpdate(raw, path, self._clock(), api=self._api)
+        await asyncio.to_thread(kept.save)
+        return kept
+
+    def _take_over(self, folder: Path) -> None:
+        assert self._folder is not None
+        for path in folder.glob("*.json"):
+            try:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.replace(self._folder / path.name)
+            except OSError as error:
+                log.error("update_file_not_moved", name=path.name, reason=str(error))  # noqa: TRY400 - the reason says it all
 
     def _read(self, path: Path) -> KeptUpdate | None:
         try:
@@ -98,16 +169,22 @@ class UpdateFiles:
         try:
             body = json.loads(data)
             kept = KeptUpdate(body["update"], path, body["at"], body["shown"], body["kills"] + 1)
+            kept.api = self._api
         except (ValueError, LookupError, TypeError):
             log.warning("kept_update_unreadable", name=path.name)
             path.unlink(missing_ok=True)
             return None
-        if kept.kills > KILLS_MOST or kept.at < self._clock() - KEPT_SECONDS:
-            log.error("update_given_up", update_id=kept.update_id, kills=kept.kills)
-            kept.done()
+        if self._given_up(kept):
+            kept.forget_file()
             return None
         kept.save()
         return kept
+
+    def _given_up(self, kept: KeptUpdate) -> bool:
+        given_up = kept.kills > KILLS_MOST or kept.at < self._clock() - KEPT_SECONDS
+        if given_up:
+            log.error("update_given_up", update_id=kept.update_id, kills=kept.kills)
+        return given_up
 
 
 def _private(path: str, flags: int) -> int:

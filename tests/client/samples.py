@@ -18,6 +18,7 @@ from client.call import Call
 MODULES = (
     "own_account",
     "admin_accounts",
+    "bots",
     "deliveries",
     "gallery",
     "links",

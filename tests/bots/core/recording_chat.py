@@ -33,7 +33,18 @@ from tests.api.harness import Api
 PLATFORM = "telegram"
 PUBLIC_URL = "https://studio.example.org"
 PATIENCE = 30.0
-OF_A_TEST = ("throttles", "links", "link_codes", "generations", "deliveries", "platform_files")
+OF_A_TEST = (
+    "throttles",
+    "links",
+    "link_codes",
+    "generations",
+    "deliveries",
+    "platform_files",
+    "leases",
+    "bot_processes",
+    "bot_updates",
+    "bot_updates_seen",
+)
 """Tables in which one test would meet what another left; everything else belongs to a user, and
 each test has its own."""
 _USERS = count()

@@ -10,6 +10,7 @@ import pytest
 from bots.core.types import Address, Inbound, Messenger
 from bots.telegram.adapter import Answer, TelegramBot, make_bot
 from bots.telegram.chat import TelegramChat
+from bots.telegram.kept_updates import KeptUpdates
 from tests.fakes.telegram import FakeTelegram, running_telegram
 
 CHAT, GROUP, USER = 1001, -100200300, 77
@@ -62,8 +63,9 @@ class Heard:
 async def polling(
     fake: FakeTelegram, answer: Answer, folder: Path | None = None
 ) -> AsyncIterator[TelegramBot]:
-    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, folder)
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, KeptUpdates(folder))
     await telegram.connect()
+    telegram.introduce()
     task = asyncio.create_task(telegram.poll())
     try:
         yield telegram

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter
-from bots.telegram.kept_updates import KEPT_SECONDS, KILLS_MOST, UpdateFiles
+from bots.telegram.kept_updates import KEPT_SECONDS, KILLS_MOST, KeptUpdates
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.bots.telegram.test_webhook import listening
 from tests.fakes.telegram import FakeTelegram
@@ -144,7 +144,7 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
                 fake.user_says(CHAT, USER, "why?")
             await stuck.next()
     (path,) = files(tmp_path)
-    folder = UpdateFiles(path.parent)
+    folder = KeptUpdates(path.parent)
     for _ in range(KILLS_MOST + 1):
         assert len(folder.left()) == 1
     with capture_logs() as logged:
@@ -155,8 +155,8 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
 
 async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
     now = [1000.0]
-    folder = UpdateFiles(tmp_path, lambda: now[0])
-    await folder.keep({"update_id": 2, "message": {}})
+    folder = KeptUpdates(tmp_path, lambda: now[0])
+    await folder.keep([{"update_id": 2, "message": {}}])
     (tmp_path / "3.json").write_text("no json")
     (tmp_path / "4.json").write_text(json.dumps({"update": {}}))
     assert [kept.update_id for kept in folder.left()] == [2]
@@ -169,12 +169,12 @@ async def test_an_update_that_can_not_be_read_now_stays(tmp_path: Path) -> None:
     """Its file is no wrong one, the disk is away."""
     disk = tmp_path / "disk"
     (tmp_path / "7.json").symlink_to(disk / "7.json")
-    folder = UpdateFiles(tmp_path)
+    folder = KeptUpdates(tmp_path)
     with capture_logs() as logged:
         assert folder.left() == []
     assert [one["event"] for one in logged] == ["update_file_not_read"]
     disk.mkdir()
-    await UpdateFiles(disk).keep({"update_id": 7})
+    await KeptUpdates(disk).keep([{"update_id": 7}])
     assert [kept.update_id for kept in folder.left()] == [7]
 
 

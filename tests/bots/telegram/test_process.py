@@ -98,10 +98,10 @@ async def test_nothing_is_taken_from_telegram_before_the_api_is_there(
 ) -> None:
     for number in range(10):
         fake.user_says(CHAT + number, USER + number, "why?")
-    async with process(fake, unused_tcp_port, tmp_path):
-        await fake.until(
-            lambda scene: scene.calls_of("getMyShortDescription"), 30
-        )  # all that a start does is done
+    async with process(fake, unused_tcp_port, tmp_path) as bot:
+        assert bot.stdout is not None
+        while b"api_away" not in await asyncio.wait_for(bot.stdout.readline(), 30):
+            pass
         assert not fake.scene().calls_of("getUpdates")
         async with served(there_only, unused_tcp_port):
             for number in range(10):

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bots.settings import BotSettings
 from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
 from bots.telegram.adapter import Answer, TelegramBot, make_bot
+from bots.telegram.kept_updates import KeptUpdates
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
 from client.bot import BotApi
 from tests.bots.core.recording_chat import served, there_only
@@ -27,7 +28,7 @@ async def listening(
     fake: FakeTelegram, answer: Answer, port: int, folder: Path | None = None
 ) -> AsyncIterator[TelegramBot]:
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
-    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, folder)
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, KeptUpdates(folder))
     await telegram.connect()
     task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
     await fake.until(

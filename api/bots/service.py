@@ -1,0 +1,146 @@
+"""Bot processes: their presence, the leases by which one of several does what only one may do, and
+the updates that they answer.
+
+After the api itself was away nobody is taken for dead who could only not be heard: what a silent
+process had is free for one that has been there, without a break, for as long as a word counts.
+"""
+
+from datetime import timedelta
+
+from api import ids
+from api.bots import store
+from api.bots.schemas import (
+    BeatIn,
+    BeatOut,
+    ClaimIn,
+    DoneIn,
+    HeldOut,
+    KeepIn,
+    KeptOut,
+    ShownIn,
+    TurnIn,
+    TurnOut,
+    UpdateOut,
+)
+from api.db import Db
+from api.leases import Leases
+from api.schemas import Platform
+
+KEPT_DAYS = 2
+"""A platform brings an update again for a day at most."""
+PURGE_SECONDS = timedelta(hours=1).total_seconds()
+
+
+class BotProcesses:
+    def __init__(self, db: Db, leases: Leases) -> None:
+        self._db = db
+        self._leases = leases
+
+    async def beat(self, platform: Platform, body: BeatIn) -> BeatOut:
+        """Renew the presence and the leases of a process, and give it free ones that it wants."""
+        process = _scoped(platform, body.process)
+        if body.replaces:
+            await self._bury(platform, [_scoped(platform, one) for one in body.replaces])
+        await store.beat(self._db, process, platform, body.label, body.seconds)
+        senior = await store.is_senior(self._db, process, body.seconds)
+        prefix = _prefix(platform)
+        for one in await store.leases(self._db, prefix):
+            if one.live and one.holder == process and one.name not in body.wants:
+                await self._leases.give_back(prefix + one.name, process)
+        known = {one.name: one for one in await store.leases(self._db, prefix)}
+        for name in body.wants:
+            before = known.get(name)
+            if before is None or before.holder == process or _is_free(before, senior=senior):
+                await self._leases.take(prefix + name, process, body.seconds)
+        live = [one for one in await store.leases(self._db, prefix) if one.live]
+        return BeatOut(
+            held=[one.name for one in live if one.holder == process],
+            leases=[
+                HeldOut(name=one.name, process=_own(one.holder), label=one.label) for one in live
+            ],
+            processes=await store.alive(self._db, platform),
+            orphans=await store.has_orphans(
+                self._db, _scoped(platform, body.bot), of_the_dead=senior
+            ),
+        )
+
+    async def leave(self, platform: Platform, process: str) -> None:
+        """End the presence of a process: what it had is free at once."""
+        process = _scoped(platform, process)
+        for one in await store.leases(self._db, _prefix(platform)):
+            if one.holder == process:
+                await self._leases.give_back(_prefix(platform) + one.name, process)
+        await store.give_back(self._db, [process], killed=False)
+        await store.forget_processes(self._db, platform, [process])
+
+    async def turn(self, platform: Platform, body: TurnIn) -> TurnOut:
+        """Give a turn to one caller within `seconds`, among all processes of the platform."""
+        taken = await self._leases.take(f"turn:{platform}:{body.name}", ids.new_id(), body.seconds)
+        return TurnOut(taken=taken is not None)
+
+    async def keep_purged(self) -> float:
+        await store.purge(self._db, KEPT_DAYS)
+        return PURGE_SECONDS
+
+    async def _bury(self, platform: Platform, dead: list[str]) -> None:
+        prefix = _prefix(platform)
+        for one in await store.leases(self._db, prefix):
+            if one.holder in dead:
+                await self._leases.give_back(prefix + one.name, one.holder)
+        await store.give_back(self._db, dead, killed=True)
+        await store.forget_processes(self._db, platform, dead)
+
+
+class BotUpdates:
+    """Updates that a platform will not bring again, until they are answered."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def keep(self, platform: Platform, body: KeepIn) -> KeptOut:
+        bot = _scoped(platform, body.bot)
+        process = _scoped(platform, body.process)
+        async with self._db.transaction() as sql:
+            for one in body.updates:
+                await store.keep(sql, bot, process, one.id, one.raw)
+            kept = await store.kept(sql, bot, process)
+        return KeptOut(mine=[one.id for one in body.updates if one.id in kept])
+
+    async def claim(self, platform: Platform, body: ClaimIn) -> list[UpdateOut]:
+        """Give the process the updates that nobody answers, and return all that it has: whoever
+        did not hear the answer asks again."""
+        bot = _scoped(platform, body.bot)
+        process = _scoped(platform, body.process)
+        senior = await store.is_senior(self._db, process, body.seconds)
+        await store.claim(self._db, bot, process, of_the_dead=senior)
+        return [UpdateOut(**one) for one in await store.updates_of(self._db, bot, process)]
+
+    async def shown(self, platform: Platform, body: ShownIn) -> None:
+        bot = _scoped(platform, body.bot)
+        process = _scoped(platform, body.process)
+        await store.note_shown(self._db, bot, process, body.id, body.shown)
+
+    async def done(self, platform: Platform, body: DoneIn) -> None:
+        """Forget the updates, except that they were seen."""
+        bot = _scoped(platform, body.bot)
+        async with self._db.transaction() as sql:
+            for update_id in body.ids:
+                await store.see(sql, bot, update_id)
+                await store.forget_update(sql, bot, update_id)
+
+
+def _prefix(platform: str) -> str:
+    return f"bot:{platform}:"
+
+
+def _scoped(platform: str, id: str) -> str:
+    """Return the id as it is stored: a platform's bot never touches what is another's."""
+    return f"{platform}:{id}"
+
+
+def _own(scoped: str) -> str:
+    return scoped.partition(":")[2]
+
+
+def _is_free(lease: store.LeaseState, *, senior: bool) -> bool:
+    return not lease.live and (senior or not lease.holder_dead)

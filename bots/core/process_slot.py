@@ -1,0 +1,68 @@
+"""The place of a bot process among those of its machine that share a data folder.
+
+The lock on its file ends with the process, however that ends. So the next one knows for certain
+which processes are dead, and does not have to wait until they are missed.
+"""
+
+import fcntl
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+log = structlog.get_logger()
+
+SLOTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSlot:
+    """`id` is new with each start, `label` tells an operator where the process runs. `free`: the
+    numbers of slots that no process has now; `replaces`: the ids of those that had them."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+    label: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}"[-120:])
+    number: int = 0
+    free: tuple[int, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+
+def take_slot(folder: Path) -> ProcessSlot:
+    """Take the first free slot, until this process ends. A folder that cannot be written has none:
+    then its dead are missed after a while."""
+    own, number = uuid4().hex, -1
+    free: list[int] = []
+    replaces: list[str] = []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in range(SLOTS):
+            path = folder / f"process-{each}"
+            if number >= 0 and not path.exists():
+                continue
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            if not _locked(file):
+                os.close(file)
+                continue
+            replaces.append(os.read(file, 64).decode("ascii", "replace"))
+            if number < 0:  # this file stays open: the lock is the process's sign of life
+                number = each
+                os.ftruncate(file, 0)
+                os.pwrite(file, own.encode(), 0)
+            else:
+                free.append(each)
+                os.close(file)
+    except OSError as error:
+        log.info("no_process_slot", folder=str(folder), reason=str(error))
+    dead = tuple(one for one in replaces if one.isalnum())
+    return ProcessSlot(id=own, number=max(0, number), free=tuple(free), replaces=dead)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

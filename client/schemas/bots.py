@@ -1,0 +1,3 @@
+"""The bodies and answers of `api.bots.schemas`."""
+
+from api.bots.schemas import *

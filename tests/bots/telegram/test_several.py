@@ -1,0 +1,206 @@
+"""Several processes of one Telegram bot: one takes updates, the others stand by or share them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.secrets import ensure_secrets
+from tests.bots.core.recording_chat import PLATFORM, Place
+from tests.bots.telegram.conftest import CHAT
+from tests.bots.telegram.test_process import ROOT
+from tests.bots.telegram.with_short_leases import TIMES
+from tests.fakes.telegram import FakeTelegram, Scene
+from tests.plain_http import PLAIN
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TAKEN_OVER_SECONDS = TIMES.lease + TIMES.look + 2.0
+"""A slow machine gets two more."""
+
+
+class Bot:
+    """A process of the bot; `log` are its lines so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[str] = []
+        self._more = asyncio.Event()
+        self.reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.log.append(line.decode())
+            told, self._more = self._more, asyncio.Event()
+            told.set()
+
+    async def says(self, word: str, seconds: float = 30) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.said(word):
+                    await self._more.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {word!r} in:\n{''.join(self.log)}") from None
+
+    def said(self, word: str) -> bool:
+        return any(word in line for line in self.log)
+
+    async def end(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+        await asyncio.wait_for(self.process.wait(), 20)
+
+
+@asynccontextmanager
+async def running(
+    fake: FakeTelegram, place: Place, folder: Path, **settings: str
+) -> AsyncIterator[Bot]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_URL": place.url,
+        "BOT_KEY": ensure_secrets(place.api.data_dir).bot_keys[PLATFORM],
+        "DATA_DIR": str(folder),
+        "TELEGRAM_BOT_TOKEN": fake.token,
+        "TELEGRAM_API_URL": fake.api_url,
+        **settings,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bots.telegram.with_short_leases",
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    bot = Bot(process)
+    try:
+        yield bot
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await bot.reading
+        await process.wait()
+
+
+def answers(scene: Scene, chat: int) -> list[str]:
+    return [one.text for one in scene.by_bot(chat)]
+
+
+async def test_a_killed_poller_s_messages_are_answered_once_by_the_one_that_stood_by(
+    fake: FakeTelegram, place: Place, tmp_path: Path
+) -> None:
+    """On machines of their own: nothing of the first one's disk is left."""
+    people = range(CHAT, CHAT + 12)
+    async with (
+        running(fake, place, tmp_path / "a") as first,
+        AsyncExitStack() as later,
+    ):
+        await first.says("lease_taken")
+        second = await later.enter_async_context(running(fake, place, tmp_path / "b"))
+        await second.says("standing_by")
+        await asyncio.sleep(TIMES.lease)  # it must have been there for so long to take over
+        for number, person in enumerate(people):
+            fake.user_says(person, person, "/help")
+            if number == 5:
+                first.process.kill()
+                killed = time.monotonic()
+        await first.process.wait()
+        await second.says("lease_taken", TAKEN_OVER_SECONDS)
+        for person in people:
+            await fake.message(person, "/image")
+        assert time.monotonic() - killed < TAKEN_OVER_SECONDS + 5
+        fake.user_says(CHAT + 50, CHAT + 50, "/help")
+        await fake.message(CHAT + 50, "/image")
+        assert [len(answers(fake.scene(), person)) for person in people] == [1] * len(people)
+        assert not list((tmp_path / "b").rglob("*.json"))
+
+
+async def test_a_stop_hands_over_at_once_and_without_a_conflict(
+    fake: FakeTelegram, place: Place, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as up:
+        first = await up.enter_async_context(running(fake, place, tmp_path / "a"))
+        await first.says("lease_taken")
+        second = await up.enter_async_context(running(fake, place, tmp_path / "b"))
+        await second.says("standing_by")
+        for chat in range(CHAT, CHAT + 5):
+            fake.user_says(chat, chat, "/help")
+        await first.end(signal.SIGTERM)
+        stopped = time.monotonic()
+        await second.says("lease_taken")
+        assert time.monotonic() - stopped < 4, "it looks every second"
+        for chat in range(CHAT, CHAT + 5):
+            await fake.message(chat, "/image")
+            assert len(answers(fake.scene(), chat)) == 1
+        assert first.process.returncode == 0
+        assert not first.said("Traceback")
+        assert not second.said("telegram_conflict")
+
+
+async def test_a_restart_on_the_same_machine_waits_for_nobody(
+    fake: FakeTelegram, place: Place, tmp_path: Path
+) -> None:
+    async with running(fake, place, tmp_path) as first:
+        await first.says("lease_taken")
+        await first.end(signal.SIGKILL)
+    async with running(fake, place, tmp_path) as second:
+        await second.says("announced")
+        assert not second.said("standing_by")
+        fake.user_says(CHAT, CHAT, "/help")
+        await fake.message(CHAT, "/image", seconds=5)
+
+
+async def test_a_webhook_s_repeat_at_another_replica_is_not_answered_again(
+    fake: FakeTelegram, place: Place, tmp_path: Path, unused_tcp_port_factory: object
+) -> None:
+    ports = [unused_tcp_port_factory() for _ in range(2)]  # type: ignore[operator]
+    fake.settings(webhook_to=f"http://127.0.0.1:{ports[0]}")
+    hook = {"TELEGRAM_UPDATES": "webhook", "PUBLIC_URL": "https://ai.example.org"}
+    async with AsyncExitStack() as up:
+        both = [
+            await up.enter_async_context(
+                running(fake, place, tmp_path / str(port), TELEGRAM_WEBHOOK_PORT=str(port), **hook)
+            )
+            for port in ports
+        ]
+        for bot in both:
+            await bot.says("announced")
+        fake.user_says(CHAT, CHAT, "/help")
+        await fake.message(CHAT, "/image")
+        (call,) = [one for one in fake.scene().calls_of("setWebhook") if one.status == 200]
+        secret = call.params["secret_token"]
+        update = {
+            "update_id": 70_001,
+            "message": {
+                "message_id": 999,
+                "date": 1,
+                "chat": {"id": CHAT, "type": "private"},
+                "from": {"id": CHAT, "is_bot": False, "first_name": "P"},
+                "text": "/help",
+            },
+        }
+        headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers=headers) as http:
+            for port in ports:
+                url = f"http://127.0.0.1:{port}/telegram/updates"
+                again = await http.post(url, content=json.dumps(update))
+                assert again.status_code == 200
+            other = json.dumps({**update, "update_id": 70_500})
+            sent = [
+                await http.post(f"http://127.0.0.1:{port}/telegram/updates", content=other)
+                for port in ports
+            ]
+            assert [one.status_code for one in sent] == [200, 200]
+        await fake.until(lambda scene: len(answers(scene, CHAT)) == 2)
+        fake.user_says(CHAT + 1, CHAT + 1, "/help")
+        await fake.message(CHAT + 1, "/image")
+        assert len(answers(fake.scene(), CHAT)) == 2
