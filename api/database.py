@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from api.db import CannotOpen, Db, DbUnavailable
+from api.db import CannotOpen, Db, DbUnavailable, home
 from api.db.duckdb import log_of
 from api.db.migrate import WrongSchema, migrate
 from api.db.open import open_db
@@ -18,6 +18,13 @@ from api.start_errors import CannotStart
 async def open_database(settings: Settings) -> Db:
     """Open the database. Raises `CannotStart`."""
     db, _ = await open_and_migrate(settings)
+    if settings.is_postgres and not await home.is_home(db):
+        await db.close()
+        raise CannotStart(
+            "The database of DATABASE_URL was restored, or brought here, from another one: run "
+            "./run after-restore, which ends all sessions and pays for no queued job again; or "
+            "./run after-restore --same if nobody used another copy of it since."
+        )
     return db
 
 

@@ -141,7 +141,6 @@ ConflictReason = Literal[
     "asked_at_same_moment",
     "backup_failed",
     "backup_running",
-    "backup_with_server_tools",
     "broadcast_over",
     "chat_linked_already",
     "chat_of_other_account",
@@ -388,10 +387,6 @@ SENTENCES: dict[Reason, str] = {
     "asked_at_same_moment": "This was asked for at the same moment. Please try again.",
     "backup_failed": "The backup could not be made. The reason is in the log of the api.",
     "backup_running": "A backup is being made already.",
-    "backup_with_server_tools": (
-        "The database is a PostgreSQL server. Back it up with its own tools, such as pg_dump -Fc, "
-        "or with the backups of whoever runs it, and keep the media store beside it."
-    ),
     "broadcast_over": "Nothing of it waits any more: it was sent, or stopped before.",
     "chat_linked_already": ("This chat is linked to an account already. Unlink it there first."),
     "chat_of_other_account": (

@@ -145,6 +145,10 @@ def restore(
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask before the database is replaced.")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a PostgreSQL database that has rows, too."),
+    ] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
     from cli import restore
@@ -157,7 +161,22 @@ def restore(
                 "database?",
                 abort=True,
             )
-        print(restore.restore(file))
+        print(restore.restore(file, replace=replace))
+
+
+@app.command()
+def after_restore(
+    same: Annotated[
+        bool,
+        typer.Option("--same", help="Nobody used another copy since: keep sessions and jobs."),
+    ] = False,
+) -> None:
+    """Make a database ready that was restored by other means, such as pg_restore: sessions end, and
+    queued jobs are not paid for again."""
+    from cli import after_restore
+
+    with failures_end():
+        print(after_restore.settle_now(same=same))
 
 
 @app.command()

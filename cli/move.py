@@ -2,27 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
-
-import asyncpg
 
 from api import moved
 from api.budget.store import sums
-from api.database import about_file, about_schema, about_server
+from api.database import about_file, about_schema
 from api.db import CannotOpen
 from api.db.duckdb_tables import DuckDbTables, duckdb_tables
 from api.db.migrate import WrongSchema, missing
-from api.db.postgres_tables import PostgresTables, postgres_tables
-from api.db.tables import DifferentCopy, NotEmpty, TableSum, columns_of, fill, must_be_empty
+from api.db.postgres_tables import PostgresTables
+from api.db.tables import NotEmpty, TableSum, columns_of, fill, must_be_empty
 from api.ids import now
 from api.settings import Settings
 from cli.errors import CommandRefused
+from cli.server import UNTOUCHED, place_of, server
 from cli.settings import LaunchSettings, api_settings, load
 
-UNTOUCHED = "nothing was written to the server, and the file is as it was"
 MICRO = 1_000_000
 
 
@@ -58,19 +55,13 @@ async def _move(source: DuckDbTables, path: Path, to: str, *, dry_run: bool) -> 
     await _must_fit(source, path)
     begun, copied = time.monotonic(), None
     try:
-        async with _target(to) as target:
+        async with server(to, "--to") as target:
             if dry_run:
                 await _look(source, target, path, to)
             else:
                 copied = await _copy(source, target, path, to)
     except NotEmpty as error:
         raise CommandRefused(_in_use(error, path, to)) from error
-    except WrongSchema as error:
-        raise CommandRefused(f"The database of --to {about_schema(error)}.") from error
-    except DifferentCopy as error:
-        raise CommandRefused(
-            f"The table {error.table} came out differently on the server: {UNTOUCHED}."
-        ) from error
     if copied is not None:
         _print_end(copied, time.monotonic() - begun, path)
 
@@ -85,25 +76,6 @@ async def _must_fit(source: DuckDbTables, path: Path) -> None:
             f"The database {path} is of an earlier version: bring it up to date with ./run migrate "
             "first."
         )
-
-
-@asynccontextmanager
-async def _target(to: str) -> AsyncIterator[PostgresTables]:
-    entered = False
-    try:
-        async with postgres_tables(to, read_only=False) as target:
-            entered = True
-            yield target
-    except asyncpg.LockNotAvailableError as error:
-        raise CommandRefused(
-            f"The database of --to is in use: stop what uses it; {UNTOUCHED}."
-        ) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        if not entered or isinstance(error, asyncpg.InsufficientPrivilegeError):
-            said = str(about_server(error, to)).replace("DATABASE_URL", "--to")
-            raise CommandRefused(said) from error
-        said = str(error).partition("\n")[0] or type(error).__name__
-        raise CommandRefused(f"The server stopped the move ({said}): {UNTOUCHED}.") from error
 
 
 def _in_use(error: NotEmpty, path: Path, to: str) -> str:
@@ -174,14 +146,3 @@ def _print_end(copied: TableSum, seconds: float, path: Path) -> None:
         f"{path} is as it was. No start uses it any more, as long as {moved.mark_of(path)} is "
         "beside it; delete both when you are content."
     )
-
-
-def place_of(url: str) -> str:
-    """Return the host and the name of a database, without user and password."""
-    parts = urlsplit(url)
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    host = parts.hostname or dict(parse_qsl(parts.query)).get("host") or "this machine"
-    return f"{host}{port}{parts.path}"

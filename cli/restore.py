@@ -4,37 +4,26 @@ import asyncio
 import errno
 import fcntl
 import json
-import os
-import shutil
+import logging
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
+from api import log
+from api.admin import restored
 from api.admin.backup_copy import ABOUT, DATABASE
-from api.database import about_schema
-from api.db import DbUnavailable
-from api.db.duckdb import log_of, open_duckdb
-from api.db.migrate import WrongSchema, migrate
+from api.db import DbUnavailable, home
+from api.db.duckdb import log_of
 from api.ids import now
 from api.moved import unmark
-from api.users import audit
+from api.settings import Settings
 from cli.errors import CommandRefused
 from cli.ready import HostPort
-from cli.settings import LaunchSettings, api_settings, load
+from cli.restored_file import NOT_A_BACKUP, aside, beside, care_for, unpack
+from cli.settings import LaunchSettings, load
 
-NOT_A_BACKUP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-)
-"""Errors of reading a file that is no zip, a damaged one, or a foreign one."""
+AFTER = "Everybody signs in again; jobs that were under way are not paid for a second time."
 
 
 def look_into(file: Path) -> str:
@@ -54,24 +43,16 @@ def look_into(file: Path) -> str:
         raise CommandRefused(f"{file} is not a backup of this product.") from error
 
 
-def restore(file: Path) -> str:
-    """Replace the database, in whatever state it is. Raises `CommandRefused` and `BadSetting`, with
-    everything as it was."""
-    launch = load(LaunchSettings)
-    settings = api_settings(launch)
-    if settings.is_postgres:
-        raise CommandRefused(
-            "The database is a PostgreSQL server: restore it with its own tools, such as "
-            "pg_restore."
-        )
-    path = settings.duckdb_path
+def restore(file: Path, *, replace: bool = False) -> str:
+    """Replace the database, in whatever state it is. `replace`: a PostgreSQL database with rows,
+    too. Raises `CommandRefused` and `BadSetting`, with everything as it was."""
+    log.configure(logging.ERROR)
+    launch, settings = load(LaunchSettings), load(Settings)
+    path = settings.data_dir if settings.is_postgres else settings.duckdb_path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _held(path, launch), _fresh(path) as fresh:
-            _unpack(file, fresh)
-            asyncio.run(_start_anew(fresh, file))
-            kept = _swap(path, fresh)
-            unmark(path)
+        if settings.is_postgres:
+            return _into_server(file, settings, replace=replace)
+        return _into_file(file, settings.duckdb_path, launch)
     except OSError as error:
         raise CommandRefused(
             f"{file} cannot be put in place, and nothing was changed: {error.filename or path}: "
@@ -81,11 +62,59 @@ def restore(file: Path) -> str:
         raise CommandRefused(
             f"{file} cannot be put in place, and nothing was changed: {error}"
         ) from error
+
+
+def _into_file(file: Path, path: Path, launch: LaunchSettings) -> str:
+    with _held(path, launch), beside(path) as fresh:
+        unpack(file, fresh)
+        asyncio.run(care_for(fresh, file))
+        kept = _swap(path, fresh)
+        unmark(path)
     before = f" The one before is kept as {kept}." if kept else ""
-    return (
-        f"{file.name} is the database now.{before} Everybody signs in again; jobs that were "
-        "under way are not paid for a second time."
-    )
+    return f"{file.name} is the database now.{before} {AFTER}"
+
+
+def _into_server(file: Path, settings: Settings, *, replace: bool) -> str:
+    # its library takes long to load
+    from cli.server import place_of
+
+    url = settings.database_url or ""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with aside(settings.data_dir) as fresh:
+        unpack(file, fresh)
+        asyncio.run(care_for(fresh, file))
+        kept = asyncio.run(_fill(fresh, url, replace=replace))
+    before = f" The tables before are kept in the schema {kept}." if kept else ""
+    return f"{file.name} is in the database {place_of(url)} now.{before} {AFTER}"
+
+
+async def _fill(fresh: Path, url: str, *, replace: bool) -> str | None:
+    """Return the schema with the tables of before; None where there were none."""
+    from api.db.duckdb_tables import duckdb_tables
+    from api.db.tables import NotEmpty, columns_of, fill, set_aside
+    from cli.server import place_of, server
+
+    kept = f"before_{now():%Y%m%d_%H%M%S}" if replace else None
+    with duckdb_tables(fresh, read_only=True) as source:
+        try:
+            async with server(url, "DATABASE_URL") as target:
+                if "leases" in await columns_of(target):
+                    await restored.must_be_idle(target)
+                if kept is not None and not await set_aside(target, await columns_of(source), kept):
+                    kept = None
+                await fill(source, target, lambda _table, _total: None)
+                await home.settle(target)
+        except NotEmpty as error:
+            held, way = (
+                ("is of another program", "Name another database in DATABASE_URL")
+                if error.foreign
+                else ("has rows", "Give --replace to set them aside")
+            )
+            raise CommandRefused(
+                f"The database {place_of(url)} is not empty: its table {error.table} {held}. "
+                f"{way}. Nothing was changed."
+            ) from error
+    return kept
 
 
 @contextmanager
@@ -108,34 +137,6 @@ def _held(path: Path, launch: LaunchSettings) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _fresh(path: Path) -> Iterator[Path]:
-    """Give a place for the new database beside the old one, empty before and after."""
-    fresh = path.with_name(f"{path.name}.restoring")
-    for left in (fresh, log_of(fresh)):
-        left.unlink(missing_ok=True)
-    try:
-        yield fresh
-    finally:
-        for left in (fresh, log_of(fresh)):
-            left.unlink(missing_ok=True)
-
-
-def _unpack(file: Path, fresh: Path) -> None:
-    try:
-        with (
-            zipfile.ZipFile(file) as archive,
-            archive.open(DATABASE) as source,
-            fresh.open("xb") as target,
-        ):
-            os.fchmod(target.fileno(), 0o600)
-            shutil.copyfileobj(source, target, 1 << 20)
-            target.flush()
-            os.fsync(target.fileno())
-    except NOT_A_BACKUP as error:
-        raise CommandRefused(f"{file} is damaged, and nothing was changed: {error}.") from error
-
-
 def _swap(path: Path, fresh: Path) -> Path | None:
     """Put the new database in place. Return the new path of the one before, which has its log
     beside it and loses nothing, whatever state it is in."""
@@ -155,36 +156,3 @@ def _swap(path: Path, fresh: Path) -> Path | None:
             new.rename(old)
         raise
     return moves[-1][1] if moves else None
-
-
-def _give_up(error: Exception) -> NoReturn:
-    """Raise instead of ending the process: the copy has to be removed."""
-    raise DbUnavailable(str(error).partition("\n")[0]) from error
-
-
-async def _start_anew(fresh: Path, file: Path) -> None:
-    """End all sessions, because some were revoked since the backup, and submit no queued job again,
-    because it may have been paid since."""
-    db = await open_duckdb(fresh, _give_up)
-    try:
-        await migrate(db)
-        async with db.transaction() as sql:
-            await sql.execute(
-                """
-                UPDATE sessions SET revoked_at = $1, revoke_reason = 'restore'
-                WHERE revoked_at IS NULL""",
-                now(),
-            )
-            await sql.execute("DELETE FROM one_time_tokens")
-            await sql.execute("""
-                UPDATE generations SET status = 'processing', phase = 'submitting'
-                WHERE status = 'queued'""")
-            await audit.record(
-                sql, "backup_restore", actor_id=None, subject="database", after={"from": "shell"}
-            )
-    except WrongSchema as error:
-        raise CommandRefused(
-            f"Nothing was changed. The database in {file} {about_schema(error)}."
-        ) from error
-    finally:
-        await db.close()

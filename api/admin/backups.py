@@ -1,28 +1,31 @@
-"""Backups of the embedded database, made while everything runs: by hand, and regularly.
+"""Backups of the database, made while everything runs: by hand, and regularly.
 
-The file is copied while nobody writes: about a second for 600 MB, longer on a busy disk. DuckDB's
-own COPY FROM DATABASE needs more memory than the database itself may have: with a million
-generations it ended without any.
+A DuckDB file is copied while nobody writes: about a second for 600 MB, longer on a busy disk.
+DuckDB's own COPY FROM DATABASE needs more memory than the database itself may have: with a million
+generations it ended without any. Of a PostgreSQL database one state is read, row by row, into a
+DuckDB file, and nobody waits.
 """
 
 import asyncio
+import os
 import re
 import shutil
 import sys
 from asyncio.subprocess import PIPE
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from structlog import get_logger
 
+from api.admin import backup_copy
 from api.admin.schemas import BackupOut, BackupsOut
 from api.db import Db
 from api.db.duckdb import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
 from api.media.disk_space import DiskSpace
-from api.reasons import SENTENCES
 from api.settings import Settings
 from api.users import audit
 
@@ -39,17 +42,22 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
     """`every_hours` 0: only by hand. `floor`: bytes that a backup made by itself leaves free, None:
-    chosen by the size of the disk."""
+    chosen by the size of the disk. `server`: the address of a PostgreSQL database."""
 
     folder: Path
     every_hours: int
     keep: int
     floor: int | None = None
+    server: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "BackupPlan":
         return cls(
-            settings.backups, settings.backup_hours, settings.backup_keep, settings.disk_floor
+            settings.backups,
+            settings.backup_hours,
+            settings.backup_keep,
+            settings.disk_floor,
+            settings.database_url if settings.is_postgres else None,
         )
 
 
@@ -61,10 +69,7 @@ class Backups:
 
     async def all(self) -> BackupsOut:
         """Return them all, the newest first."""
-        supported = isinstance(self._db, DuckDb)
         return BackupsOut(
-            supported=supported,
-            instead=None if supported else SENTENCES["backup_with_server_tools"],
             every_hours=self._plan.every_hours,
             keep=self._plan.keep,
             items=await asyncio.to_thread(self._found),
@@ -81,33 +86,38 @@ class Backups:
     async def make(self, actor_id: str | None) -> BackupOut:
         """Make a backup. `actor_id` None: by itself, or from the shell. Raises `Conflict`,
         `StorageFull`."""
-        db = self._db
-        if not isinstance(db, DuckDb):
-            raise Conflict("backup_with_server_tools")
         if self._making.locked():
             raise Conflict("backup_running")
         async with self._making:
-            made = await self._make(db)
+            made = await self._make()
         await audit.record(
             self._db, "backup_made", actor_id=actor_id, subject=made.name, after={"size": made.size}
         )
         log.info("backup_made", name=made.name, size=made.size)
         return made
 
-    async def _make(self, db: DuckDb) -> BackupOut:
-        folder = self._plan.folder.absolute()
-        await asyncio.to_thread(_prepare, folder, db.path)
+    async def _make(self) -> BackupOut:
+        folder, db = self._plan.folder.absolute(), self._db
+        await asyncio.to_thread(_prepare, folder, await self._size())
         target = folder / f"allucanget-{now():{STAMP}}.zip"
-        command = (sys.executable, "-m", "api.admin.backup_copy", db.path.absolute(), target)
         child = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+            sys.executable,
+            "-m",
+            "api.admin.backup_copy",
+            db.path.absolute() if isinstance(db, DuckDb) else backup_copy.SERVER,
+            target,
+            cwd=ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env={**os.environ, backup_copy.ADDRESS: self._plan.server or ""},
         )
         assert child.stdin is not None
         assert child.stdout is not None
-        # its start takes longer than the copy, so it starts before the writes are held; then nobody
-        # writes until it says that it has copied, or ends
+        # its start takes longer than the copy of a file, so it starts before the writes are held;
+        # then nobody writes until it says that it has copied, or ends
         await child.stdout.readline()
-        async with db.without_writes():
+        async with db.without_writes() if isinstance(db, DuckDb) else nullcontext():
             child.stdin.write(b"\n")
             await child.stdout.readline()
         _, said = await child.communicate()
@@ -117,6 +127,15 @@ class Backups:
             )
             raise Conflict("backup_failed")
         return await asyncio.to_thread(self._rotate, target.name)
+
+    async def _size(self) -> int:
+        """Return the bytes of the database."""
+        if isinstance(self._db, DuckDb):
+            return (await asyncio.to_thread(self._db.path.stat)).st_size
+        row = await self._db.fetch_one("SELECT pg_database_size(current_database()) AS size")
+        assert row is not None
+        size: int = row["size"]
+        return size
 
     def _rotate(self, made: str) -> BackupOut:
         found = self._found()
@@ -136,7 +155,7 @@ class Backups:
     async def due_at(self) -> datetime | None:
         """Return the time of the next backup by itself; None: never. The first one is due when the
         database is as old as a backup may get."""
-        if self._plan.every_hours == 0 or not isinstance(self._db, DuckDb):
+        if self._plan.every_hours == 0:
             return None
         newest = await asyncio.to_thread(self._found)
         if newest:
@@ -147,9 +166,7 @@ class Backups:
 
     async def lacking(self) -> int:
         """Return the bytes that the disk lacks for a backup that leaves the floor free."""
-        if not isinstance(self._db, DuckDb):
-            return 0
-        needed = await asyncio.to_thread(_needed, self._db.path)
+        needed = _needed(await self._size())
         space = await DiskSpace([self._plan.folder], self._plan.floor).tightest()
         return max(0, needed + space.floor - space.free)
 
@@ -169,14 +186,14 @@ class Backups:
         return PAUSE_MAX
 
 
-def _needed(database: Path) -> int:
+def _needed(size: int) -> int:
     """Bytes for the copy and the zip, which are there at the same time for a moment."""
-    return int(database.stat().st_size * 2.2)
+    return int(size * 2.2)
 
 
-def _prepare(folder: Path, database: Path) -> None:
+def _prepare(folder: Path, size: int) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in folder.glob(LEFTOVERS):
         shutil.rmtree(left, ignore_errors=True)
-    if shutil.disk_usage(folder).free < _needed(database):
+    if shutil.disk_usage(folder).free < _needed(size):
         raise StorageFull("storage_full")

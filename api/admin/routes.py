@@ -144,8 +144,7 @@ async def backups(caller: AdminCaller, backups: BackupsDep) -> schemas.BackupsOu
 
 @router.post("/backups", status_code=201)
 async def make_backup(caller: AdminCaller, backups: BackupsDep) -> schemas.BackupOut:
-    """Make a backup of the database with a list of the media files, while everything runs. 409 with
-    PostgreSQL, which has tools of its own."""
+    """Make a backup of the database with a list of the media files, while everything runs."""
     return await backups.make(caller.user_id)
 
 

@@ -310,11 +310,9 @@ class BackupOut(Out):
 
 
 class BackupsOut(Out):
-    """Newest first. `supported` false: `instead` says what to do. `every_hours`: how often one is
-    made by itself, 0 = never; the newest `keep` are kept."""
+    """Newest first. `every_hours`: how often one is made by itself, 0 = never; the newest `keep`
+    are kept."""
 
-    supported: bool
-    instead: str | None
     every_hours: int
     keep: int
     items: list[BackupOut]

@@ -11,12 +11,17 @@ from api.db import Engine, Row
 from api.db.duckdb import connected
 from api.db.tables import PAGE, Columns, Page, Tables, quoted
 
+COMMITTED_AFTER = 50
+"""Pages of one transaction: a commit for each page takes twice as long, and one for all of them too
+much memory."""
+
 
 class DuckDbTables(Tables):
     engine: Engine = "duckdb"
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._written = 0
         connection.execute("SET TimeZone = 'UTC'")
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
@@ -25,13 +30,10 @@ class DuckDbTables(Tables):
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     async def pages(self, table: str, columns: Columns) -> AsyncIterator[Page]:
-        # one result at a time is open on a connection
-        with self._connection.cursor() as cursor:
-            cursor.execute("SET TimeZone = 'UTC'")
-            names = quoted(columns)
-            cursor.execute(f'SELECT {names} FROM "{table}"')
-            while page := await asyncio.to_thread(cursor.fetchmany, PAGE):
-                yield page
+        names = quoted(columns)
+        self._connection.execute(f'SELECT {names} FROM "{table}"')
+        while page := await asyncio.to_thread(self._connection.fetchmany, PAGE):
+            yield page
 
     async def write(self, table: str, columns: Columns, page: Page) -> None:
         names, lists = (
@@ -44,10 +46,16 @@ class DuckDbTables(Tables):
         query = f'INSERT INTO "{table}" ({names}) SELECT {lists}'
         values = [list(column) for column in zip(*page, strict=True)]
         await asyncio.to_thread(self._connection.execute, query, values)
+        self._written += 1
+        if self._written % COMMITTED_AFTER == 0:
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN")
 
 
 @contextmanager
 def duckdb_tables(path: Path, *, read_only: bool) -> Iterator[DuckDbTables]:
     """Open a file; read only, not a byte of it or of its log changes. Raises `CannotOpen`."""
     with connected(path, read_only=read_only) as connection:
+        connection.execute("BEGIN")
         yield DuckDbTables(connection)
+        connection.execute("COMMIT")

@@ -157,3 +157,17 @@ async def fill(source: Tables, target: Tables, copied: Callable[[str, TableSum],
     await copy_tables(source, target, copied)
     if target.engine == "postgresql":
         await target.execute(f"ANALYZE {names}")
+
+
+async def set_aside(target: Tables, tables: Iterable[str], schema: str) -> bool:
+    """Move those of our tables that are there into a new schema of PostgreSQL; False when there are
+    none."""
+    rows = await target.fetch("""
+        SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()""")
+    ours = {row["table_name"] for row in rows} & {*tables, MIGRATIONS}
+    if MIGRATIONS not in ours:
+        return False
+    await target.execute(f'CREATE SCHEMA "{schema}"')
+    for table in sorted(ours):
+        await target.execute(f'ALTER TABLE "{table}" SET SCHEMA "{schema}"')
+    return True

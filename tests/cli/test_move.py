@@ -17,7 +17,8 @@ from api.db.open import open_db
 from api.settings import Settings
 from api.start_errors import CannotStart
 from cli.errors import CommandRefused
-from cli.move import move, place_of
+from cli.move import move
+from cli.server import place_of
 from tests.conftest import Postgres, run
 from tests.quiet_log import log_kept
 from tests.sample_rows import ROWS, add_samples, contents

@@ -54,6 +54,7 @@ SQL_PARTS = {
     "looked_in": "such a condition",
     "word": "a parameter in lower case",
     "names": "tables or columns that the migrations made, in quotes",
+    "schema": "the name of a new schema, made of the time",
     "lists": "$1, $2, ... with the types of such columns",
     "checksum": "a column, or NULL where the table does not have it yet",
     "columns": "a list of our own",

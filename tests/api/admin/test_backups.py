@@ -29,6 +29,7 @@ from cli.migrate import migrate_now
 from cli.restore import look_into, restore
 from tests.api.harness import Api, running_api
 from tests.quiet_log import log_kept
+from tests.sample_rows import ROWS, add_samples, contents
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT
 
@@ -57,8 +58,7 @@ async def test_a_backup_is_made_listed_and_downloaded(api: Api, tmp_path: Path) 
     assert made.status_code == 201, made.text
     name = made.json()["name"]
     listed = (await admin.get("/admin/backups")).json()
-    seen = (listed["supported"], listed["instead"], [each["name"] for each in listed["items"]])
-    assert seen == (True, None, [name])
+    assert [each["name"] for each in listed["items"]] == [name]
     got = await admin.get(f"/admin/backups/{name}")
     found = (got.headers["content-type"], len(got.content))
     assert found == ("application/zip", made.json()["size"])
@@ -177,15 +177,37 @@ async def test_a_due_backup_waits_for_room_above_the_floor(
         assert (await admin.post("/admin/backups")).is_success, "by hand it is the admin's decision"
 
 
-async def test_with_postgresql_it_says_what_to_use_instead(
+async def test_a_postgresql_database_is_backed_up_without_a_wait(
     postgres_url: str, tmp_path: Path
 ) -> None:
+    """The copy has one state of everything, also while others write."""
     db = await open_db(postgres_url)
-    backups = Backups(db, BackupPlan(tmp_path, 24, 5))
-    found = await backups.all()
-    seen = (found.supported, "pg_dump" in str(found.instead), await backups.due_at())
-    assert seen == (False, True, None)
+    await add_samples(db)
+    backups = Backups(db, BackupPlan(tmp_path / "backups", 24, 5, floor=0, server=postgres_url))
+    assert await backups.due_at() is not None
+    assert await backups.lacking() == 0
+    expected, stop = await contents(db), asyncio.Event()
+
+    async def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            await db.execute("UPDATE users SET updated_at = now() WHERE role = 'admin'")
+            await asyncio.sleep(0.01)
+
+    writing = asyncio.create_task(write())
+    made = await backups.make(None)
+    stop.set()
+    await writing
     await db.close()
+    copy = await open_db(unpacked(tmp_path / "backups" / made.name, tmp_path / "copy"))
+    found = await contents(copy)
+    await copy.close()
+    assert {t for t in found if found[t] != expected[t]} <= {"users"}
+    assert all(len(rows) == ROWS for rows in found.values())
+    with zipfile.ZipFile(tmp_path / "backups" / made.name) as archive:
+        about = json.loads(archive.read("about.json"))
+    assert (about["engine"], about["rows"]["generations"]) == ("postgresql", ROWS)
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""The care for a database that was restored: what was revoked since stays revoked, and what was
+paid since is not paid again."""
+
+from api.db import Db, Sql, home, marks
+from api.ids import now
+from api.users import audit
+
+
+class InUse(Exception):
+    """An api or a worker works on the database."""
+
+
+async def start_anew(sql: Sql, *, source: str) -> None:
+    """Sessions and one-time tokens end, because some were ended since the backup. A queued job is
+    not submitted, because it may have been since. Keys of answers that were being written are free,
+    and so is what processes of then held. `source`: where the act came from."""
+    at = now()
+    await sql.execute(
+        """
+        UPDATE sessions SET revoked_at = $1, revoke_reason = 'restore'
+        WHERE revoked_at IS NULL""",
+        at,
+    )
+    await sql.execute("DELETE FROM one_time_tokens")
+    await sql.execute("""
+        UPDATE generations SET status = 'processing', phase = 'submitting'
+        WHERE status = 'queued'""")
+    await sql.execute("""
+        DELETE FROM idempotency
+        WHERE answer_json IS NULL AND starts_with(generation_id, 'text:')""")
+    await sql.execute("DELETE FROM leases")
+    await marks.remove(sql, home.PREFIX)
+    await audit.record(
+        sql, "backup_restore", actor_id=None, subject="database", after={"from": source}
+    )
+
+
+async def settle(db: Db, *, same: bool) -> None:
+    """Make a restored database ready for a start. `same`: nobody used another copy of it since, so
+    sessions and jobs go on. Raises `InUse`."""
+    async with db.transaction() as sql:
+        await must_be_idle(sql)
+        if not same:
+            await start_anew(sql, source="shell")
+        if db.engine == "postgresql":
+            await home.settle(sql)
+
+
+async def must_be_idle(sql: Sql) -> None:
+    """Raise `InUse` while a process holds a lease. That of a killed one ends within a minute."""
+    if await sql.fetch("SELECT name FROM leases WHERE held_until > now()"):
+        raise InUse
