@@ -15,6 +15,7 @@ from api.auth import routes as auth_routes
 from api.bots import routes as bot_routes
 from api.budget import routes as budget_routes
 from api.catalog import routes as catalog_routes
+from api.check_up import routes as check_up_routes
 from api.deliveries import admin_routes as delivery_admin_routes
 from api.deliveries import inbox_routes
 from api.deliveries import routes as delivery_routes
@@ -57,6 +58,7 @@ ROUTES = (
     generation_admin_routes,
     delivery_admin_routes,
     inbox_routes,
+    check_up_routes,
     webhook_routes,
     health,
     metrics_routes,

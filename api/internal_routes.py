@@ -1,6 +1,6 @@
 """`/internal`: the calls of the operator's shell (`./run admin ...`, `./run bot-key`, `./run
-backup`). While the api runs, it answers here, because only one process can open the database;
-otherwise the command opens the database itself."""
+backup`, `./run doctor`, `./run status`). While the api runs, it answers here, because only one
+process can open the database; otherwise the command opens the database itself."""
 
 import asyncio
 import hmac
@@ -17,6 +17,8 @@ from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
 from api.auth.recovery import RESET_LIFE
+from api.check_up.schemas import CheckUpOut, StatusOut
+from api.check_up.service import CheckUp, Status
 from api.db import Db
 from api.deps import FromApp
 from api.errors import Conflict
@@ -145,3 +147,13 @@ async def adopt_bot_keys(
 @router.post("/backups")
 async def make_backup(backups: FromApp[Backups], _operator: OperatorCaller) -> BackupOut:
     return await backups.make(None)
+
+
+@router.post("/check-up")
+async def check_up(checks: FromApp[CheckUp], _operator: OperatorCaller) -> CheckUpOut:
+    return await checks.all()
+
+
+@router.get("/status")
+async def status(status: FromApp[Status], _operator: OperatorCaller) -> StatusOut:
+    return await status.now()

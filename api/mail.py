@@ -52,14 +52,23 @@ class Mailer:
             return False
         return True
 
-    def _deliver(self, server: MailServer, mail: EmailMessage) -> None:
+    async def greet(self) -> None:
+        """Go through everything except a mail. Raises `OSError`, `SMTPException`."""
+        if self._server is not None:
+            async with self._gate:
+                await asyncio.to_thread(self._deliver, self._server, None)
+
+    def _deliver(self, server: MailServer, mail: EmailMessage | None) -> None:
         trust = self._trust or ssl.create_default_context()
         with self._connect(server, trust) as smtp:
             if server.security == "starttls":
                 smtp.starttls(context=trust)
             if server.user is not None:
                 smtp.login(server.user, server.password)
-            smtp.send_message(mail)
+            if mail is None:
+                smtp.ehlo_or_helo_if_needed()
+            else:
+                smtp.send_message(mail)
 
     def _connect(self, server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
         if server.security == "tls":

@@ -27,6 +27,7 @@ from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.callers import CallerLookup
 from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
+from api.check_up.service import CheckUp, Status
 from api.database import open_database
 from api.db import Db
 from api.deliveries.admin import DeliveryAdmin
@@ -132,6 +133,7 @@ class Services:
         settings, db = self.settings, self.db
         before = _text(settings.secret_key_previous)
         signer = TokenSigner([key, before] if before else [key])
+        self.mailer = Mailer(settings.mail_server)
         self.users = UserService(
             db,
             passwords=Passwords(cost),
@@ -145,7 +147,7 @@ class Services:
         self.recovery = Recovery(
             db,
             users=self.users,
-            mail=Mailer(settings.mail_server),
+            mail=self.mailer,
             public_url=settings.public_url,
         )
         token, signup = secrets.setup_token, settings.web_signup
@@ -236,6 +238,17 @@ class Services:
         self.warnings = Warnings(
             db, self.stats, self.budget, self.provider, self.backups, self.media
         )
+        self.check_up = CheckUp(
+            settings,
+            db,
+            self.media,
+            self.provider,
+            self.backups,
+            self.db_health,
+            self.stats,
+            self.mailer,
+        )
+        self.status = Status(settings, db, self.stats, self.warnings, self.backups)
         self.generation_admin = GenerationAdmin(
             db,
             self.wake,
@@ -268,7 +281,7 @@ async def start(
     secrets = ensure_secrets(settings.data_dir)
     db = await open_database(settings)
     stack.push_async_callback(db.close)
-    files = _files(settings, secrets)
+    files = files_of(settings, secrets)
     services = Services(settings, secrets, db, files, metrics, stop, cost, decoders)
     stack.push_async_callback(services.provider.close)
     await services.bots.adopt_keys(secrets.bot_keys)
@@ -329,7 +342,8 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
     )
 
 
-def _files(settings: Settings, secrets: Secrets) -> MediaStore:
+def files_of(settings: Settings, secrets: Secrets) -> MediaStore:
+    """Raises `CannotStart`."""
     try:
         return MediaStore(
             settings.media_root, settings.data_dir / "spool", installation=secrets.installation

@@ -227,6 +227,31 @@ def move_media(
     sys.exit(0 if is_whole else 1)
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Try everything that this installation needs, and say what to do. Ends with 1 when something
+    is wrong. Works while it runs, too."""
+    from cli import doctor
+
+    with failures_end():
+        found = doctor.examine()
+    print(doctor.as_json(found) if as_json else "\n".join(doctor.lines(found)))
+    sys.exit(1 if any(one.state == "bad" for one in found) else 0)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say in a few lines what runs, what waits and when the last backup was made."""
+    from cli import status
+
+    with failures_end():
+        found = status.status()
+        print(found.model_dump_json(indent=2) if as_json else "\n".join(status.lines(found)))
+
+
 def print_link(link: "AccountLinkOut", what: str) -> None:
     from cli import admin as admin_access
 

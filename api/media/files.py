@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from structlog import get_logger
 
@@ -28,6 +29,7 @@ FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}\.\w+")
 """Names of our files; others in a store are left alone."""
 INSTALLATIONS = ".installations"
 TRASH = ".trash"
+REHEARSALS = ".check-up"
 
 
 def key_of(sha256: str, owner: str, extension: str) -> str:
@@ -119,6 +121,16 @@ class MediaStore:
         if self.state.trouble is not None:
             log.warning("store_back", waiting=waiting)
         self.state = replace(self.state, trouble=None, waiting=waiting)
+
+    async def rehearse(self) -> None:
+        """Write a file, read it and delete it. Raises as these do."""
+        content, key = uuid4().bytes, f"{REHEARSALS}/{uuid4().hex}"
+        await self._bucket.put(content, key)
+        try:
+            if await self._bucket.read(key) != content:
+                raise StorageUnavailable("storage_unavailable")
+        finally:
+            await self._bucket.delete(key)
 
     async def refused(self) -> str | None:
         """Return, after `look`, why the store cannot be used as it is set; None for one that works

@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import TypedDict, Unpack
 
 from client.call import AS_IT_IS, LOOKING, MAKING, Call, Paging, paid, path, query
+from client.calls.shell import CHECKING
 from client.schemas import Page, Platform
 from client.schemas import admin as schemas
 from client.schemas.budget import BreakdownOut, BudgetIn, BudgetsOut, SharedScope
+from client.schemas.check_up import CheckUpOut
 from client.schemas.generations import (
     AdminGenerationOut,
     CountOut,
@@ -28,6 +30,10 @@ def warnings() -> Call[schemas.WarningsOut]:
 
 def db_health() -> Call[schemas.DbHealthOut]:
     return Call("GET", "/admin/health/db", schemas.DbHealthOut)
+
+
+def check_up() -> Call[CheckUpOut]:
+    return Call("POST", "/admin/check-up", CheckUpOut, within=CHECKING)
 
 
 def bots() -> Call[Page[schemas.BotOut]]:

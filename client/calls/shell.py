@@ -1,10 +1,12 @@
 """Calls of the operator's shell on the API's own machine, with its key: `./run admin ...`,
-`./run bot-key` and `./run backup`."""
+`./run bot-key`, `./run backup`, `./run doctor` and `./run status`."""
 
 from client.call import Call
 from client.schemas.admin import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
+from client.schemas.check_up import CheckUpOut, StatusOut
 
 BACKING_UP = 600.0
+CHECKING = 30.0
 
 
 def admin_link(body: AdminIn) -> Call[AccountLinkOut]:
@@ -21,3 +23,11 @@ def adopt_bot_keys() -> Call[None]:
 
 def back_up() -> Call[BackupOut]:
     return Call("POST", "/internal/backups", BackupOut, within=BACKING_UP)
+
+
+def check_up_from_shell() -> Call[CheckUpOut]:
+    return Call("POST", "/internal/check-up", CheckUpOut, within=CHECKING)
+
+
+def status() -> Call[StatusOut]:
+    return Call("GET", "/internal/status", StatusOut, within=CHECKING)

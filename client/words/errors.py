@@ -162,7 +162,7 @@ def sentence(voice: Voice, error: Problem | ErrorOut) -> str:
 
 
 def of_reason(voice: Voice, reason: Reason, params: Mapping[str, str | int]) -> str:
-    facts = Facts((name, _fact(voice, name, value)) for name, value in params.items())
+    facts = Facts((name, fact(voice, name, value)) for name, value in params.items())
     template = NO_REASON if reason == "earlier" and not facts.get("said") else SENTENCES[reason]
     return _ended(voice.say(template) % facts)
 
@@ -193,7 +193,8 @@ def charged(voice: Voice, usd: Decimal | None) -> str:
     return voice.say(N_("It cost %(price)s."), price=voice.money(usd))
 
 
-def _fact(voice: Voice, name: str, value: str | int) -> str | int:
+def fact(voice: Voice, name: str, value: str | int) -> str | int:
+    """A param as people read it."""
     if name.endswith("_usd"):
         return voice.money(Decimal(value))
     if name == "option":

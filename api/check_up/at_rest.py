@@ -1,0 +1,68 @@
+"""The check-up of an installation that does not run, by the shell itself."""
+
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from api.check_up.schemas import FindingOut, Subject
+from api.check_up.service import failed, of
+from api.database import open_unchanged
+from api.db import Db
+from api.db.duckdb import open_duckdb
+from api.db.migrate import missing
+from api.metrics import Metrics
+from api.secrets import ensure_secrets
+from api.services import Services, files_of
+from api.settings import Settings
+from api.shutdown import Stop
+from api.start_errors import CannotStart
+from api.users.passwords import Cost
+
+
+async def look_at_rest(settings: Settings) -> list[FindingOut]:
+    """Look at all that the api would use. The database is not brought up to date, so one that is
+    older, damaged or away is only named."""
+    async with AsyncExitStack() as stack:
+        db, found = await _database(settings, stack)
+        without: set[Subject] = {"bots"} if db else {"bots", "database", "backup"}
+        try:
+            secrets = ensure_secrets(settings.data_dir)
+            files = files_of(settings, secrets)
+        except CannotStart as error:
+            return [*found, failed("media", error)]
+        services = Services(
+            settings,
+            secrets,
+            db or await _empty(stack),
+            files,
+            Metrics(),
+            Stop(settings.drain_seconds),
+            Cost(),
+        )
+        stack.push_async_callback(services.provider.close)
+        await services.media.files.look()
+        return [*found, *(await services.check_up.all(without)).findings]
+
+
+async def _database(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[Db | None, list[FindingOut]]:
+    try:
+        db = await open_unchanged(settings)
+        if db is None:
+            return None, [of("database", "off", "database_new")]
+        stack.push_async_callback(db.close)
+        waiting = len(await missing(db, db.engine))
+    except CannotStart as error:
+        return None, [failed("database", error)]
+    if waiting:
+        return None, [of("database", "warn", "database_waits", count=waiting)]
+    return db, []
+
+
+async def _empty(stack: AsyncExitStack) -> Db:
+    """Return a database in the place of one that cannot be asked, for the rest of the services."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    db = await open_duckdb(Path(folder) / "empty.duckdb")
+    stack.push_async_callback(db.close)
+    return db

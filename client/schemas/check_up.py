@@ -1,0 +1,3 @@
+"""The bodies and answers of `api.check_up.schemas`."""
+
+from api.check_up.schemas import *
