@@ -3,16 +3,20 @@ says why it cannot be."""
 
 import re
 import shlex
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from api.db import CannotOpen, Db, DbUnavailable, home
 from api.db.duckdb import log_of
-from api.db.migrate import WrongSchema, migrate
+from api.db.migrate import WrongSchema, migrate, missing
 from api.db.open import open_db
 from api.moved import mark_of, moved
 from api.settings import Settings
 from api.start_errors import CannotStart
+
+Look = Callable[[Db], Awaitable[list[str]]]
+"""Looks at an opened database, and returns names of migrations."""
 
 
 async def open_database(settings: Settings) -> Db:
@@ -30,20 +34,39 @@ async def open_database(settings: Settings) -> Db:
 
 async def open_and_migrate(settings: Settings) -> tuple[Db, list[str]]:
     """Open the database, and return the applied migrations, too. Raises `CannotStart`."""
-    return await (_open_postgres(settings) if settings.is_postgres else _open_duckdb(settings))
+    return await _opened(settings, migrate)
 
 
-async def _open(target: str | Path) -> tuple[Db, list[str]]:
+async def open_unchanged(settings: Settings) -> tuple[Db, list[str]] | None:
+    """Open the database as it is, and return the migrations that it lacks, too; None: there is no
+    file yet. Raises `CannotStart`."""
+    path = settings.duckdb_path
+    if not settings.is_postgres and not path.exists() and not log_of(path).exists():
+        return None
+    return await _opened(settings, _lacking)
+
+
+async def _lacking(db: Db) -> list[str]:
+    return [each.name for each in await missing(db, db.engine)]
+
+
+async def _opened(settings: Settings, look: Look) -> tuple[Db, list[str]]:
+    return await (
+        _open_postgres(settings, look) if settings.is_postgres else _open_duckdb(settings, look)
+    )
+
+
+async def _open(target: str | Path, look: Look) -> tuple[Db, list[str]]:
     """Raises `DbUnavailable`, `WrongSchema`, and with PostgreSQL what its library raises."""
     db = await open_db(target)
     try:
-        return db, await migrate(db)
+        return db, await look(db)
     except BaseException:
         await db.close()
         raise
 
 
-async def _open_duckdb(settings: Settings) -> tuple[Db, list[str]]:
+async def _open_duckdb(settings: Settings, look: Look) -> tuple[Db, list[str]]:
     path = settings.duckdb_path
     if (was := moved(path)) is not None:
         raise CannotStart(
@@ -51,7 +74,7 @@ async def _open_duckdb(settings: Settings) -> tuple[Db, list[str]]:
             f"go on there, or delete {mark_of(path)} to go on with the file as it was then."
         )
     try:
-        return await _open(path)
+        return await _open(path, look)
     except CannotOpen as error:
         raise CannotStart(about_file(error, settings), final=error.reason != "locked") from error
     except WrongSchema as error:
@@ -117,12 +140,12 @@ def _go_back(settings: Settings) -> str:
     )
 
 
-async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:
+async def _open_postgres(settings: Settings, look: Look) -> tuple[Db, list[str]]:
     import asyncpg  # only where it is used: it would make every start longer
 
     url = settings.database_url or ""
     try:
-        return await _open(url)
+        return await _open(url, look)
     except WrongSchema as error:
         raise CannotStart(
             f"The database of DATABASE_URL {about_schema(error)}, or restore it as it was then."

@@ -9,7 +9,6 @@ from api.check_up.service import failed, of
 from api.database import open_unchanged
 from api.db import Db
 from api.db.duckdb import open_duckdb
-from api.db.migrate import missing
 from api.metrics import Metrics
 from api.secrets import ensure_secrets
 from api.services import Services, files_of
@@ -48,15 +47,15 @@ async def _database(
     settings: Settings, stack: AsyncExitStack
 ) -> tuple[Db | None, list[FindingOut]]:
     try:
-        db = await open_unchanged(settings)
-        if db is None:
-            return None, [of("database", "off", "database_new")]
-        stack.push_async_callback(db.close)
-        waiting = len(await missing(db, db.engine))
+        opened = await open_unchanged(settings)
     except CannotStart as error:
         return None, [failed("database", error)]
-    if waiting:
-        return None, [of("database", "warn", "database_waits", count=waiting)]
+    if opened is None:
+        return None, [of("database", "off", "database_new")]
+    db, lacking = opened
+    stack.push_async_callback(db.close)
+    if lacking:
+        return None, [of("database", "warn", "database_waits", count=len(lacking))]
     return db, []
 
 

@@ -156,10 +156,10 @@ class CheckUp:
         return [of("clock", "off", "clock_not_compared")]
 
     async def _at_provider(self) -> Sequence[FindingOut]:
-        name = urlsplit(self._settings.provider_url).hostname or ""
-        key = await self._provider.key()
         if self._provider.is_sandbox:
             return [of("provider", "off", "provider_is_sandbox")]
+        name = urlsplit(self._settings.provider_url).hostname or ""
+        key = await self._provider.key()
         found = [of("provider", "good", "provider_works", host=name)]
         left = key.left_micro
         if left is None:
@@ -200,9 +200,11 @@ class CheckUp:
         found = await self._backups.all()
         newest = found.items[0].created_at if found.items else None
         if newest is None:
-            state: State = "warn" if found.every_hours else "off"
-            finding: Finding = "backup_missing" if found.every_hours else "backup_off"
-            return [of("backup", state, finding, hours=found.every_hours)]
+            if not found.every_hours:
+                return [of("backup", "off", "backup_off")]
+            due = await self._backups.due_at()
+            state: State = "warn" if due is None or due < now() else "good"
+            return [of("backup", state, "backup_missing", hours=found.every_hours)]
         age = now() - newest
         old = bool(found.every_hours) and age > 2 * timedelta(hours=found.every_hours)
         return [

@@ -106,6 +106,7 @@ OPERATING = [
     Row("GET", "/admin/health/db", ADMIN),
     Row("GET", "/admin/warnings", ADMIN),
     Row("GET", "/admin/bots", ADMIN),
+    Row("POST", "/admin/check-up", ADMIN),
     Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
     Row("GET", "/admin/spend", ADMIN),
     Row("GET", "/admin/spend.csv", ADMIN),
@@ -415,6 +416,8 @@ MACHINES = [
     Row("POST", "/internal/admins", SHELL, json={"email": "marker-of-shell@example.org"}),
     Row("POST", "/internal/password-resets", SHELL, json={"email": "marker-of-ana@example.org"}),
     Row("POST", "/internal/bot-keys", SHELL, passes=204),
+    Row("POST", "/internal/check-up", SHELL),
+    Row("GET", "/internal/status", SHELL),
     Row("POST", "/internal/backups", SHELL, passes=409),
     Row("GET", "/healthz", PUBLIC),
     # public from this machine only, as here; other machines are in test_metrics.py

@@ -58,17 +58,33 @@ async def test_a_healthy_installation_has_nothing_wrong(api: Api) -> None:
 
 
 @one_engine
-async def test_what_does_not_work_is_named_with_its_cause(
-    api: Api, sandbox: Sandbox, tmp_path: Path
+async def test_the_provider_is_asked_for_the_key_its_credit_and_the_time(
+    sandbox: Sandbox, database: str, tmp_path: Path
 ) -> None:
+    provider = {"openrouter_api_key": "sk-test", "openrouter_base_url": sandbox.url}
+    async with running_api(tmp_path, sandbox, **settings_of(database), **provider) as api:
+        admin = await api.admin()
+        found = by_subject(await admin.post("/admin/check-up"))
+        asked = ("provider", "credit", "clock")
+        assert [found[name]["finding"] for name in asked] == [
+            "provider_works",
+            "credit_without_limit",
+            "clock_right",
+        ]
+        sandbox.break_with(Fault(call="key", kind="status", status=401))
+        found = by_subject(await admin.post("/admin/check-up"))
+        assert (found["provider"]["state"], found["provider"]["reason"]) == ("bad", "key_refused")
+        assert found["clock"]["finding"] == "clock_right"
+
+
+@one_engine
+async def test_a_store_that_cannot_be_written_is_named(api: Api) -> None:
     root = api.services.media.files.root
     assert root is not None
     shutil.rmtree(root)
     root.write_text("a file in the place of the folder")
-    sandbox.break_with(Fault(call="key", kind="status", status=401))
     found = by_subject(await (await api.admin()).post("/admin/check-up"))
     assert (found["media"]["state"], found["media"]["finding"]) == ("bad", "refused")
-    assert (found["provider"]["state"], found["provider"]["reason"]) == ("bad", "key_refused")
 
 
 @one_engine
