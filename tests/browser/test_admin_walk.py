@@ -75,7 +75,7 @@ PAGES = (
         "/models/add",
         "/bots",
     ),
-    *("/broadcast", "/audit", "/backups", "/settings"),
+    *("/broadcast", "/audit", "/backups", "/settings", "/check-up"),
 )
 
 
