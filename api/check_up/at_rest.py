@@ -9,6 +9,7 @@ from api.check_up.service import failed, of
 from api.database import open_unchanged
 from api.db import Db
 from api.db.duckdb import open_duckdb
+from api.media.decoders import Decoders
 from api.metrics import Metrics
 from api.secrets import ensure_secrets
 from api.services import Services, files_of
@@ -29,6 +30,8 @@ async def look_at_rest(settings: Settings) -> list[FindingOut]:
             files = files_of(settings, secrets)
         except CannotStart as error:
             return [*found, failed("media", error)]
+        decoders = Decoders()
+        stack.callback(decoders.close)
         services = Services(
             settings,
             secrets,
@@ -37,6 +40,7 @@ async def look_at_rest(settings: Settings) -> list[FindingOut]:
             Metrics(),
             Stop(settings.drain_seconds),
             Cost(),
+            decoders,
         )
         stack.push_async_callback(services.provider.close)
         await services.media.files.look()
