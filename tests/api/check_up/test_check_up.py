@@ -61,7 +61,7 @@ async def test_a_healthy_installation_has_nothing_wrong(api: Api) -> None:
 async def test_the_provider_is_asked_for_the_key_its_credit_and_the_time(
     sandbox: Sandbox, database: str, tmp_path: Path
 ) -> None:
-    provider = {"openrouter_api_key": "sk-test", "openrouter_base_url": sandbox.url}
+    provider: dict[str, Any] = {"openrouter_api_key": "sk-test", "openrouter_base_url": sandbox.url}
     async with running_api(tmp_path, sandbox, **settings_of(database), **provider) as api:
         admin = await api.admin()
         found = by_subject(await admin.post("/admin/check-up"))
