@@ -17,7 +17,7 @@ from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
 from api.auth.recovery import RESET_LIFE
-from api.check_up.schemas import CheckUpOut, StatusOut
+from api.check_up.schemas import CheckUpOut, InstallationOut
 from api.check_up.service import CheckUp, Status
 from api.db import Db
 from api.deps import FromApp
@@ -155,5 +155,5 @@ async def check_up(checks: FromApp[CheckUp], _operator: OperatorCaller) -> Check
 
 
 @router.get("/status")
-async def status(status: FromApp[Status], _operator: OperatorCaller) -> StatusOut:
+async def status(status: FromApp[Status], _operator: OperatorCaller) -> InstallationOut:
     return await status.now()

@@ -7,12 +7,12 @@ from cli.ready import HostPort, get
 from cli.running_api import NoApiRuns, call_api
 from cli.settings import LaunchSettings, load
 from client import calls
-from client.schemas.check_up import StatusOut
+from client.schemas.check_up import InstallationOut
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
-def status() -> StatusOut:
+def status() -> InstallationOut:
     """Raises `CommandRefused` when nothing runs, `BadSetting`."""
     launch = load(LaunchSettings)
     try:
@@ -24,7 +24,7 @@ def status() -> StatusOut:
         ) from error
 
 
-def lines(found: StatusOut) -> list[str]:
+def lines(found: InstallationOut) -> list[str]:
     """Return a line for each part."""
     launch = load(LaunchSettings)
     web = HostPort(launch.web_host, launch.web_port)

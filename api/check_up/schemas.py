@@ -6,9 +6,9 @@ from pydantic import Field
 
 from api.admin.schemas import BackupOut, BotOut, DeliveryCountOut, QueueOut, WarningOut
 from api.reasons import Reason
-from api.schemas import Out, Time
+from api.schemas import Out, Platform, Time
 
-Subject = Literal[
+Part = Literal[
     "settings",
     "version",
     "api",
@@ -25,10 +25,8 @@ Subject = Literal[
     "public_api_url",
     "backup",
     "bots",
-    "telegram",
-    "discord",
-    "terminal",
 ]
+Subject = Part | Platform
 State = Literal["good", "warn", "bad", "off"]
 """`warn`: it works, and needs a person soon. `off`: it is not set, or cannot be looked at."""
 
@@ -104,7 +102,7 @@ class CheckUpOut(Out):
     findings: list[FindingOut]
 
 
-class StatusOut(Out):
+class InstallationOut(Out):
     """A short answer to "how is it?". `backup`: the newest one; null: there is none."""
 
     version: str

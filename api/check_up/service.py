@@ -18,7 +18,7 @@ from api.admin.backups import Backups
 from api.admin.db_health import DbHealth
 from api.admin.stats import Stats
 from api.admin.warnings import CREDIT_LOW_MICRO, FREE_BYTES_LEAST, KEY_ENDS_WITHIN, Warnings
-from api.check_up.schemas import CheckUpOut, Finding, FindingOut, State, StatusOut, Subject
+from api.check_up.schemas import CheckUpOut, Finding, FindingOut, InstallationOut, State, Subject
 from api.db import Db, DbUnavailable
 from api.errors import DomainError
 from api.ids import now
@@ -240,9 +240,9 @@ class Status:
         self._warnings = warnings
         self._backups = backups
 
-    async def now(self) -> StatusOut:
+    async def now(self) -> InstallationOut:
         backups = (await self._backups.all()).items
-        return StatusOut(
+        return InstallationOut(
             version=VERSION,
             at=now(),
             engine=self._db.engine,

@@ -3,7 +3,7 @@
 
 from client.call import Call
 from client.schemas.admin import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
-from client.schemas.check_up import CheckUpOut, StatusOut
+from client.schemas.check_up import CheckUpOut, InstallationOut
 
 BACKING_UP = 600.0
 CHECKING = 30.0
@@ -29,5 +29,5 @@ def check_up_from_shell() -> Call[CheckUpOut]:
     return Call("POST", "/internal/check-up", CheckUpOut, within=CHECKING)
 
 
-def status() -> Call[StatusOut]:
-    return Call("GET", "/internal/status", StatusOut, within=CHECKING)
+def status() -> Call[InstallationOut]:
+    return Call("GET", "/internal/status", InstallationOut, within=CHECKING)
