@@ -230,22 +230,25 @@ async def leaked_holds(sql: Sql) -> list[Generation]:
     return [row_of(row) for row in rows]
 
 
-async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> list[Generation]:
-    """Jobs begun and over since then that came to nothing, that the provider knows, and of which we
-    do not know what they were billed."""
+async def uncounted(
+    sql: Sql, begun: datetime, ended: datetime, after: str, limit: int
+) -> list[Generation]:
+    """Return jobs begun and over since then that came to nothing, that the provider knows, and
+    whose cost is not known: those with an id above `after`, in order."""
     query = f"""
         WITH young AS MATERIALIZED (
             SELECT id, status, phase, cost_micro, finished_at, provider_id FROM generations
-                WHERE id >= $1
+                WHERE id >= $1 AND id > $3
         )
         SELECT {COLUMNS} FROM generations WHERE id IN (
             SELECT id FROM young
             WHERE phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL
             AND finished_at >= $2
               AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
-        ) ORDER BY id LIMIT $3
+        ) ORDER BY id LIMIT $4
         """
-    return [row_of(row) for row in await sql.fetch(query, ids.floor(begun), ended, limit)]
+    found = await sql.fetch(query, ids.floor(begun), ended, after, limit)
+    return [row_of(row) for row in found]
 
 
 async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:

@@ -175,11 +175,8 @@ class Decoders:
         except DecoderFailed:
             try:
                 return _picture(await self._quick({"work": "undecoded_picture"}, data), data)
-            except DecoderFailed as error:
-                kind = file_types.picture_kind(data[: file_types.HEAD])
-                if kind is None or not kind.browsers:
-                    raise UnsupportedMedia("unusable_image") from error
-                return Picture(data, kind, None, None, None)
+            except DecoderFailed:
+                return unseen_picture(data)
 
     async def clean_picture(self, data: bytes) -> Picture:
         """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises
@@ -245,6 +242,15 @@ class Decoders:
 
     async def _convert(self, work: str, stop: Event, **about: Any) -> Finding:
         return await self._long.submit({"work": work, **about}, b"", self._limits.convert, stop)
+
+
+def unseen_picture(data: bytes) -> Picture:
+    """A provider's picture by its first bytes only. Raises `UnsupportedMedia` unless a browser may
+    show it."""
+    kind = file_types.picture_kind(data[: file_types.HEAD])
+    if kind is None or not kind.browsers:
+        raise UnsupportedMedia("unusable_image")
+    return Picture(data, kind, None, None, None)
 
 
 def _paths(**paths: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, Unsuppo
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, store
 from api.media.decoded import Picture, Thumbnail
-from api.media.decoders import Decoders
+from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
@@ -114,12 +114,12 @@ class MediaService:
         return MediaSweep(self._db, self.files, folders, live)
 
     async def keep_image(
-        self, user_id: str, generation_id: str, position: int, data: bytes
+        self, user_id: str, generation_id: str, position: int, data: bytes, *, look: bool = True
     ) -> KeptFile:
         """Store a generated image: unchanged when chats and browsers show it, even if it cannot be
-        decoded, else as PNG or JPEG. Raises `UnsupportedMedia` with the reason
-        `cut_short` or `unusable_image`, `StorageFull`."""
-        picture = await self._decoders.made_picture(data)
+        decoded, else as PNG or JPEG. Without a `look` into it, it has no size and no thumbnail.
+        Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_image`, `StorageFull`."""
+        picture = await self._decoders.made_picture(data) if look else unseen_picture(data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:

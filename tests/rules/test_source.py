@@ -18,6 +18,8 @@ FUNCTION_LINES = 60
 BROAD = {
     "api/background.py": "whatever work does that nobody waits for, the process goes on, and says "
     "so",
+    "api/generations/making/paid_pictures.py": "pictures that are paid for are booked all the "
+    "same; it is raised afterwards",
     "api/media/pictures.py": "decoders fail in any way there is on made-up bytes; it goes on as a "
     "domain error with its cause",
     "api/text/endings.py": "an answer that cannot be kept is settled all the same",

@@ -26,12 +26,17 @@ class LateCosts:
         self._db = db
         self._provider = provider
         self._budget = budget
+        self._after = ""
 
     async def run(self) -> float:
         """Ask the provider about generations that ended without their cost, until it says how they
         ended there. Returns when to ask again, in seconds."""
         at = ids.now()
-        for row in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
+        begun, ended = at - BEGUN_WITHIN, at - ASKED_FOR
+        rows = await store.uncounted(self._db, begun, ended, self._after, AT_ONCE)
+        # the next turn goes on behind them, for some never get an answer
+        self._after = rows[-1].id if len(rows) == AT_ONCE else ""
+        for row in rows:
             provider_id = row.provider_id or await store.reported_provider_id(self._db, row.id)
             if provider_id is not None:
                 await self._ask(row, provider_id)

@@ -5,7 +5,6 @@ A paid call is made at most once: `submitting` is committed before it, and a gen
 `submitting` is never sent again.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,15 +30,16 @@ from api.errors import (
 from api.fault_points import fault_point
 from api.generations import store, transitions
 from api.generations.announcer import Announcer
-from api.generations.making.asks import Callbacks, image_ask, pictures_asked, video_ask
+from api.generations.making.asks import Callbacks, image_ask, video_ask
 from api.generations.making.ending import Ending
 from api.generations.making.failures import billed, cause, video_error
+from api.generations.making.paid_pictures import PaidPictures
 from api.generations.making.provider_waits import Credit, may_wait, next_wait, pause
 from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now
-from api.media.service import KeptFile, MediaService
+from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import (
     ImageAsk,
@@ -50,7 +50,6 @@ from api.provider.types import (
     VideoAsk,
     VideoJob,
 )
-from api.reasons import Making
 from api.users.service import UserService
 from api.wake import Wake
 
@@ -100,6 +99,7 @@ class Steps:
         self._announcer = announcer
         self._callbacks = callbacks
         self._ending = Ending(db, budget, media, announcer)
+        self._pictures = PaidPictures(media, self._ending)
         self._credit = Credit()
 
     async def run(self, row: Generation) -> None:
@@ -148,7 +148,7 @@ class Steps:
             return
         fault_point("answered")
         if isinstance(answer, ImageResult):
-            await until_back(partial(self._keep_images, row, answer))
+            await self._pictures.keep(row, answer)
         else:
             await until_back(partial(self._follow, row, answer))
 
@@ -398,50 +398,6 @@ class Steps:
     async def _status(self, sql: Sql, row: Generation) -> str | None:
         found = await store.get(sql, row.id)
         return found.status if found else None
-
-    async def _keep_images(self, row: Generation, result: ImageResult) -> None:
-        """Keep as many pictures as were asked for, of those that can be used."""
-        wanted, cost = (
-            pictures_asked(row),
-            result.cost_micro if result.cost_micro is not None else row.estimate_micro,
-        )
-        kept: list[KeptFile] = []
-        reason: Making = "unusable_image"
-        for image in result.images:
-            if len(kept) == wanted:
-                break
-            try:
-                kept.append(
-                    await self._media.keep_image(row.user_id, row.id, len(kept), image.data)
-                )
-            except (StorageFull, StorageUnavailable) as error:
-                await self._ending.fail(row, error, cost)
-                return
-            except DomainError as error:
-                log.warning(
-                    "unusable_image", generation=row.id, model=row.model, error=error.detail
-                )
-                reason = cause(error, reason)
-        if not kept:
-            await self._ending.fail(
-                row,
-                ProviderUnavailable(reason),
-                cost,
-            )
-            return
-        fault_point("kept")
-        surplus = 0
-        if len(result.images) > wanted:
-            surplus = cost - math.ceil(cost * wanted / len(result.images))
-            log.warning(
-                "more_pictures_than_asked",
-                generation=row.id,
-                model=row.model,
-                wanted=wanted,
-                came=len(result.images),
-                surplus_micro=surplus,
-            )
-        await self._ending.complete(row, kept, cost, surplus)
 
     async def _wait(self, row: Generation, phase: Phase, seconds: float, **changes: object) -> None:
         """Look again after `seconds`, which count towards the deadline."""

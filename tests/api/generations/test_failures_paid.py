@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from api.generations import store
-from api.generations.making import steps
+from api.generations.making import late_costs, steps
 from api.generations.making.late_costs import LateCosts
 from api.ids import now
+from api.media import decoders
+from api.media.service import MediaService
 from api.schemas import MICRO
 from sandbox.faults import Fault
 from tests.api.generations.test_admin import spent_by_all
@@ -251,6 +253,51 @@ async def test_a_lost_outcome_that_the_provider_names_later_is_booked(
     await late(api)
     assert Decimal(await spent_by_all(api)) == 2 * Decimal(other["cost_usd"])
     assert (await money(user))[0] == other["cost_usd"], "what came to nothing is not theirs"
+
+
+async def test_a_cost_that_is_never_told_keeps_no_other_waiting(
+    api: Api, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_costs, "AT_ONCE", 1)
+    jobs = [(await user.post("/generate/video", json={"prompt": "x"})).json() for _ in range(2)]
+    for job in jobs:
+        await until(api, job["id"], phase="done")
+    db = api.services.db
+    await db.execute("UPDATE generations SET status = 'failed', cost_micro = NULL")
+    await db.execute("UPDATE generations SET provider_id = 'x' WHERE id = $1", jobs[0]["id"])
+    costs = LateCosts(db, api.services.provider, api.services.budget)
+    for _ in range(2):
+        await costs.run()
+    found = await store.get(db, jobs[1]["id"])
+    assert found is not None
+    assert found.cost_micro == 200_000
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_error_that_nobody_foresaw_costs_no_booking(
+    api: Api,
+    user: httpx.AsyncClient,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: bool,
+) -> None:
+    data = (CASES / "jpeg-mpf/mpo.jpg").read_bytes()
+    body = {"data": [{"b64_json": base64.b64encode(data).decode()}], "usage": {"cost": 0.04}}
+    sandbox.break_with(Fault(call="images", kind="instead", status=200, value=json.dumps(body)))
+    monkeypatch.setattr(decoders, "KINDS", {})
+    if lost:
+        monkeypatch.delattr(MediaService, "_keep_picture")
+    made = await finished(api, await image(user))
+    assert await spent_by_all(api) == "0.040000"
+    assert await api.services.budget.audit() == []
+    if lost:
+        assert (made["status"], made["error"]["reason"]) == ("failed", "charged_and_lost")
+        assert made["error"]["charged_usd"] is not None
+    else:
+        (kept,) = made["images"]
+        assert (kept["content_type"], kept["width"]) == ("image/jpeg", None)
+        assert (await api.client.get(kept["url"])).content == data
+    assert api.services.background.failing.keys() == {"step"}, "said, until a step goes well"
 
 
 async def test_a_picture_with_an_index_of_more_is_kept_as_it_came(
