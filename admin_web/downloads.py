@@ -13,6 +13,7 @@ from flask import Response, request
 ASKED = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
 ANSWERED = (
     "Content-Type",
+    "Location",
     "Content-Length",
     "Content-Encoding",
     "Content-Range",

@@ -25,6 +25,7 @@ class WebSettings(BaseSettings):
     api_url: str = "http://127.0.0.1:8000"
     public_url: str | None = None
     public_api_url: str | None = None
+    public_media_url: str | None = None
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     web_session_key: SecretStr
     """Seals the cookies of sessions; a new key signs everybody out."""
@@ -46,7 +47,7 @@ class WebSettings(BaseSettings):
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/")
 
-    @field_validator("public_url", "public_api_url")
+    @field_validator("public_url", "public_api_url", "public_media_url")
     @classmethod
     def _https_outside(cls, value: str | None) -> str | None:
         if value is None:

@@ -31,6 +31,7 @@ from api.metrics import Metrics
 from api.middleware import Edge
 from api.openapi import with_errors
 from api.problems import add_handlers
+from api.retention import routes as retention_routes
 from api.services import start
 from api.settings import Settings
 from api.shutdown import Stop
@@ -55,6 +56,7 @@ ROUTES = (
     delivery_routes,
     budget_routes,
     admin_routes,
+    retention_routes,
     generation_admin_routes,
     delivery_admin_routes,
     inbox_routes,

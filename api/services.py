@@ -57,10 +57,12 @@ from api.media.decoders import Decoders
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore
+from api.media.presigned import PresignedLinks
 from api.media.service import MediaService
 from api.metrics import Metrics
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
+from api.retention.service import Retention
 from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
@@ -105,7 +107,9 @@ class Services:
         self.provider = _provider(settings, metrics)
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
         space = _disk_space(settings, files)
-        self.media = MediaService(db, files, space, decoders, signing_key=key)
+        self.media = MediaService(
+            db, files, space, decoders, signing_key=key, direct=_direct_links(settings)
+        )
         self.catalog = Catalog(db, self.provider)
         self.preferences = Preferences(db, self.catalog)
         self.outbox = DeliveryOutbox(db, self.wake)
@@ -229,6 +233,7 @@ class Services:
             records=[self.links.erase, self.auth.erase, Anonymiser(db).erase_user],
             guests_of=self.links.guests_of,
         )
+        self.retention = Retention(db, self.generation_eraser, self.conversations, self.media)
         self.admin = AdminService(db, self.users, self.eraser, self.auth, self.links)
         self.studio = StudioSettings(db)
         self.stats = Stats(db)
@@ -320,6 +325,7 @@ def _keep_up(services: Services) -> None:
     duty("text-holds", services.text.sweep)
     duty("purge", services.admin.keep_purged)
     duty("bot-purge", services.bot_processes.keep_purged)
+    duty("retention", services.retention.turn)
     duty("books", services.budget.keep_compared)
     duty("deliveries", services.deliveries.expire)
     duty("broadcasts", services.broadcasts.keep_fed)
@@ -350,6 +356,15 @@ def files_of(settings: Settings, secrets: Secrets) -> MediaStore:
         )
     except (StorageFull, StorageUnavailable) as error:
         raise _no_store(settings, error.detail) from error
+
+
+def _direct_links(settings: Settings) -> PresignedLinks | None:
+    if settings.public_media_url is None:
+        return None
+    try:
+        return PresignedLinks.of(settings.public_media_url, settings.media_root)
+    except KeyError as error:
+        raise CannotStart(f"PUBLIC_MEDIA_URL needs {error.args[0]}.") from error
 
 
 def _no_store(settings: Settings, why: str) -> CannotStart:

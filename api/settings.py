@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1,::1"
     public_url: str | None = None
     public_api_url: str | None = None
+    public_media_url: str | None = None
     telegram_bot_token: SecretStr | None = None
 
     secret_key: SecretStr | None = None
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with file:/// or s3://")
         return value
 
-    @field_validator("public_url", "public_api_url", "openrouter_base_url")
+    @field_validator("public_url", "public_api_url", "public_media_url", "openrouter_base_url")
     @classmethod
     def _https_outside(cls, value: str | None) -> str | None:
         if value is None:
@@ -143,6 +144,12 @@ class Settings(BaseSettings):
             and self.smtp_host not in LOOPBACK
         ):
             raise ValueError("SMTP_TLS=off would send SMTP_PASSWORD readable: use starttls or tls")
+        return self
+
+    @model_validator(mode="after")
+    def _direct_downloads_need_s3(self) -> "Settings":
+        if self.public_media_url is not None and not self.media_root.startswith("s3://"):
+            raise ValueError("PUBLIC_MEDIA_URL needs MEDIA_URL=s3://...")
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,8 @@ PLACES = {
     "models_refreshed": "admin_models.show",
     "generation_purge": "admin_jobs.show",
     "studio_settings": "admin_settings.show",
+    "retention": "admin_retention.show",
+    "retention_settings": "admin_retention.show",
     "backup_made": "admin_backups.show",
     "backup_download": "admin_backups.show",
     "backup_restore": "admin_backups.show",

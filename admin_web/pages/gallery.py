@@ -7,7 +7,7 @@ from admin_web.downloads import passed_on
 from admin_web.forms.acts import go, say_and_go
 from admin_web.forms.filters import Filters, cursor, day_of, day_start, filters
 from admin_web.render import fragment, page
-from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, is_script
+from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, is_script, soon
 from admin_web.words.errors import SOURCES
 from admin_web.words.language import _, ngettext
 from client import calls
@@ -26,7 +26,7 @@ def show() -> ResponseReturnValue:
     if is_script():
         return fragment("gallery/_tiles.html", found=_found(kept), kept=kept)
     expect_me()
-    models = all_soon(calls.used_models())
+    models, days = all_soon(calls.used_models()), soon(calls.kept())
     return page(
         "gallery/show.html",
         found=_found(kept),
@@ -35,6 +35,7 @@ def show() -> ResponseReturnValue:
         hidden_count=len(kept.but(kind=None, q=None, favourite=None)),
         cursor=cursor(),
         models=answer_or(models, []),
+        days=answer_or(days, None),
         sources=SOURCES,
     )
 

@@ -11,7 +11,7 @@ from admin_web.forms.acts import refusal, say_and_go
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.last_used import preferences
 from admin_web.render import page
-from admin_web.sessions.caller import all_soon, api, expect_me, me
+from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, me, soon
 from admin_web.words.errors import FormError, differing
 from admin_web.words.formats import amount
 from admin_web.words.language import _, zone
@@ -96,6 +96,7 @@ def show(
 ) -> ResponseReturnValue:
     expect_me()
     links, listed = all_soon(calls.links()), {kind: all_soon(calls.models(kind)) for kind in MODELS}
+    days = soon(calls.kept())
     person, kept = me(), preferences()
     limit = person.confirm_above_usd
     shown = {
@@ -116,6 +117,7 @@ def show(
         form=form,
         error=error,
         links=links(),
+        days=answer_or(days, None),
         languages=LANGUAGES,
         zones=_zones(),
         browser_zone=str(zone()),

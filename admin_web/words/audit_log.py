@@ -34,6 +34,8 @@ ACTIONS = {
     "report": N_("Reported a fault"),
     "broadcast": N_("Wrote to all linked chats"),
     "broadcast_stop": N_("Stopped a broadcast"),
+    "retention": N_("Deleted what was old"),
+    "retention_settings": N_("Changed how long things are kept"),
     "studio_settings": N_("Changed what admins see"),
     "backup_made": N_("Made a backup"),
     "backup_download": N_("Downloaded a backup"),
@@ -80,6 +82,10 @@ FACTS = {
     "older_than_days": N_("older than, in days"),
     "new": N_("new job"),
     "provider_id": N_("id at the provider"),
+    "media_days": N_("images and videos, in days"),
+    "conversations_days": N_("conversations, in days"),
+    "audit_days": N_("audit log, in days"),
+    "trash_days": N_("trash, in days"),
     "show_content": N_("prompts and results are shown"),
     "from": N_("from"),
     "short_id": N_("job"),
@@ -106,6 +112,11 @@ SUBJECTS = {
     "models": N_("All models"),
     "generations": N_("Jobs"),
     "show_content": N_("Privacy"),
+    "retention": N_("Retention"),
+    "uploads": N_("Pictures sent along that nothing uses"),
+    "conversations": N_("Conversations"),
+    "audit": N_("Audit log"),
+    "trash": N_("Trash"),
 }
 """Subjects that are no account and no single thing."""
 _MICRO = Decimal(1_000_000)

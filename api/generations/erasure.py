@@ -26,7 +26,23 @@ class GenerationEraser:
         One that the provider works on is booked with its estimate, because nobody will learn what
         it cost.
         """
+        await self._erase(generation_id, also)
+
+    async def erase_unless_kept(self, generation_id: str) -> bool:
+        """Delete it as `erase` does, except a favourite, a shared one, and one that is not over.
+        Returns whether it was deleted."""
+        return await self._erase(generation_id, None, unless_kept=True)
+
+    async def _erase(
+        self,
+        generation_id: str,
+        also: Callable[[Sql], Awaitable[None]] | None,
+        *,
+        unless_kept: bool = False,
+    ) -> bool:
         async with self._db.transaction() as sql:
+            if unless_kept and not await store.hold_unkept(sql, generation_id):
+                return False
             await self._outbox.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)
             if gone is not None and gone.phase == "submit":
@@ -42,3 +58,4 @@ class GenerationEraser:
             if also is not None:
                 await also(sql)
         await self._media.erase_generation(generation_id)
+        return True

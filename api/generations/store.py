@@ -285,6 +285,17 @@ async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
     await sql.execute(query, generation_id, favourite)
 
 
+async def hold_unkept(sql: Sql, generation_id: str) -> bool:
+    """Keep others from changing it until the transaction ends; False for one that stays: a
+    favourite, one with an open link, and one that is not over or gone."""
+    query = """
+        UPDATE generations SET favourite = favourite
+        WHERE id = $1 AND phase = 'done' AND NOT favourite
+            AND id NOT IN (SELECT generation_id FROM shares WHERE expires_at > $2)
+        RETURNING id"""
+    return await sql.fetch_one(query, generation_id, ids.now()) is not None
+
+
 async def delete(sql: Sql, generation_id: str) -> Generation | None:
     """The row as it was."""
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)

@@ -211,6 +211,17 @@ class MediaStore:
         """Take a file back from the trash; False when it is not there."""
         return await self._bucket.move(f"{TRASH}/{key}", key)
 
+    async def trash(self, before: datetime) -> tuple[int, int, datetime | None]:
+        """Return number, bytes and oldest time of the files that were put into the trash before
+        that time."""
+        count, size, oldest = 0, 0, None
+        async for batch in self._bucket.entries(TRASH):
+            for each in batch:
+                if each.written < before:
+                    count, size = count + 1, size + each.size
+                    oldest = each.written if oldest is None else min(oldest, each.written)
+        return count, size, oldest
+
     async def empty_trash(self, before: datetime) -> int:
         """Delete files that were put into the trash before that time, and return their number."""
         deleted = 0

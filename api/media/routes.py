@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 
 from api.callers import CallersDep, UserCaller
 from api.deps import FromApp
@@ -24,6 +24,7 @@ MULTIPART_MARGIN = 100_000
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part that `Range` asks for"},
     304: {"description": "What `If-None-Match` names"},
+    307: {"description": "The file is at its store, for some minutes at this address"},
     416: {"description": "`range_not_satisfiable`: the part lies behind the end"},
 }
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -64,14 +65,24 @@ ReadableFile = Annotated[MediaRow, Depends(_readable)]
 @router.head("/media/{media_id}", include_in_schema=False)
 @router.get("/media/{media_id}", response_class=StreamingResponse, responses=FILE_RESPONSES)
 async def read_media(
-    request: Request, row: ReadableFile, media: MediaDep, download: bool = False
+    request: Request,
+    row: ReadableFile,
+    media: MediaDep,
+    download: bool = False,
+    direct: bool = True,
 ) -> Response:
-    """The file. Either the link is signed, or the bearer owns it."""
+    """The file. Either the link is signed, or the bearer owns it. 307 to the store where browsers
+    may reach it, for files that are no thumbnails; with `direct=false` never."""
     etag = f'"{row.sha256}"'
+    disposition = _disposition(row, download=download)
+    if direct and request.method == "GET":
+        link = await media.direct_link(row, disposition)
+        if link is not None:
+            return RedirectResponse(link, 307, {"Cache-Control": "private, max-age=240"})
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=300",
-        "Content-Disposition": _disposition(row, download=download),
+        "Content-Disposition": disposition,
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-origin",
         "ETag": etag,

@@ -26,6 +26,7 @@ from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
+from api.media.presigned import PresignedLinks
 from api.media.signed_links import SignedLinks
 from api.media.smaller_copies import SmallerCopies
 from api.media.spool import Received, read_file
@@ -72,8 +73,9 @@ _LISTED_FIELDS = tuple(each.name for each in fields(_ListedFile))
 
 
 class MediaService:
-    """`signing_key` is the server's secret; `fetcher` gets images by URL. `files`, `links` and
-    `disk_space` are for callers that look at the store, check a link, or need room."""
+    """`signing_key` is the server's secret; `fetcher` gets images by URL; `direct` makes links to
+    the store, where browsers reach it. `files`, `links` and `disk_space` are for callers that look
+    at the store, check a link, or need room."""
 
     def __init__(
         self,
@@ -84,11 +86,13 @@ class MediaService:
         *,
         signing_key: str,
         fetcher: ImageFetcher | None = None,
+        direct: PresignedLinks | None = None,
     ) -> None:
         self._db = db
         self.files = files
         self.disk_space = disk_space
         self.links = SignedLinks(signing_key)
+        self._direct = direct
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = decoders
         self._converting = asyncio.Semaphore(1)
@@ -338,6 +342,13 @@ class MediaService:
 
     async def find(self, media_id: str) -> MediaRow | None:
         return await store.by_id(self._db, media_id)
+
+    async def direct_link(self, row: MediaRow, disposition: str) -> str | None:
+        """Return a link to the store itself; None when the file is to come from here, as thumbnails
+        do, which browsers keep, and files that the store has not taken yet."""
+        if self._direct is None or row.role == "thumbnail" or await self.files.waits(row.key):
+            return None
+        return self._direct.link(row.key, content_type=row.content_type, disposition=disposition)
 
     async def stream(self, row: MediaRow, start: int, end: int) -> AsyncIterator[bytes]:
         """Read the bytes from `start` to before `end`. Raises `NotFound`."""

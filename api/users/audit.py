@@ -1,5 +1,5 @@
 """The audit log: acts with their actors and subjects, written in the transaction of the act. Rows
-are only ever added."""
+are only ever added, and forgotten when they are older than an admin keeps them."""
 
 import json
 from collections.abc import Mapping
@@ -91,6 +91,15 @@ async def page(sql: Sql, wanted: AuditFilter, limit: int) -> tuple[list[AuditEnt
     )
     found = {row["id"]: _entry(row, names) for row in rows}
     return [found[each] for each in shown if each in found], cursor
+
+
+async def forget(sql: Sql, before: datetime, most: int) -> int:
+    """Delete the oldest entries before then, at most so many, and return their number."""
+    query = """
+        DELETE FROM audit WHERE id IN (
+            SELECT id FROM audit WHERE created_at < $1 ORDER BY created_at LIMIT $2)
+        RETURNING id"""
+    return len(await sql.fetch(query, before, most))
 
 
 async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from client.schemas.generations import (
     RefundIn,
     ResolveIn,
 )
+from client.schemas.retention import PreviewOut, RetentionIn, RetentionOut
 
 
 def stats() -> Call[schemas.StatsOut]:
@@ -46,6 +47,20 @@ def studio() -> Call[schemas.StudioOut]:
 
 def change_studio(change: schemas.StudioIn) -> Call[schemas.StudioOut]:
     return Call("PUT", "/admin/settings", schemas.StudioOut, body=change)
+
+
+def retention() -> Call[RetentionOut]:
+    return Call("GET", "/admin/retention", RetentionOut)
+
+
+def preview_retention(wanted: RetentionIn) -> Call[PreviewOut]:
+    """Ask what would be deleted with these settings."""
+    path = "/admin/retention/preview"
+    return Call("POST", path, PreviewOut, body=wanted, within=LOOKING, harmless=True)
+
+
+def change_retention(wanted: RetentionIn) -> Call[RetentionOut]:
+    return Call("PUT", "/admin/retention", RetentionOut, body=wanted)
 
 
 # --- jobs

@@ -100,21 +100,22 @@ def send_to_chat(generation_id: str, ask: SendIn, key: str | None = None) -> Cal
 
 
 def file(url: str) -> Call[bytes]:
-    """The bytes behind a signed address of the API."""
+    """The bytes behind a signed address of the API, from the API itself."""
     media_id, signature = _signed(url)
-    return Call("GET", path("/media/{}", media_id), bytes, query=signature, bare=True)
+    query = {**signature, "direct": "false"}
+    return Call("GET", path("/media/{}", media_id), bytes, query=query, bare=True)
 
 
 def media(media_id: str, signature: str, headers: Mapping[str, str] | None = None) -> Call[bytes]:
-    """A file for passing on: 206, 304 and 416 are answers, not errors. The owner may read it also
-    when its link has run out."""
+    """A file for passing on: 206, 304, 307 and 416 are answers, not errors. The owner may read it
+    also when its link has run out."""
     return Call(
         "GET",
         path("/media/{}", media_id),
         bytes,
         query=_parsed(signature),
         headers={**(headers or {}), **AS_IT_IS},
-        also=frozenset({304, 416}),
+        also=frozenset({304, 307, 416}),
     )
 
 

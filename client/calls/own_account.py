@@ -6,6 +6,7 @@ from client.call import MAKING, Call, Paging, path, query
 from client.schemas import Page, ReadyOut
 from client.schemas.auth import InviteeOut, SessionOut, TokensOut
 from client.schemas.budget import MySpendOut
+from client.schemas.retention import KeptOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 
@@ -16,6 +17,11 @@ def alive() -> Call[dict[str, str]]:
 def ready() -> Call[ReadyOut]:
     """Also answers when the API is up but not ready."""
     return Call("GET", "/readyz", ReadyOut, also=frozenset({503}))
+
+
+def kept() -> Call[KeptOut]:
+    """Ask for how many days what people make is kept."""
+    return Call("GET", "/retention", KeptOut)
 
 
 # --- coming in

@@ -1,0 +1,139 @@
+"""Retention: what is older than the operator wants to keep is counted, and deleted in batches.
+
+What things cost stays in the books, which know no generation and no message. Every batch is in the
+log and in the audit log.
+"""
+
+from datetime import datetime, timedelta
+
+from structlog import get_logger
+
+from api.db import Db
+from api.errors import NotFound
+from api.generations.erasure import GenerationEraser
+from api.ids import now
+from api.media.service import MediaService
+from api.retention import store
+from api.retention.schemas import DueOut, Kept, KeptOut, PreviewOut, RetentionIn, RetentionOut
+from api.retention.store import Found
+from api.text.conversations import Conversations
+from api.users import audit
+
+log = get_logger("retention")
+
+BATCH = 200
+"""Things of one kind that are deleted in one turn."""
+EVERY, GO_ON = 3600.0, 1.0
+"""Seconds between two turns, and between those while there is more."""
+
+
+class Retention:
+    def __init__(
+        self,
+        db: Db,
+        eraser: GenerationEraser,
+        conversations: Conversations,
+        media: MediaService,
+    ) -> None:
+        self._db = db
+        self._eraser = eraser
+        self._conversations = conversations
+        self._media = media
+
+    async def settings(self) -> RetentionOut:
+        found = await store.setting(self._db)
+        return RetentionOut() if found is None else RetentionOut.model_validate_json(found)
+
+    async def kept(self) -> KeptOut:
+        """Return what members are told."""
+        found = await self.settings()
+        return KeptOut(media_days=found.media_days, conversations_days=found.conversations_days)
+
+    async def change(self, body: RetentionIn, *, actor_id: str) -> RetentionOut:
+        before = await self.settings()
+        async with self._db.transaction() as sql:
+            await store.set_setting(sql, body.model_dump_json(), now())
+            await audit.record(
+                sql,
+                "retention_settings",
+                actor_id=actor_id,
+                subject="retention",
+                before=before.model_dump(),
+                after=body.model_dump(),
+            )
+        return await self.settings()
+
+    async def preview(self, wanted: RetentionIn | RetentionOut) -> PreviewOut:
+        """Return what would be deleted now with these settings."""
+        at, items = now(), list[DueOut]()
+        if wanted.media_days is not None:
+            before = at - timedelta(days=wanted.media_days)
+            kept = await store.generations_kept(self._db, before)
+            items.append(_due("generations", await store.generations(self._db, before), kept))
+            items.append(_due("uploads", await store.uploads(self._db, before)))
+        if wanted.conversations_days is not None:
+            before = at - timedelta(days=wanted.conversations_days)
+            items.append(_due("conversations", await store.conversations(self._db, before)))
+        if wanted.audit_days is not None:
+            before = at - timedelta(days=wanted.audit_days)
+            items.append(_due("audit", await store.audit(self._db, before)))
+        if wanted.trash_days is not None:
+            before = at - timedelta(days=wanted.trash_days)
+            items.append(_due("trash", Found(*await self._media.files.trash(before))))
+        return PreviewOut(items=items)
+
+    async def turn(self) -> float:
+        """Delete a batch of each kind. Returns the seconds until the next turn."""
+        wanted, at = await self.settings(), now()
+        more = False
+        for kind, days, delete in (
+            ("generations", wanted.media_days, self._generations),
+            ("uploads", wanted.media_days, self._uploads),
+            ("conversations", wanted.conversations_days, self._old_conversations),
+            ("audit", wanted.audit_days, self._audit),
+            ("trash", wanted.trash_days, self._trash),
+        ):
+            if days is None:
+                continue
+            deleted = await delete(at - timedelta(days=days))
+            if deleted:
+                await self._told(kind, deleted, days)
+            more = more or deleted >= BATCH
+        return GO_ON if more else EVERY
+
+    async def _told(self, kind: str, count: int, days: int) -> None:
+        log.info("retention_deleted", kind=kind, count=count, older_than_days=days)
+        async with self._db.transaction() as sql:
+            facts: audit.Facts = {"count": count, "older_than_days": days}
+            await audit.record(sql, "retention", actor_id=None, subject=kind, after=facts)
+
+    async def _generations(self, before: datetime) -> int:
+        found = await store.old_generations(self._db, before, BATCH)
+        return sum([await self._eraser.erase_unless_kept(each) for each in found])
+
+    async def _uploads(self, before: datetime) -> int:
+        found = await store.old_uploads(self._db, before, BATCH)
+        for user_id, media_ids in found.items():
+            await self._media.erase_uploads(user_id, media_ids)
+        return sum(map(len, found.values()))
+
+    async def _old_conversations(self, before: datetime) -> int:
+        deleted = 0
+        for conversation_id, user_id in await store.old_conversations(self._db, before, BATCH):
+            try:
+                if (await self._conversations.own(user_id, conversation_id)).updated_at < before:
+                    await self._conversations.delete(user_id, conversation_id)
+                    deleted += 1
+            except NotFound:
+                log.debug("conversation_gone", conversation=conversation_id)
+        return deleted
+
+    async def _audit(self, before: datetime) -> int:
+        return await audit.forget(self._db, before, BATCH)
+
+    async def _trash(self, before: datetime) -> int:
+        return await self._media.files.empty_trash(before)
+
+
+def _due(kind: Kept, found: Found, kept: int = 0) -> DueOut:
+    return DueOut(kind=kind, count=found.count, bytes=found.bytes, oldest=found.oldest, kept=kept)

@@ -1,0 +1,161 @@
+"""Retention: old things are counted, then deleted, and nothing else is."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.ids import now
+from api.retention import service
+from tests.api.generations.test_jobs import SEEDREAM
+from tests.api.harness import Api, running_api
+from tests.api.media.samples import picture
+from tests.sandbox_server import Sandbox
+
+NOTHING = {"media_days": None, "conversations_days": None, "audit_days": None, "trash_days": None}
+ALL = {"media_days": 30, "conversations_days": 30, "audit_days": 30, "trash_days": 30}
+
+
+async def image(user: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def ask(user: httpx.AsyncClient, **more: object) -> str:
+    body = {"prompt": "What is this?", "stream": False, **more}
+    answer = await user.post("/generate/text", json=body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["conversation_id"])
+
+
+async def upload(user: httpx.AsyncClient) -> str:
+    answer = await user.post("/uploads", files={"file": ("x.png", picture())})
+    return str(answer.json()["id"])
+
+
+async def age(api: Api, table: str, column: str, days: int, *ids: str) -> None:
+    query = f"UPDATE {table} SET {column} = $1 WHERE id = ANY($2::text[])"
+    await api.services.db.execute(query, now() - timedelta(days=days), list(ids))
+
+
+async def due(admin: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    answer = await admin.post("/admin/retention/preview", json=body)
+    assert answer.status_code == 200, answer.text
+    return {each["kind"]: (each["count"], each["kept"]) for each in answer.json()["items"]}
+
+
+async def books(api: Api) -> list[Any]:
+    db = api.services.db
+    return [
+        [dict(row) for row in await db.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
+        for table in ("ledger", "budgets")
+    ]
+
+
+async def test_old_things_go_and_the_books_stay(
+    database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.admin() as admin,
+        await api.user() as user,
+    ):
+        old, favourite, shared, young = [await image(user) for _ in range(4)]
+        await user.put(f"/generations/{favourite['id']}/favourite", json={"favourite": True})
+        await user.post(f"/generations/{shared['id']}/share", json={"hours": 24})
+        idle, used, asked = [await upload(user) for _ in range(3)]
+        edited = await user.post(
+            "/generate/image",
+            json={"prompt": "bluer", "model": SEEDREAM, "input_images": [used]},
+        )
+        assert edited.status_code == 200, edited.text
+        over, current = await ask(user), await ask(user, images=[asked])
+        files = api.data_dir / "media"
+        before, spent = list(files.glob("??/*/*")), await books(api)
+        await age(api, "generations", "created_at", 31, old["id"], favourite["id"], shared["id"])
+        await age(api, "media", "created_at", 31, idle, used, asked)
+        await age(api, "conversations", "updated_at", 31, over)
+        await age(api, "generations", "created_at", 29, young["id"])
+
+        assert await due(admin, NOTHING) == {}
+        found = await due(admin, ALL)
+        assert found == {
+            "generations": (1, 2),
+            "uploads": (1, 0),
+            "conversations": (1, 0),
+            "audit": (0, 0),
+            "trash": (0, 0),
+        }
+        assert await api.services.retention.turn() == service.EVERY
+        assert (await user.get(f"/generations/{old['id']}")).status_code == 200, "nothing is set"
+
+        assert (await admin.put("/admin/retention", json=ALL)).json() == ALL
+        kept = {"media_days": 30, "conversations_days": 30}
+        assert (await user.get("/retention")).json() == kept
+        assert await api.services.retention.turn() == service.EVERY
+        there = {each["id"] for each in (await user.get("/generations")).json()["items"]}
+        assert there == {favourite["id"], shared["id"], young["id"], edited.json()["id"]}
+        talks = {each["id"] for each in (await user.get("/conversations")).json()["items"]}
+        assert talks == {current}
+        left = {row["id"] for row in await api.services.db.fetch("SELECT id FROM media")}
+        assert (idle in left, used in left, asked in left) == (False, True, True)
+        assert len(before) - len(list(files.glob("??/*/*"))) == 4, "two pictures, with thumbnails"
+        assert await books(api) == spent
+        assert set((await due(admin, ALL)).values()) == {(0, 0), (0, 2)}
+        told = (await admin.get("/admin/audit", params={"action": "retention"})).json()["items"]
+        assert {(one["subject"], one["after"]["count"]) for one in told} == {
+            ("generations", 1),
+            ("uploads", 1),
+            ("conversations", 1),
+        }
+
+
+def url(database: str) -> str:
+    return database if database.startswith("postgres") else f"duckdb://{database}"
+
+
+async def test_old_entries_of_the_audit_log_go_in_batches(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 2)
+    async with running_api(tmp_path, sandbox) as api, await api.admin() as admin:
+        for days in (1, 2, 3, 4, 5):
+            await admin.put("/admin/retention", json={**NOTHING, "audit_days": days})
+        rows = (await admin.get("/admin/audit")).json()["items"]
+        await age(api, "audit", "created_at", 40, *(row["id"] for row in rows[1:]))
+        body = {**NOTHING, "audit_days": 30}
+        assert await due(admin, body) == {"audit": (len(rows) - 1, 0)}
+        await admin.put("/admin/retention", json=body)
+        turns = [await api.services.retention.turn() for _ in range(4)]
+        assert turns[:2] == [service.GO_ON, service.GO_ON]
+        assert turns[-1] == service.EVERY
+        left = (await admin.get("/admin/audit")).json()["items"]
+        assert {one["action"] for one in left} == {"retention_settings", "retention"}
+        assert [one["after"]["count"] for one in left if one["action"] == "retention"][-1] == 2
+
+
+async def test_a_favourite_of_the_last_moment_stays(
+    database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.user() as user,
+    ):
+        made = await image(user)
+        await user.put(f"/generations/{made['id']}/favourite", json={"favourite": True})
+        assert not await api.services.generation_eraser.erase_unless_kept(made["id"])
+        await user.put(f"/generations/{made['id']}/favourite", json={"favourite": False})
+        assert await api.services.generation_eraser.erase_unless_kept(made["id"])
+        assert not await api.services.generation_eraser.erase_unless_kept(made["id"])
+
+
+async def test_odd_numbers_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+    async with running_api(tmp_path, sandbox, refresh=False) as api, await api.admin() as admin:
+        for name, days in (("media_days", 0), ("media_days", 3651), ("trash_days", 31)):
+            body = {**NOTHING, name: days}
+            assert (await admin.put("/admin/retention", json=body)).status_code == 422
+        assert (await admin.get("/admin/retention")).json() == NOTHING
