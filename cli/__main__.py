@@ -222,9 +222,12 @@ def move_media(
     again, it takes the rest. Nothing is deleted."""
     from cli import media
 
-    with failures_end():
-        is_whole = media.move(to, source, verify=verify)
-    sys.exit(0 if is_whole else 1)
+    try:
+        with failures_end():
+            code = 0 if media.move(to, source, verify=verify) else 1
+    except SystemExit as end:
+        code = int(end.code or 0)
+    media.leave(code)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

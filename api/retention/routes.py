@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.callers import AdminCaller, RecentAdminCaller, UserCaller
 from api.deps import FromApp
-from api.retention.schemas import KeptOut, PreviewOut, RetentionIn, RetentionOut
+from api.retention.schemas import KeptDaysOut, PreviewOut, RetentionIn, RetentionOut
 from api.retention.service import Retention
 
 router = APIRouter(tags=["admin"])
@@ -13,7 +13,7 @@ RetentionDep = FromApp[Retention]
 
 
 @router.get("/retention", tags=["users"])
-async def kept(caller: UserCaller, retention: RetentionDep) -> KeptOut:
+async def kept(caller: UserCaller, retention: RetentionDep) -> KeptDaysOut:
     """Return for how many days images, videos and conversations are kept."""
     return await retention.kept()
 

@@ -47,7 +47,7 @@ class PreviewOut(Out):
     items: list[DueOut]
 
 
-class KeptOut(Out):
+class KeptDaysOut(Out):
     """Days for which members' things are kept; null: until they are deleted by hand."""
 
     media_days: int | None

@@ -14,7 +14,7 @@ from api.generations.erasure import GenerationEraser
 from api.ids import now
 from api.media.service import MediaService
 from api.retention import store
-from api.retention.schemas import DueOut, Kept, KeptOut, PreviewOut, RetentionIn, RetentionOut
+from api.retention.schemas import DueOut, Kept, KeptDaysOut, PreviewOut, RetentionIn, RetentionOut
 from api.retention.store import Found
 from api.text.conversations import Conversations
 from api.users import audit
@@ -44,10 +44,10 @@ class Retention:
         found = await store.setting(self._db)
         return RetentionOut() if found is None else RetentionOut.model_validate_json(found)
 
-    async def kept(self) -> KeptOut:
+    async def kept(self) -> KeptDaysOut:
         """Return what members are told."""
         found = await self.settings()
-        return KeptOut(media_days=found.media_days, conversations_days=found.conversations_days)
+        return KeptDaysOut(media_days=found.media_days, conversations_days=found.conversations_days)
 
     async def change(self, body: RetentionIn, *, actor_id: str) -> RetentionOut:
         before = await self.settings()

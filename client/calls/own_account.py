@@ -6,7 +6,7 @@ from client.call import MAKING, Call, Paging, path, query
 from client.schemas import Page, ReadyOut
 from client.schemas.auth import InviteeOut, SessionOut, TokensOut
 from client.schemas.budget import MySpendOut
-from client.schemas.retention import KeptOut
+from client.schemas.retention import KeptDaysOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 
@@ -19,9 +19,9 @@ def ready() -> Call[ReadyOut]:
     return Call("GET", "/readyz", ReadyOut, also=frozenset({503}))
 
 
-def kept() -> Call[KeptOut]:
+def kept() -> Call[KeptDaysOut]:
     """Ask for how many days what people make is kept."""
-    return Call("GET", "/retention", KeptOut)
+    return Call("GET", "/retention", KeptDaysOut)
 
 
 # --- coming in
