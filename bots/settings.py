@@ -2,7 +2,7 @@
 explains each."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -27,6 +27,7 @@ class BotSettings(BaseSettings):
     telegram_updates: Literal["poll", "webhook"] = "poll"
     telegram_webhook_host: str = "127.0.0.1"
     telegram_webhook_port: int = Field(default=8081, ge=1, le=65_535)
+    discord_shards: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
     discord_bot_token: SecretStr | None = None
     discord_api_url: str = "https://discord.com/api"
     discord_gateway_url: str | None = Field(

@@ -27,7 +27,7 @@ LAST_CALL_SECONDS = 0.5
 @dataclass(frozen=True, slots=True)
 class PresenceTimes:
     """Seconds. `lease`: the time for which the process's word counts. `beat`: pause between two
-    words. `look`: the same while it wants a lease that another process has."""
+    words. `look`: the same while it holds no lease, or wants one that another process has."""
 
     lease: float = 10.0
     beat: float = 3.0
@@ -36,7 +36,8 @@ class PresenceTimes:
 
 class Presence:
     """`leases` and `processes` are what the api said last of all processes of the platform.
-    `orphans` is set when there are updates that nobody answers. `bot` is the account's id."""
+    `orphans` is set when there are updates that nobody answers, `begun` when the api has said its
+    first word, a refusal counted. `bot` is the account's id."""
 
     def __init__(
         self, api: BotApi, slot: ProcessSlot, bot: str = "", times: PresenceTimes | None = None
@@ -48,6 +49,7 @@ class Presence:
         self.processes = 1
         self.heard = False
         self.orphans = asyncio.Event()
+        self.begun = asyncio.Event()
         self._api = api
         self._wants: tuple[str, ...] = ()
         self._replaces = slot.replaces
@@ -76,6 +78,11 @@ class Presence:
         """Return after the next word of the api, or its silence."""
         await self._news.wait()
 
+    async def until_active(self, *, active: bool = True) -> None:
+        """Return once it holds any lease, or none."""
+        while bool(self._held) != active:
+            await self.news()
+
     async def until(self, name: str, *, held: bool = True) -> None:
         """Return once the lease is held, or is not."""
         while (name in self._held) != held:
@@ -95,7 +102,7 @@ class Presence:
             self._now.clear()
             await self._beat()
             short = set(self._wants) - self._held
-            pause = self.times.look if short else self.times.beat
+            pause = self.times.look if short or not self._held else self.times.beat
             try:
                 async with asyncio.timeout(pause):
                     await self._now.wait()
@@ -173,6 +180,7 @@ class Presence:
             by = next((one.label for one in self.leases if one.name == name), None)
             log.info("lease_ended", lease=name, held_by=by)
         self._held = held
+        self.begun.set()
         self._tell()
 
     def _tell(self) -> None:

@@ -13,16 +13,26 @@ import structlog
 from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.model_suggestions import Suggestions
+from bots.core.presence import Presence, PresenceTimes
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
+from bots.core.process_slot import take_slot
 from bots.core.types import Inbound, Messenger, SendFailed
 from bots.discord.adapter import Answer, DiscordBot, Suggest, point_at
+from bots.discord.shards import Shards
 from bots.settings import BotSettings
 from client.bot import BotApi
 from client.schemas.links import BotProfileIn
 
 log = structlog.get_logger()
 
+FOLDER = "discord"
 BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
+SHARDS_WRONG = (4010, 4011)
+"""Discord's codes for a shard that there is not, and for too few of them."""
+TOO_FEW_SHARDS = (
+    "Discord refuses DISCORD_SHARDS={}, because this bot is in too many servers for so few shards: "
+    "set DISCORD_SHARDS=auto, and start all Discord processes again."
+)
 NOT_SET = (
     "DISCORD_BOT_TOKEN is not set: it should be the token from the Discord developer "
     "portal, page Bot."
@@ -40,10 +50,27 @@ REFUSED = (
 )
 
 
-async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
+async def run(
+    settings: BotSettings, api: BotApi, stop: asyncio.Event, times: PresenceTimes | None = None
+) -> None:
     """Run until `stop` is set. Raises `SystemExit` with one sentence for trouble that only the
     operator can mend."""
+    presence = Presence(api, take_slot(settings.data_dir / FOLDER), times=times)
+    there = asyncio.create_task(_be_there(api, presence))
+    try:
+        await _run(settings, api, presence, stop)
+    finally:
+        there.cancel()
+        await asyncio.wait({there})
+        await presence.leave()
 
+
+async def _be_there(api: BotApi, presence: Presence) -> None:
+    await api.waiters.back()
+    await presence.run()
+
+
+async def _run(settings: BotSettings, api: BotApi, presence: Presence, stop: asyncio.Event) -> None:
     async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, api, inbound, last_word=True)
 
@@ -51,7 +78,8 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     read_all = True
     pause = BACKOFF_LEAST
     while not stop.is_set():
-        client = await log_in(settings, answered, suggest, stop, read_all=read_all)
+        shards = Shards(api, presence, settings.discord_shards)
+        client = await log_in(settings, answered, suggest, stop, read_all=read_all, shards=shards)
         if client is None:
             return
         await before_stop(stop, api.waiters.back())  # until then nothing is taken from Discord
@@ -60,22 +88,31 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
             return
         assert client.user is not None
         began = time.monotonic()
-        serving = partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name))
+        profile = BotProfileIn(name=client.user.name)
+        serving = partial(serve, client.channel_chat, api, profile)
         try:
-            error = await until_ended(client, serving, stop)
+            error = await until_ended(client, partial(while_active, presence, serving), stop)
         finally:
             await client.leave()
         if stop.is_set():
             return
         about_intents = isinstance(error, discord.PrivilegedIntentsRequired)
         read_all = read_all and not about_intents
-        if isinstance(error, discord.ConnectionClosed) and error.code == 4004:
-            raise SystemExit(REFUSED)
+        if isinstance(error, discord.ConnectionClosed):
+            check_closed(error.code, settings)
         was_long = time.monotonic() - began > LONG_SECONDS
         pause = BACKOFF_LEAST if was_long else min(pause * 2, BACKOFF_MOST)
         reason = NO_CONTENT if about_intents else str(error) or repr(error)
         log.error("connection_ended", reason=reason, again_in=pause)
         await before_stop(stop, asyncio.sleep(pause))
+
+
+def check_closed(code: int, settings: BotSettings) -> None:
+    """Raise `SystemExit` when the operator has to mend what Discord does not take."""
+    if code == 4004:
+        raise SystemExit(REFUSED)
+    if code in SHARDS_WRONG and settings.discord_shards != "auto":
+        raise SystemExit(TOO_FEW_SHARDS.format(settings.discord_shards))
 
 
 async def log_in(
@@ -85,6 +122,7 @@ async def log_in(
     stop: asyncio.Event,
     *,
     read_all: bool = True,
+    shards: Shards | None = None,
 ) -> DiscordBot | None:
     """A client that Discord has accepted, tried for as long as Discord is away. None: stopped
     meanwhile."""
@@ -94,7 +132,7 @@ async def log_in(
     file_host = point_at(settings.discord_api_url)
     pause = BACKOFF_LEAST
     while not stop.is_set():
-        client = DiscordBot(answered, suggest, file_host, read_all=read_all)
+        client = DiscordBot(answered, suggest, file_host, read_all=read_all, shards=shards)
         try:
             await client.login(token)
             await client.find_gateway(settings.discord_gateway_url, loopback=file_host is not None)
@@ -118,16 +156,46 @@ async def until_ended(
     ending = asyncio.Event()
     stopping = asyncio.ensure_future(stop.wait())
     connected = asyncio.ensure_future(client.connect())
+    kept = asyncio.ensure_future(client.keep_shards())
     served = asyncio.ensure_future(serving(ending))
+    tasks = {stopping, connected, kept, served}
     try:
-        await asyncio.wait({stopping, connected, served}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         ending.set()
         await served
-        return connected.exception() if connected.done() else None
+        ended = [one for one in (connected, kept) if one.done()]
+        return next((one.exception() for one in ended), None)
     finally:
-        for task in (stopping, connected, served):
+        for task in tasks:
             task.cancel()
-        await asyncio.wait({stopping, connected, served})
+        await asyncio.wait(tasks)
+
+
+async def while_active(
+    presence: Presence,
+    serving: Callable[[asyncio.Event], Awaitable[None]],
+    ending: asyncio.Event,
+) -> None:
+    """Deliver whenever this process has a shard, until `ending` is set. One that stands by leaves
+    it to the others, which know the cards of their chats."""
+    while not ending.is_set():
+        await before_stop(ending, presence.until_active())
+        if ending.is_set():
+            return
+        over = asyncio.Event()
+        served = asyncio.ensure_future(serving(over))
+        ends = {
+            asyncio.ensure_future(ending.wait()),
+            asyncio.ensure_future(presence.until_active(active=False)),
+        }
+        try:
+            await asyncio.wait({served, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.set()
+            for one in ends:
+                one.cancel()
+            await asyncio.wait({served, *ends})
+        served.result()
 
 
 def main(settings: BotSettings) -> None:

@@ -28,6 +28,7 @@ from bots.discord.connector import connector_for
 from bots.discord.interaction import InteractionChat, InteractionFacts, Taken
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import DiscordRefusal, DiscordRest
+from bots.discord.shards import SessionsUsedUp, Shards
 from client.bot import Who
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
@@ -53,6 +54,8 @@ FINISH_SECONDS = 1.2
 LAST_WORD_SECONDS = 0.9
 CLOSE_SECONDS = 1.0
 SHARD_SECONDS = 60.0
+USED_UP_SECONDS = 300.0
+"""Longest pause until Discord is asked again for connects that are left."""
 BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
 REMEMBERED = 1000
 
@@ -69,8 +72,10 @@ class DiscordBot(discord.AutoShardedClient):
         *,
         commands: Sequence[Command] = COMMANDS,
         read_all: bool = True,
+        shards: Shards | None = None,
     ) -> None:
-        """`read_all`: use the Message Content Intent, where the application has it."""
+        """`read_all`: use the Message Content Intent, where the application has it. `shards`: those
+        of this process, which the others leave to it; None: all."""
         self._read_all = read_all
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
@@ -83,6 +88,8 @@ class DiscordBot(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=RATE_LIMIT_SECONDS,
         )
+        self._shards = shards
+        self._counted = asyncio.Event()
         self._gateway: yarl.URL | None = None
         self._answer = answer
         self._suggest = suggest
@@ -112,7 +119,11 @@ class DiscordBot(discord.AutoShardedClient):
         self._wanted.message_content = self._read_all and (
             flags.gateway_message_content or flags.gateway_message_content_limited
         )
-        wanted = registered(self._commands)
+        if self._shards is None:
+            await self.register_commands()
+
+    async def register_commands(self) -> None:
+        rest, wanted = self.channel_chat.rest, registered(self._commands)
         try:
             if changed(await rest.commands(), wanted):
                 await rest.put_commands(wanted)
@@ -129,6 +140,40 @@ class DiscordBot(discord.AutoShardedClient):
         if url is not None:
             self._gateway = DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
 
+    async def launch_shards(self) -> None:
+        """Connect all shards, or get ready to connect those that this process is given."""
+        if self._shards is None:
+            await super().launch_shards()
+            return
+        self.shard_count = await self._shards.count(self.http)
+        self._connection.shard_count = self.shard_count
+        self._connection.shard_ids = range(self.shard_count)
+        self._counted.set()
+
+    async def keep_shards(self) -> None:
+        """Connect and close shards as their leases come and go, until cancelled."""
+        assert self._shards is not None
+        await self._counted.wait()
+        await self._shards.keep(self.open_shard, self.close_shard)
+
+    async def open_shard(self, shard_id: int) -> None:
+        """The first shard's process registers the commands, for all."""
+        if shard_id == 0:
+            await self.register_commands()
+        await self.launch_shard(DiscordWebSocket.DEFAULT_GATEWAY, shard_id, initial=not self.shards)
+
+    async def close_shard(self, shard_id: int) -> None:
+        shard = self._launched.pop(shard_id, None)
+        if shard is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(shard.close(), CLOSE_SECONDS)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        if self._shards is None or shard_id is None:
+            await super().before_identify_hook(shard_id, initial=initial)
+            return
+        await self._shards.may_connect(shard_id, self.http, initial=initial)
+
     async def launch_shard(
         self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
     ) -> None:
@@ -142,16 +187,25 @@ class DiscordBot(discord.AutoShardedClient):
                 )
                 socket = await asyncio.wait_for(made, SHARD_SECONDS)
                 break
+            except SessionsUsedUp as error:
+                pause = min(error.seconds + 1.0, USED_UP_SECONDS)
+                log.error("no_connects_left", shard=shard_id, error=str(error), again_in=pause)  # noqa: TRY400  (the sentence says it all)
+                await asyncio.sleep(pause)
+                pause = BACKOFF_LEAST
+                continue
             except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
                 told = str(error) or repr(error)
                 log.warning("shard_not_connected", shard=shard_id, error=told, again_in=pause)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
             pause = min(pause * 2, BACKOFF_MOST)
-        known, queue = (
-            getattr(self, f"_AutoShardedClient__{name}") for name in ("shards", "queue")
-        )
-        known[shard_id] = shard = Shard(socket, self, queue.put_nowait)
+        queue = getattr(self, "_AutoShardedClient__queue")  # noqa: B009
+        self._launched[shard_id] = shard = Shard(socket, self, queue.put_nowait)
         shard.launch()
+
+    @property
+    def _launched(self) -> dict[int, Shard]:
+        found: dict[int, Shard] = getattr(self, "_AutoShardedClient__shards")  # noqa: B009
+        return found
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         if not self._is_new(interaction.id):

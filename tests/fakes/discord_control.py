@@ -11,6 +11,9 @@ from tests.fakes.discord_people import People
 from tests.fakes.discord_rest import Rest
 from tests.fakes.discord_world import World
 
+LIMITS = {"shards_least", "identify_seconds", "max_concurrency", "sessions_left"}
+"""Discord's own limits of the gateway."""
+
 
 class Control(FakeControl):
     def __init__(self, world: World, gateway: Gateway, rest: Rest, faults: Faults) -> None:
@@ -23,7 +26,9 @@ class Control(FakeControl):
 
     def snapshot(self) -> dict[str, Any]:
         counts = ("connected", "identified", "resumed", "refused_connections")
-        return self.world.snapshot() | {name: getattr(self.gateway, name) for name in counts}
+        more = ("shards_connected", "too_fast")
+        told = {name: getattr(self.gateway, name) for name in (*counts, *more)}
+        return self.world.snapshot() | told
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -112,9 +117,13 @@ class Control(FakeControl):
         tier: int | None = None,
         shards: int | None = None,
         moderators: list[str] | None = None,
+        **limits: float,
     ) -> None:
         """Set the decisions of the developer portal and the server's owner; `content_intent` is
-        off, shown (but refused) or granted."""
+        off, shown (but refused) or granted. `limits`: see `LIMITS`."""
+        if not limits.keys() <= LIMITS:
+            raise ValueError(f"only {', '.join(sorted(LIMITS))}")
+        vars(self.world).update(limits)
         world = self.world
         world.content_intent = content_intent or world.content_intent
         world.tier = world.tier if tier is None else tier

@@ -82,6 +82,8 @@ class Scene:
     identified: int
     resumed: int
     refused_connections: int
+    shards_connected: list[list[int]]
+    too_fast: int
     bot_id: str = field(default="900000000000000001")
 
     def by_bot(self, channel_id: str | None = None) -> list[SeenMessage]:
@@ -241,8 +243,8 @@ class FakeDiscord(Driver[Scene]):
 
     def portal(self, **given: Any) -> None:
         """Set an operator's decisions: `content_intent` off, shown (but refused) or granted; boost
-        `tier` of the server; `shards`; `moderators`, by user id. The first and the third count from
-        the next login on."""
+        `tier` of the server; `shards` that are recommended; `moderators`, by user id; limits of the
+        gateway. The first and the third count from the next login on."""
         self._do("portal", **given)
 
     def advance(self, seconds: float) -> None:
@@ -314,6 +316,8 @@ def _scene(raw: dict[str, Any]) -> Scene:
         identified=raw["identified"],
         resumed=raw["resumed"],
         refused_connections=raw["refused_connections"],
+        shards_connected=raw["shards_connected"],
+        too_fast=raw["too_fast"],
     )
 
 

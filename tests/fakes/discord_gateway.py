@@ -4,6 +4,7 @@ missed."""
 import asyncio
 import json
 import secrets
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +70,10 @@ class Session:
     connection: Connection | None
     events: list[dict[str, Any]] = field(default_factory=list)
 
+    def has(self, guild: str | int) -> bool:
+        """Whether the guild's events come here; direct messages are of no guild, 0."""
+        return (int(guild) >> 22) % self.shards == self.shard
+
     async def dispatch(self, name: str, data: dict[str, Any]) -> None:
         event = {"op": DISPATCH, "t": name, "s": len(self.events) + 1, "d": data}
         self.events.append(event)
@@ -88,11 +93,18 @@ class Gateway:
         self.resumed = 0
         self.refuse_connections = False
         self.refused_connections = 0
+        self.too_fast = 0
+        self._identified_at: dict[int, float] = {}
         self.last: tuple[str, dict[str, Any], int, bool] | None = None
 
     @property
     def connected(self) -> int:
         return sum(1 for one in self.sessions.values() if one.connection is not None)
+
+    @property
+    def shards_connected(self) -> list[list[int]]:
+        found = [one for one in self.sessions.values() if one.connection is not None]
+        return sorted([one.shard, one.shards] for one in found)
 
     async def emit(
         self, name: str, data: dict[str, Any], *, needs: int = 0, private_content: bool = False
@@ -101,11 +113,11 @@ class Gateway:
         `private_content`: only the shell, without the content intent."""
         reached = 0
         self.last = (name, data, needs, private_content)
-        guild = int(data.get("guild_id") or 0)
+        guild = data.get("guild_id") or 0
         for session in list(self.sessions.values()):
             if needs and not session.intents & needs:
                 continue
-            if (guild >> 22) % session.shards != session.shard:
+            if not session.has(guild):
                 continue
             reads = bool(session.intents & MESSAGE_CONTENT)
             seen = {**data, **SHELL} if private_content and not reads else data
@@ -185,13 +197,36 @@ class Gateway:
             await connection.socket.close(code=4014, message=b"Disallowed intent(s).")
             return
         shard, shards = data.get("shard", (0, 1))
+        if not await self._may_identify(connection, shard, shards):
+            return
         session = Session(secrets.token_hex(16), data["intents"], shard, shards, connection)
         self.sessions[session.id] = session
         self.identified += 1
         await session.dispatch("READY", self._ready(session))
-        if session.intents & GUILDS and (int(GUILD_ID) >> 22) % shards == shard:
+        if session.intents & GUILDS and session.has(GUILD_ID):
             await session.dispatch("GUILD_CREATE", guild_json(self.world))
         self.world.touch()
+
+    async def _may_identify(self, connection: Connection, shard: int, shards: int) -> bool:
+        world = self.world
+        if not 0 <= shard < shards:
+            await connection.socket.close(code=4010, message=b"Invalid shard.")
+            return False
+        if shards < world.shards_least:
+            await connection.socket.close(code=4011, message=b"Sharding required.")
+            return False
+        bucket, now = shard % world.max_concurrency, time.monotonic()
+        if now - self._identified_at.get(bucket, -1e9) < world.identify_seconds:
+            self.too_fast += 1
+            await connection.send({"op": INVALID_SESSION, "d": False, "s": None, "t": None})
+            return False
+        self._identified_at[bucket] = now
+        world.sessions_left -= 1
+        if world.sessions_left < 0:  # Discord ends all sessions, and the token with them
+            world.token = secrets.token_hex(16)
+            await self.drop(4004, forget=True)
+            return False
+        return True
 
     def _ready(self, session: Session) -> dict[str, Any]:
         return {
@@ -203,7 +238,7 @@ class Gateway:
                 "email": None,
                 "flags": 0,
             },
-            "guilds": [{"id": GUILD_ID, "unavailable": True}],
+            "guilds": [{"id": GUILD_ID, "unavailable": True}] if session.has(GUILD_ID) else [],
             "session_id": session.id,
             "shard": [session.shard, session.shards],
             "resume_gateway_url": self.world.base_url.replace("http", "ws", 1) + "/gateway",

@@ -117,8 +117,16 @@ class Rest:
 
     async def gateway_url(self, request: web.Request) -> web.Response:
         url = self.world.base_url.replace("http", "ws", 1) + "/gateway"
-        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
-        return json_answer({"url": url, "shards": self.world.shards, "session_start_limit": limit})
+        world = self.world
+        if request.path.endswith("/gateway"):
+            return json_answer({"url": url})
+        limit = {
+            "total": 1000,
+            "remaining": world.sessions_left,
+            "reset_after": 3_600_000,
+            "max_concurrency": world.max_concurrency,
+        }
+        return json_answer({"url": url, "shards": world.shards, "session_start_limit": limit})
 
     async def get_commands(self, request: web.Request) -> web.Response:
         if request.query.get("with_localizations") in ("1", "true"):

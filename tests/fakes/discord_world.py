@@ -148,6 +148,10 @@ class World(ChangingWorld):
         self.content_intent = "off"
         self.tier = 0
         self.shards = 1
+        self.shards_least = 1
+        self.identify_seconds = 5.0
+        self.max_concurrency = 1
+        self.sessions_left = 1000
         self.moderators: set[str] = set()
         self.nonces: dict[tuple[str, str], tuple[float, str]] = {}
         self.requests: list[dict[str, Any]] = []

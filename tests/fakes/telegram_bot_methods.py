@@ -16,7 +16,8 @@ WEBHOOK_PORTS = (None, 443, 80, 88, 8443)
 class About:
     def __init__(self, world: World) -> None:
         self.world = world
-        self._poll: asyncio.Event | None = None
+        self._poll: asyncio.Future[str] | None = None
+        self._next_conflict = 0.0
 
     async def do_get_me(self, _: Params) -> Any:
         return self.world.me()
@@ -32,6 +33,7 @@ class About:
                 400,
                 "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443",
             )
+        self._end_poll("Conflict: terminated by setWebhook request")
         self.world.webhook, self.world.webhook_secret = (
             params.plain("url"),
             params.plain("secret_token"),
@@ -55,44 +57,50 @@ class About:
     async def do_get_updates(self, params: Params) -> Any:
         world = self.world
         if world.webhook:
-            raise Refused(
-                409,
+            raise await self._conflict(
                 "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook "
-                "to delete the webhook first",
+                "to delete the webhook first"
             )
         if "allowed_updates" in params.values:
             world.allowed = params.values["allowed_updates"]
         offset, limit = params.number("offset", 0), params.number("limit", 100)
         world.updates = [update for update in world.updates if update["update_id"] >= offset]
-        if self._poll is not None:
-            self._poll.set()
-        mine = self._poll = asyncio.Event()
+        self._end_poll(
+            "Conflict: terminated by other getUpdates request; make sure that only one bot "
+            "instance is running"
+        )
+        mine = self._poll = asyncio.get_running_loop().create_future()
         until = time.monotonic() + params.number("timeout", 0)
         try:
             await self._updates(mine, until)
         finally:
             if self._poll is mine:
                 self._poll = None
-        return world.updates[:limit]
+        return world.updates[: min(100, limit)]
 
-    async def _updates(self, replaced: asyncio.Event, until: float) -> None:
+    async def _updates(self, ended: "asyncio.Future[str]", until: float) -> None:
         """Returns when there are updates or the time is over; another poller ends this one."""
-        gone = asyncio.create_task(replaced.wait())
-        try:
-            while not self.world.updates and (left := until - time.monotonic()) > 0:
-                change = asyncio.create_task(self.world.changed.wait())
-                await asyncio.wait(
-                    {gone, change}, timeout=left, return_when=asyncio.FIRST_COMPLETED
-                )
-                change.cancel()
-                if replaced.is_set():
-                    raise Refused(
-                        409,
-                        "Conflict: terminated by other getUpdates request; make sure that only "
-                        "one bot instance is running",
-                    )
-        finally:
-            gone.cancel()
+        while not self.world.updates and (left := until - time.monotonic()) > 0:
+            change = asyncio.ensure_future(self.world.changed.wait())
+            waiting: set[asyncio.Future[Any]] = {ended, change}
+            await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+            if ended.done():
+                raise await self._conflict(ended.result())
+
+    def _end_poll(self, said: str) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(said)
+
+    async def _conflict(self, said: str) -> Refused:
+        """As the Bot API server: the first conflict is told at once, those that follow soon are
+        told late, so that nobody asks faster and faster."""
+        now = time.monotonic()
+        if now >= self._next_conflict:
+            self._next_conflict = now + self.world.conflict_seconds
+        else:
+            await asyncio.sleep(self.world.conflict_seconds)
+        return Refused(409, said)
 
     async def do_set_my_commands(self, params: Params) -> bool:
         commands = params.values.get("commands") or []

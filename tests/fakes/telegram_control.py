@@ -25,6 +25,9 @@ from tests.fakes.telegram_world import (
 Listen = Callable[[bool], Awaitable[None]]
 
 
+SETTINGS = {"privacy", "username", "drafts", "webhook", "webhook_to", "conflict_seconds"}
+
+
 class Control(FakeControl):
     """`listen` opens and closes the port that the bot talks to."""
 
@@ -224,16 +227,15 @@ class Control(FakeControl):
         self.world.chats[chat_id].moved_to = to
 
     def settings(self, **given: Any) -> None:
-        """`privacy`, `username`, `drafts`, `webhook` (an address: polling is refused until it is
-        deleted), `webhook_to`, `paced`, and `speed`: so many times faster the flood control lets
-        calls through from now on."""
+        """`paced`, `speed` (so many times faster the flood control lets calls through from now on),
+        and those in `SETTINGS`; `webhook` is an address: polling is refused until it is deleted."""
         for name, value in given.items():
             if name == "paced":
                 self.faults.paced = value
             elif name == "speed":
                 for rate in (self.faults.private, self.faults.group, self.faults.everywhere):
                     rate.seconds /= value
-            elif name in ("privacy", "username", "drafts", "webhook", "webhook_to"):
+            elif name in SETTINGS:
                 setattr(self.world, name, value)
             else:
                 raise ValueError(f"no setting {name}")

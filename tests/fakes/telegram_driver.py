@@ -216,7 +216,8 @@ class FakeTelegram(Driver[Scene]):
 
     def settings(self, **given: Any) -> None:
         """`privacy`, `username`, `drafts` (does this Bot API know them), `webhook` (an address),
-        `webhook_to` (where its server really listens), `paced` (does the flood control work)."""
+        `webhook_to` (where its server really listens), `paced` (does the flood control work),
+        `conflict_seconds` (a second conflict within that time is told so late)."""
         self._do("settings", **given)
 
     def push(self, kind: str, body: dict[str, Any], update_id: int | None = None) -> int:

@@ -127,6 +127,7 @@ class World(ChangingWorld):
     username: str = "fake_bot"
     privacy: bool = True
     drafts: bool = True
+    conflict_seconds: float = 3.0
     webhook: str = ""
     webhook_secret: str = ""
     webhook_to: str = ""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -133,8 +134,9 @@ async def test_a_lost_connection_is_resumed_and_misses_nothing(
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried(monkeypatch: pytest.MonkeyPatch, fake: FakeDiscord) -> None:
     """The library pauses five seconds before it identifies again, for Discord's sake."""
+    fake.portal(identify_seconds=0)
 
     async def at_once(_client: DiscordBot, _shard_id: int | None, *, initial: bool = False) -> None:
         return
@@ -300,4 +302,9 @@ async def test_the_fake_as_a_process() -> None:
 
 
 def _settings(fake: FakeDiscord) -> BotSettings:
-    return BotSettings(_env_file=None, discord_bot_token=fake.token, discord_api_url=fake.api_url)
+    return BotSettings(
+        _env_file=None,
+        discord_bot_token=fake.token,
+        discord_api_url=fake.api_url,
+        data_dir=Path(tempfile.mkdtemp()),
+    )

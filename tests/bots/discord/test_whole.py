@@ -35,7 +35,10 @@ RESULT = "🎲 Vary"
 @asynccontextmanager
 async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[None]:
     settings = BotSettings(
-        _env_file=None, discord_bot_token=SecretStr(fake.token), discord_api_url=fake.api_url
+        _env_file=None,
+        discord_bot_token=SecretStr(fake.token),
+        discord_api_url=fake.api_url,
+        data_dir=place.api.data_dir,
     )
     stop = asyncio.Event()
     async with BotApi(place.url, ensure_secrets(place.api.data_dir).bot_keys["discord"]) as api:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bots.core import texts
 from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter, calls
-from bots.telegram.adapter import TelegramBot, make_bot
+from bots.telegram.adapter import Superseded, TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
 from tests.bots.core.recording_chat import served, there_only
 from tests.bots.core.samples import told
@@ -171,6 +171,7 @@ async def test_polling_survives_bad_answers_and_a_webhook(fake: FakeTelegram) ->
 @pytest.mark.usefixtures("short_pauses")
 async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> None:
     heard = Heard()
+    fake.settings(conflict_seconds=0.1)
     with capture_logs() as logged:
         async with (
             polling(fake, heard),
@@ -189,6 +190,18 @@ async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> 
     assert [one["event"] for one in logged if one["log_level"] in {"error", "warning"}] == [
         "telegram_conflict"
     ]
+
+
+async def test_a_poller_that_another_of_ours_may_have_followed_yields(fake: FakeTelegram) -> None:
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), Heard(), superseded=lambda: True)
+    await telegram.connect()
+    taking = asyncio.create_task(telegram.poll())
+    await fake.polling()
+    async with httpx.AsyncClient(base_url=f"{fake.api_url}/bot{fake.token}", verify=PLAIN) as other:
+        await other.post("/getUpdates", json={"timeout": 0})
+        with pytest.raises(Superseded):
+            await asyncio.wait_for(taking, 10)
+    await telegram.close()
 
 
 async def test_token_revoked_while_polling_ends_it(fake: FakeTelegram) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,7 @@ from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 from tests.plain_http import PLAIN
 
+SECRET_LINE = f"Host: a\r\nContent-Length: 9\r\n{SECRET_HEADER}: %s".encode()
 PUBLIC = "https://ai.example.org/studio"
 
 
@@ -95,6 +96,47 @@ async def test_nobody_else_may_bring_updates(fake: FakeTelegram, unused_tcp_port
             ).status_code == 200
         assert (await heard.next()).text == "real"
     assert heard.inbounds.empty()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /telegram/updates HTTP/1.1\r\nHost: a\r\n",
+        b"POST /telegram/updates HTTP/1.1\r\n" + SECRET_LINE + b"\r\n\r\n{",
+    ],
+)
+async def test_a_request_that_never_ends_is_ended(
+    fake: FakeTelegram, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("bots.telegram.webhook.READ_SECONDS", 0.2)
+    heard = Heard()
+    async with listening(fake, heard, unused_tcp_port):
+        (call,) = fake.scene().calls_of("setWebhook")
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        secret = call.params["secret_token"].encode()
+        writer.write(sent % secret if b"%s" in sent else sent)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        fake.user_says(CHAT, USER, "still there?")
+        assert (await heard.next()).text == "still there?"
+
+
+async def test_a_connection_that_waits_for_its_next_request_is_kept_and_ends_too(
+    fake: FakeTelegram, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.telegram.webhook.READ_SECONDS", 0.2)
+    monkeypatch.setattr("bots.telegram.webhook.IDLE_SECONDS", 0.6)
+    async with listening(fake, Heard(), unused_tcp_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        for _ in range(2):
+            writer.write(b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"404" in await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.3)  # more than a request may take
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
 
 
 async def test_a_bot_that_polls_takes_the_webhook_back(

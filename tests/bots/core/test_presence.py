@@ -1,0 +1,60 @@
+"""A process's presence at an api that answers, is away, or refuses; and its slot on the machine."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bots.core.presence import Presence, PresenceTimes
+from bots.core.process_slot import ProcessSlot, take_slot
+from client.bot import BotApi
+from tests.bots.core.recording_chat import Place, served, there_only
+
+TIMES = PresenceTimes(lease=2.0, beat=0.1, look=0.05)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_lease_is_sure_while_the_api_is_heard_and_doubted_afterwards(place: Place) -> None:
+    times = PresenceTimes(lease=0.3, beat=0.1)
+    presence = Presence(place.bot, ProcessSlot(), times=times)
+    presence.want("updates")
+    there = asyncio.create_task(presence.run())
+    await asyncio.wait_for(presence.until("updates"), 10)
+    assert not presence.doubt("updates")
+    there.cancel()
+    await asyncio.wait({there})
+    await asyncio.sleep(times.lease)
+    assert "updates" in presence.held, "silence alone takes nothing away"
+    assert presence.doubt("updates")
+    assert "updates" not in presence.held
+
+
+async def test_an_api_that_refuses_leaves_the_process_to_itself() -> None:
+    async with served(there_only) as port, BotApi(f"http://127.0.0.1:{port}", "key") as api:
+        presence = Presence(api, ProcessSlot(), times=TIMES)
+        presence.want("updates")
+        there = asyncio.create_task(presence.run())
+        await asyncio.wait_for(presence.until("updates"), 10)
+        assert presence.doubt("updates"), "another one may have it all the same"
+        there.cancel()
+        await asyncio.wait({there})
+
+
+def test_slots_tell_the_dead_from_the_living(tmp_path: Path) -> None:
+    first, second = take_slot(tmp_path), take_slot(tmp_path)
+    assert (first.number, second.number) == (0, 1)
+    assert (first.replaces, second.replaces, second.free) == ((), (), ())
+    (tmp_path / "process-2").write_text("dead0000")
+    third = take_slot(tmp_path)
+    assert (third.number, third.replaces) == (2, ("dead0000",))
+    (tmp_path / "process-3").write_text("dead1111")
+    (tmp_path / "process-4").write_text("dead2222")
+    fourth = take_slot(tmp_path)
+    assert (fourth.number, fourth.free) == (3, (4,))
+    assert fourth.replaces == ("dead1111", "dead2222")
+
+
+def test_a_folder_that_can_not_be_written_has_no_slots(tmp_path: Path) -> None:
+    (tmp_path / "telegram").write_text("in the way")
+    slot = take_slot(tmp_path / "telegram")
+    assert (slot.number, slot.replaces) == (0, ())
