@@ -60,6 +60,7 @@ async def readyz(
         setup_needed=needed,
         sandbox=provider.is_sandbox,
         web_signup=settings.web_signup,
+        mails_links=settings.mail_server is not None and settings.public_url is not None,
         at=now(),
     )
 

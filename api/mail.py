@@ -4,6 +4,8 @@ nothing is sent."""
 import asyncio
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -11,7 +13,8 @@ from email.utils import formatdate, make_msgid
 
 from structlog import get_logger
 
-from api.mail_address import plain_address
+from api.letters import SENDER, Letter
+from api.mail_address import mailbox, plain_address
 from api.settings import MailServer
 
 log = get_logger("mail")
@@ -19,6 +22,10 @@ log = get_logger("mail")
 AT_ONCE = 2
 """Threads that may wait for the mail server: the others are for hashing passwords."""
 ANSWER_WITHIN = 10.0
+FAILURES = (OSError, ValueError)
+"""`smtplib` and `ssl` make theirs of `OSError`."""
+_POLICY = SMTP.clone(cte_type="7bit")
+"""A body of 8 bits would need a server that takes it."""
 
 
 class Mailer:
@@ -36,16 +43,20 @@ class Mailer:
         self._answer_within = answer_within
         self._gate = asyncio.Semaphore(AT_ONCE)
 
-    async def send(self, to: str, subject: str, text: str) -> bool:
+    @property
+    def is_on(self) -> bool:
+        return self._server is not None
+
+    async def send(self, to: str, letter: Letter) -> bool:
         """Send a mail. True when the server has taken it; False when mail is off or it failed,
         which is logged and changes nothing else."""
         if self._server is None:
             return False
         try:
-            mail = compose(self._server.sender, to, subject, text)
+            mail = compose(self._server.sender, to, letter)
             async with self._gate:
                 await asyncio.to_thread(self._deliver, self._server, mail)
-        except (OSError, smtplib.SMTPException, ValueError) as error:  # ssl's errors are an OSError
+        except FAILURES as error:
             log.warning(
                 "mail_failed", server=self._server.host, error=f"{type(error).__name__}: {error}"
             )
@@ -56,19 +67,43 @@ class Mailer:
         """Go through everything except a mail. Raises `OSError`, `SMTPException`."""
         if self._server is not None:
             async with self._gate:
-                await asyncio.to_thread(self._deliver, self._server, None)
+                await asyncio.to_thread(self._offers_utf8, self._server)
 
-    def _deliver(self, server: MailServer, mail: EmailMessage | None) -> None:
+    async def takes(self, address: str) -> bool:
+        """Tell whether mail can go to this address. False for one with other letters than ASCII
+        before the @ when the server does not offer SMTPUTF8 (RFC 6531); True as well when mail is
+        off or the server is away."""
+        if self._server is None or address.isascii():
+            return True
+        try:
+            if mailbox(address).isascii():
+                return True
+            async with self._gate:
+                return await asyncio.to_thread(self._offers_utf8, self._server)
+        except FAILURES as error:
+            log.warning(
+                "mail_failed", server=self._server.host, error=f"{type(error).__name__}: {error}"
+            )
+            return True
+
+    def _deliver(self, server: MailServer, mail: EmailMessage) -> None:
+        with self._session(server) as smtp:
+            smtp.send_message(mail)
+
+    def _offers_utf8(self, server: MailServer) -> bool:
+        with self._session(server) as smtp:
+            smtp.ehlo_or_helo_if_needed()
+            return smtp.has_extn("smtputf8")
+
+    @contextmanager
+    def _session(self, server: MailServer) -> Iterator[smtplib.SMTP]:
         trust = self._trust or ssl.create_default_context()
         with self._connect(server, trust) as smtp:
             if server.security == "starttls":
                 smtp.starttls(context=trust)
             if server.user is not None:
                 smtp.login(server.user, server.password)
-            if mail is None:
-                smtp.ehlo_or_helo_if_needed()
-            else:
-                smtp.send_message(mail)
+            yield smtp
 
     def _connect(self, server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
         if server.security == "tls":
@@ -78,19 +113,21 @@ class Mailer:
         return smtplib.SMTP(server.host, server.port, timeout=self._answer_within)
 
 
-def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
-    """Return one plain mail to one address. Raises `ValueError` for an address that is none, or
-    more than one.
+def compose(sender: str, to: str, letter: Letter) -> EmailMessage:
+    """Return one mail to one address, as text and as HTML. Raises `ValueError` for an address that
+    is none, or more than one.
 
     A line break would begin another header: an address with one is refused, and in a subject it
     becomes a blank.
     """
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address("All You Can GET AI", addr_spec=plain_address(sender))
-    mail["To"] = Address(addr_spec=plain_address(to))
-    mail["Subject"] = " ".join(subject.split())
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = Address(SENDER, addr_spec=plain_address(sender))
+    user, _, domain = mailbox(to).rpartition("@")
+    mail["To"] = Address(username=user, domain=domain)
+    mail["Subject"] = " ".join(letter.subject.split())
     mail["Date"] = formatdate(usegmt=True)
     mail["Message-ID"] = make_msgid(domain=mail["From"].addresses[0].domain)
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(text)
+    mail.set_content(letter.text)
+    mail.add_alternative(letter.html, subtype="html")
     return mail

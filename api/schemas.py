@@ -167,4 +167,6 @@ class ReadyOut(Out):
     """True when generations come from the local sandbox provider."""
     web_signup: Literal["invite", "open"] = "invite"
     """The rule for new accounts on the web."""
+    mails_links: bool = False
+    """True when a person can have a link for a new password mailed."""
     at: datetime

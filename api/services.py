@@ -152,6 +152,7 @@ class Services:
             db,
             users=self.users,
             mail=self.mailer,
+            background=self.background,
             public_url=settings.public_url,
         )
         token, signup = secrets.setup_token, settings.web_signup
@@ -302,6 +303,7 @@ async def start(
     stack.push_async_callback(services.duties.close)
     stack.push_async_callback(worker_duties.close)
     stack.push_async_callback(services.background.close)
+    stack.push_async_callback(services.recovery.close)
     _keep_up(services)
     if worker is not None:
         making = Worker(db, services.wake, services.steps, stop, worker)

@@ -81,6 +81,7 @@ def _login(error: FormError | None = None, status: int = 200) -> Response:
         next=request.values.get("next", ""),
         setup_needed=answer is not None and answer.setup_needed,
         signup=answer is not None and answer.web_signup == "open",
+        mails=answer is not None and answer.mails_links,
         api_down=answer is None,
     )
 

@@ -1,4 +1,4 @@
-"""Invitations, password resets, and sign-up where it is open."""
+"""Invitations, forgotten passwords and their resets, and sign-up where it is open."""
 
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from admin_web.render import public_page, ready
 from admin_web.sessions.caller import anonymous, leave
 from admin_web.sessions.sign_in import enter
 from admin_web.words.errors import FormError, differing, in_words
-from admin_web.words.language import _
+from admin_web.words.language import _, asked_for
 from client import calls
 from client.errors import ApiError
 from client.schemas.auth import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
@@ -34,6 +34,24 @@ def register_submit() -> ResponseReturnValue:
         return enter(tokens, welcome=N_("Welcome. Make something!"))
     except ApiError as error:
         return _register(invite, in_words(error), error.status)
+
+
+@pages.get("/forgot")
+def forgot() -> ResponseReturnValue:
+    return _forgot()
+
+
+@pages.post("/forgot")
+def forgot_submit() -> ResponseReturnValue:
+    """Answer the same for every address."""
+    email = request.form.get("email", "").strip()
+    if not email:
+        return _forgot(FormError(_("Please type your e-mail address.")), 422)
+    try:
+        anonymous().send(calls.forgot(email, asked_for()))
+    except ApiError as error:
+        return _forgot(in_words(error), error.status)
+    return public_page("auth/forgot.html", asked=email, mails=True)
 
 
 @pages.get("/reset")
@@ -81,6 +99,17 @@ def _register(invite: str, error: FormError | None = None, status: int = 200) ->
 def _is_open() -> bool:
     answer = ready()
     return answer is not None and answer.web_signup == "open"
+
+
+def _forgot(error: FormError | None = None, status: int = 200) -> Response:
+    answer = ready()
+    return public_page(
+        "auth/forgot.html",
+        status,
+        error=error,
+        email=request.form.get("email", request.args.get("email", "")),
+        mails=answer is None or answer.mails_links,
+    )
 
 
 def _reset(token: str, error: FormError | None = None, status: int = 200) -> Response:

@@ -40,6 +40,8 @@ PUBLIC = {
     "auth.setup_submit",
     "joining.register",
     "joining.register_submit",
+    "joining.forgot",
+    "joining.forgot_submit",
     "joining.reset",
     "joining.reset_submit",
     "machine.healthz",

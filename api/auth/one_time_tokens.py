@@ -23,6 +23,13 @@ async def issue(
     await sql.execute(
         "DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose
     )
+    await issue_another(sql, token_hash, purpose, user_id, at=at, expires_at=expires_at)
+
+
+async def issue_another(
+    sql: Sql, token_hash: str, purpose: Purpose, user_id: str, *, at: datetime, expires_at: datetime
+) -> None:
+    """Issue a token beside those that the person has."""
     query = (
         "INSERT INTO one_time_tokens (token_hash, user_id, purpose, created_at, expires_at) "
         "VALUES ($1, $2, $3, $4, $5)"

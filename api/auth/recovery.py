@@ -1,55 +1,85 @@
 """One-time links: an invitation makes an account one's own, a reset gives it a new password.
 
-An admin starts both and never sees a password. A link's secret is shown to the admin once and kept
-as a hash; it works once, and a newer one takes its place. Every reason for which it does not work
-gets the same answer.
+An admin starts both and never sees a password; where mail is set up, people can ask for a reset
+themselves. A link's secret is shown to the admin once and kept as a hash; it works once, and an
+admin's newer one takes its place. Every reason for which it does not work gets the same answer.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 
 from api import ids
 from api.auth import devices, one_time_tokens, store
 from api.auth.one_time_tokens import Purpose
-from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut, RegisterIn, ResetIn
+from api.auth.schemas import (
+    ADMIN_PASSWORD_MIN,
+    PASSWORD_MIN,
+    ForgotIn,
+    InviteeOut,
+    RegisterIn,
+    ResetIn,
+)
 from api.auth.sessions import PER_ADDRESS, Client, Opened, open_session
+from api.background import Background
 from api.db import Db, Sql
-from api.errors import Conflict, NotFound
-from api.mail import Mailer
+from api.errors import Conflict, InvalidRequest, NotFound
+from api.letters import Occasion, letter
+from api.mail import ANSWER_WITHIN, Mailer
 from api.users import audit
-from api.users.schemas import InvitedOut, NewUserIn, SecretLinkOut
+from api.users.schemas import InvitedOut, Language, NewUserIn, SecretLinkOut
 from api.users.service import UserService, normal
 from api.users.store import User
-from api.users.throttle import Throttle
+from api.users.throttle import Limit, Throttle
 
 INVITE_LIFE = timedelta(days=7)
 RESET_LIFE = timedelta(hours=1)
 
 _PATHS: dict[Purpose, str] = {"invite": "/register?invite=", "reset": "/reset?token="}
-_SUBJECTS: dict[Purpose, str] = {
-    "invite": "Your invitation to All You Can GET AI",
-    "reset": "A new password for All You Can GET AI",
-}
-_TEXTS: dict[Purpose, str] = {
-    "invite": "You are invited to All You Can GET AI. Choose a password here within 7 "
-    "days:\n\n{link}\n",
-    "reset": "Choose a new password for All You Can GET AI here within an hour:\n\n{link}\n\nIf "
-    "you did not ask for it, tell your admin.\n",
-}
+
+FORGOT_FROM = Limit(
+    10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), "tries_too_many"
+)
+FORGOT_FOR = Limit(
+    3, timedelta(hours=1), timedelta(minutes=15), timedelta(hours=1), "tries_too_many"
+)
+AGAIN_AFTER = (5.0, 30.0, 120.0)
+"""Seconds after which a mail that was asked for on the web is tried again."""
 
 
 class Recovery:
     """`public_url` is the web's address from outside; without it there is no link to send."""
 
-    def __init__(self, db: Db, *, users: UserService, mail: Mailer, public_url: str | None) -> None:
+    def __init__(
+        self,
+        db: Db,
+        *,
+        users: UserService,
+        mail: Mailer,
+        background: Background,
+        public_url: str | None,
+    ) -> None:
         self._db = db
         self._users = users
         self._mail = mail
+        self._background = background
+        self._mailing: set[asyncio.Task[None]] = set()
         self._public_url = public_url
         self._throttle = Throttle(db)
 
+    @property
+    def mails(self) -> bool:
+        """Tell whether links can be mailed."""
+        return self._mail.is_on and self._public_url is not None
+
+    async def check_mailable(self, email: str) -> None:
+        """Raises `InvalidRequest` for an address that our mail server cannot send to."""
+        if not await self._mail.takes(email):
+            raise InvalidRequest("address_not_mailable", field="email")
+
     async def invite(self, body: NewUserIn, *, actor_id: str) -> InvitedOut:
         """Make an account without a password, and the link to choose one. Raises `Conflict` (the
-        e-mail has an account)."""
+        e-mail has an account), `InvalidRequest` (no mail gets there)."""
+        await self.check_mailable(body.email)
         user = self._users.new_invited(body.email, body.role, body.monthly_usd)
         token, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
@@ -59,7 +89,7 @@ class Recovery:
             )
             after = {"role": user.role, "monthly_micro": user.monthly_micro}
             await audit.record(sql, "user_invite", actor_id=actor_id, subject=user.id, after=after)
-        return await self._invited(user, token, at)
+        return await self._invited(user, token, at, actor_id)
 
     async def invite_again(self, user_id: str, *, actor_id: str) -> InvitedOut:
         """Make a new link in place of the old one. Raises `NotFound`, `Conflict` (taken up
@@ -71,7 +101,7 @@ class Recovery:
         async with self._db.transaction() as sql:
             await self._issue(sql, "invite", user, token, at, at + INVITE_LIFE)
             await audit.record(sql, "user_invite", actor_id=actor_id, subject=user.id)
-        return await self._invited(user, token, at)
+        return await self._invited(user, token, at, actor_id)
 
     async def invitee(self, invite: str, client: Client) -> InviteeOut:
         """Return the address that the invitation is for. Raises `NotFound`, `RateLimited`."""
@@ -109,8 +139,54 @@ class Recovery:
         async with self._db.transaction() as sql:
             await self._issue(sql, "reset", user, token, at, at + RESET_LIFE)
             await audit.record(sql, "password_reset_link", actor_id=actor_id, subject=user.id)
-        link, mailed = await self._send("reset", user, token)
+        link = self._link("reset", token)
+        mailed = await self._send("reset", user, link, await self._speaks(actor_id))
         return SecretLinkOut(token=token, link=link, expires_at=at + RESET_LIFE, mailed=mailed)
+
+    async def forgot(self, body: ForgotIn, client: Client) -> None:
+        """Mail a reset link to whoever has this address. Answer and time are the same for every
+        address: everything that depends on it happens afterwards. Raises `NotFound` (nothing can be
+        mailed), `RateLimited`."""
+        if not self.mails:
+            raise NotFound("mail_off")
+        email = normal(body.email)
+        await self._throttle.take(f"forgot-from:{client.net}", FORGOT_FROM)
+        await self._throttle.take(f"forgot:{ids.digest(email)}", FORGOT_FOR)
+        work = self._mail_forgot(email, body.language, client)
+        task = self._background.once("password-mail", work)
+        self._mailing.add(task)
+        task.add_done_callback(self._mailing.discard)
+
+    async def close(self) -> None:
+        """Give mails that are under way their time, and let go of those that wait for a server."""
+        if self._mailing:
+            await asyncio.wait(self._mailing, timeout=ANSWER_WITHIN)
+        for task in self._mailing:
+            task.cancel()
+        await asyncio.gather(*self._mailing, return_exceptions=True)
+
+    async def _mail_forgot(self, email: str, language: Language, client: Client) -> None:
+        """Both kinds of address cost one look and one transaction. Links that were mailed before
+        stay good: a stranger who asks for new ones takes nothing from the owner."""
+        user = await self._users.find_by_email(email)
+        found = user if user and user.password_hash and user.status == "active" else None
+        token, at = ids.token(), ids.now()
+        async with self._db.transaction() as sql:
+            if found is not None and await self._users.hold_active(sql, found.id):
+                await one_time_tokens.issue_another(
+                    sql, ids.digest(token), "reset", found.id, at=at, expires_at=at + RESET_LIFE
+                )
+            after: audit.Facts = {"ip": client.ip, "account": found is not None}
+            subject = found.id if found else ""
+            await audit.record(sql, "password_forgot", actor_id=None, subject=subject, after=after)
+        if found is not None:
+            link = self._link("reset", token)
+            for pause in (*AGAIN_AFTER, None):
+                if await self._send("forgot", found, link, language):
+                    return
+                if pause is None:
+                    raise MailNotSent
+                await asyncio.sleep(pause)
 
     async def reset(self, body: ResetIn, client: Client) -> None:
         """Set the password and end every session; signing in is the next step. Raises `NotFound`,
@@ -154,20 +230,35 @@ class Recovery:
         if await one_time_tokens.use(sql, ids.digest(token), purpose, ids.now()):
             first = purpose == "invite"
             chosen = await self._users.choose_password(sql, user.id, hashed, first=first)
+            await one_time_tokens.delete_of_user(sql, user.id, purpose)
         if chosen is None:
             raise NotFound("invitation_not_valid" if purpose == "invite" else "reset_not_valid")
         return chosen
 
-    async def _invited(self, user: User, token: str, at: datetime) -> InvitedOut:
-        (link, mailed), out = await self._send("invite", user, token), await self._users.out(user)
-        ends = at + INVITE_LIFE
+    async def _invited(self, user: User, token: str, at: datetime, actor_id: str) -> InvitedOut:
+        link = self._link("invite", token)
+        mailed = await self._send("invite", user, link, await self._speaks(actor_id))
+        ends, out = at + INVITE_LIFE, await self._users.out(user)
         return InvitedOut(user=out, token=token, link=link, expires_at=ends, mailed=mailed)
 
-    async def _send(self, purpose: Purpose, user: User, token: str) -> tuple[str | None, bool]:
-        """Return the link, and whether it was mailed."""
-        if self._public_url is None or user.email is None:
-            return None, False
-        link = f"{self._public_url}{_PATHS[purpose]}{token}"
-        return link, await self._mail.send(
-            user.email, _SUBJECTS[purpose], _TEXTS[purpose].format(link=link)
-        )
+    def _link(self, purpose: Purpose, token: str) -> str | None:
+        return f"{self._public_url}{_PATHS[purpose]}{token}" if self._public_url else None
+
+    async def _speaks(self, user_id: str) -> str:
+        actor = await self._users.find(user_id)
+        return actor.speaks if actor else "en"
+
+    async def _send(self, occasion: Occasion, user: User, link: str | None, asker: str) -> bool:
+        """Tell whether the link was mailed. The mail is in the person's language where it is known,
+        else in that of whoever asked for it."""
+        if link is None or user.email is None:
+            return False
+        language = user.speaks if user.knows_language else asker
+        return await self._mail.send(user.email, letter(occasion, language, link))
+
+
+class MailNotSent(OSError):
+    """The mail server could not be reached, or refused. `mail_failed` in the log says why."""
+
+    def __init__(self) -> None:
+        super().__init__("a mail with a reset link could not be sent")

@@ -58,6 +58,13 @@ async def reset(body: schemas.ResetIn, client: ClientDep, recovery: RecoveryDep)
     await recovery.reset(body, client)
 
 
+@router.post("/auth/forgot", status_code=204)
+async def forgot(body: schemas.ForgotIn, client: ClientDep, recovery: RecoveryDep) -> None:
+    """Mail a reset link to the account with this address, if there is one. The answer is the same
+    for every address."""
+    await recovery.forgot(body, client)
+
+
 @router.post("/auth/login")
 async def login(body: schemas.LoginIn, client: ClientDep, auth: AuthDep) -> schemas.TokensOut:
     return await auth.login(body, client)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import EmailStr, Field, SecretStr
 
 from api.schemas import In, Out, Time
-from api.users.schemas import PasswordBody, Role, UserOut
+from api.users.schemas import Language, PasswordBody, Role, UserOut
 
 PASSWORD_MIN = 12
 ADMIN_PASSWORD_MIN = 15
@@ -50,6 +50,13 @@ class InviteeOut(Out):
 class ResetIn(PasswordBody):
     token: str = Field(min_length=1, max_length=200)
     password: SecretStr
+
+
+class ForgotIn(In):
+    """`language` is that of the page, for a person who has chosen none."""
+
+    email: str = Field(min_length=1, max_length=320)
+    language: Language = "auto"
 
 
 class ReauthIn(PasswordBody):

@@ -87,6 +87,7 @@ class AuthService:
         await self._throttle.take(f"setup:{client.net}", PER_ADDRESS)
         if not hmac.compare_digest(body.token.encode(), self._setup_token.encode()):
             raise NotAllowed("setup_link_wrong")
+        await self._recovery.check_mailable(body.email)
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "admin")
         async with self._db.transaction() as sql:
             await self._users.add_first_admin(sql, user)
@@ -104,6 +105,7 @@ class AuthService:
         if self._web_signup != "open":
             raise SignupClosed("invitation_needed")
         await self._throttle.take(f"register:{client.net}", SIGNUPS)
+        await self._recovery.check_mailable(body.email)
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "user")
         async with self._db.transaction() as sql:
             await self._users.add(sql, user)
@@ -248,6 +250,8 @@ class AuthService:
             if caller.session_id is None:
                 raise NotAllowed("sign_in_not_by_chat")
             await self._throttle.take(key, PER_ACCOUNT)
+        if body.email is not None:
+            await self._recovery.check_mailable(body.email)
         change = await self._users.check_change(caller.user_id, body)
         async with self._db.transaction() as sql:
             await self._users.save_change(sql, caller.user_id, change)

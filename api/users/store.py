@@ -36,6 +36,11 @@ class User:
         return (self.heard_language or "en") if self.language == "auto" else self.language
 
     @property
+    def knows_language(self) -> bool:
+        """Tell whether the person has chosen a language, or a chat platform has told it."""
+        return self.language != "auto" or self.heard_language is not None
+
+    @property
     def invited(self) -> bool:
         """True until the invitation is taken up: there is no password yet."""
         return self.password_hash is None and not self.guest

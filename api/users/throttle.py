@@ -83,7 +83,8 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
 
 
 async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
-    keys = [f"password:{user_id}", f"link-start:{user_id}", f"login:{ids.digest(email or '')}"]
+    address = ids.digest(email or "")
+    keys = [f"password:{user_id}", f"link-start:{user_id}", f"login:{address}", f"forgot:{address}"]
     await sql.execute("DELETE FROM throttles WHERE key = ANY($1::text[])", keys)
 
 

@@ -7,7 +7,7 @@ from client.schemas import Page, ReadyOut
 from client.schemas.auth import InviteeOut, SessionOut, TokensOut
 from client.schemas.budget import MySpendOut
 from client.schemas.retention import KeptDaysOut
-from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from client.schemas.users import Language, PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 
 def alive() -> Call[dict[str, str]]:
@@ -59,6 +59,11 @@ def register(email: str, password: str, invite: str | None = None) -> Call[Token
 
 def reset(token: str, password: str) -> Call[None]:
     return Call("POST", "/auth/reset", body={"token": token, "password": password})
+
+
+def forgot(email: str, language: Language) -> Call[None]:
+    """`language`: for the mail to a person who has chosen none."""
+    return Call("POST", "/auth/forgot", body={"email": email, "language": language}, bare=True)
 
 
 def reauth(password: str) -> Call[None]:

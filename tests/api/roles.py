@@ -65,6 +65,7 @@ ACCOUNTS = [
     Row("POST", "/auth/refresh", PUBLIC, json=BAD, passes=422),
     Row("POST", "/auth/invitee", PUBLIC, json=BAD, passes=422),
     Row("POST", "/auth/reset", PUBLIC, json=BAD, passes=422),
+    Row("POST", "/auth/forgot", PUBLIC, json=BAD, passes=422),
     Row("POST", "/auth/reauth", SESSION, json=BAD, passes=422),
     Row("POST", "/auth/logout", SESSION, passes=204, lonely=True),
     Row("GET", "/auth/sessions", SESSION),

@@ -1,7 +1,7 @@
-"""A mail server on a loopback port: STARTTLS or TLS, login, and answers that a test chooses."""
+"""A mail server on a loopback port, which is aiosmtpd and as strict as RFC 5321, 5322 and 6531 let
+it be: STARTTLS or TLS, login, and answers that a test chooses."""
 
 import asyncio
-import base64
 import datetime
 import ipaddress
 import ssl
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 Security = Literal["starttls", "tls", "off"]
+LONGEST_LINE = 998
 
 
 @dataclass(frozen=True)
@@ -66,90 +68,133 @@ def make_certificate(path: Path) -> Certificate:
 @dataclass
 class Mailbox:
     """Arrived mails: `receivers` by envelope, `mails` as sent, `logins` as (user, password),
-    `readable` what came without TLS."""
+    `readable` what came without TLS. `refuse` names a command that is answered with 550, and
+    `arrived` is set with each mail."""
 
     port: int = 0
+    refuse: str | None = None
     receivers: list[str] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
     readable: list[bytes] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def text(self) -> str:
+        """Return the text part of the only mail."""
+        [mail] = self.mails
+        part = mail.get_body(("plain",))
+        assert part is not None
+        return str(part.get_content())
+
+    def trust(self, _server: object, _session: object, _how: object, _kind: str, said: Any) -> Any:
+        assert isinstance(said, LoginPassword)
+        if self.refuse == "AUTH":
+            return AuthResult(success=False)
+        self.logins.append((said.login.decode(), said.password.decode()))
+        return AuthResult(success=True)
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self,
+        _server: object,
+        session: Session,
+        _envelope: object,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        session.host_name = hostname
+        return ["550 not today"] if self.refuse == "EHLO" else responses
+
+    async def handle_MAIL(  # noqa: N802
+        self,
+        _server: object,
+        _session: object,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        envelope.mail_from, envelope.mail_options = address, options
+        return "550 not today" if self.refuse == "MAIL" else "250 ok"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: object, _session: object, envelope: Envelope, address: str, _options: object
+    ) -> str:
+        if self.refuse == "RCPT":
+            return "550 not today"
+        if not address.isascii() and "SMTPUTF8" not in envelope.mail_options:
+            return "553 such an address needs SMTPUTF8"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(  # noqa: N802
+        self, _server: object, _session: object, envelope: Envelope
+    ) -> str:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        if self.refuse == "DATA" or (wrong := _wrong(content, envelope.mail_options)):
+            return f"550 {wrong if self.refuse != 'DATA' else 'not today'}"
+        self.receivers += envelope.rcpt_tos
+        text = content.replace(b"\r\n", b"\n")
+        self.mails.append(message_from_bytes(text, policy=policy.default))
+        self.arrived.set()
+        return "250 taken"
 
 
-@dataclass
-class _Session:
+def _wrong(content: bytes, options: list[str]) -> str | None:
+    """Name the rule that a mail breaks."""
+    head, _, body = content.partition(b"\r\n\r\n")
+    if not head.isascii() and "SMTPUTF8" not in options:
+        return "headers of 8 bits need SMTPUTF8"
+    if not body.isascii() and "BODY=8BITMIME" not in options:
+        return "a body of 8 bits needs 8BITMIME"
+    if content.count(b"\n") != content.count(b"\r\n") or content.count(b"\r") != content.count(
+        b"\r\n"
+    ):
+        return "a line ends with CRLF"
+    if any(len(line) > LONGEST_LINE for line in content.split(b"\r\n")):
+        return "a line is too long"
+    return None
+
+
+class _Listening(SMTP):
+    """Records what arrives without TLS."""
+
     box: Mailbox
-    certificate: Certificate | None
-    refuse: str | None
-    offers_tls: bool
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    secure: bool
 
-    async def run(self) -> None:
-        await self.say("220 tests ESMTP")
-        while line := await self.reader.readline():
-            if not self.secure:
-                self.box.readable.append(line)
-            verb = line.split(None, 1)[0].decode().upper()
-            if verb == self.refuse:
-                await self.say("550 not today")
-            elif verb == "QUIT":
-                await self.say("221 bye")
-                return
-            else:
-                await self.answer(verb, line)
-
-    async def answer(self, verb: str, line: bytes) -> None:
-        if verb == "EHLO":
-            await self.say(
-                "250-tests",
-                *(["250-STARTTLS"] if self.offers_tls and not self.secure else []),
-                "250 AUTH PLAIN",
-            )
-        elif verb == "STARTTLS" and self.certificate is not None:
-            await self.say("220 go on")
-            await self.writer.start_tls(self.certificate.server)
-            self.secure = True
-        elif verb == "AUTH":
-            _, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
-            self.box.logins.append((user, password))
-            await self.say("235 welcome")
-        elif verb == "RCPT":
-            self.box.receivers.append(line.decode().partition("<")[2].partition(">")[0])
-            await self.say("250 ok")
-        elif verb == "DATA":
-            await self.say("354 go on")
-            body = await self.reader.readuntil(b"\r\n.\r\n")
-            text = body[:-3].replace(b"\r\n..", b"\r\n.").replace(b"\r\n", b"\n")
-            self.box.mails.append(message_from_bytes(text, policy=policy.default))
-            await self.say("250 taken")
-        else:
-            await self.say("250 ok")
-
-    async def say(self, *lines: str) -> None:
-        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
-        await self.writer.drain()
+    def data_received(self, data: bytes) -> None:
+        if self.transport is None or self.transport.get_extra_info("sslcontext") is None:
+            self.box.readable += data.splitlines()
+        super().data_received(data)
 
 
 @asynccontextmanager
 async def smtp_server(
-    security: Security = "off", certificate: Certificate | None = None, *, refuse: str | None = None
+    security: Security = "off",
+    certificate: Certificate | None = None,
+    *,
+    refuse: str | None = None,
+    utf8: bool = False,
 ) -> AsyncIterator[Mailbox]:
-    """`refuse` names a command that is answered with 550."""
-    box = Mailbox()
+    """`refuse` names a command that is answered with 550; `utf8`: it offers SMTPUTF8."""
+    box = Mailbox(refuse=refuse)
+    context = certificate.server if certificate is not None else None
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await _Session(
-                box, certificate, refuse, security == "starttls", reader, writer, security == "tls"
-            ).run()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client hung up, as one does that distrusts the certificate
-        finally:
-            writer.close()
+    def serve() -> _Listening:
+        made = _Listening(
+            box,
+            hostname="tests",
+            enable_SMTPUTF8=utf8,
+            decode_data=False,
+            tls_context=context if security == "starttls" else None,
+            auth_require_tls=False,
+            authenticator=box.trust,
+            ident="tests",
+        )
+        made.box = box
+        return made
 
-    context = certificate.server if certificate is not None and security == "tls" else None
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.get_running_loop().create_server(
+        serve, "127.0.0.1", 0, ssl=context if security == "tls" else None
+    )
     box.port = server.sockets[0].getsockname()[1]
     async with server:
         yield box

@@ -22,6 +22,7 @@ from api.auth.schemas import SetupIn, TokensOut
 from api.auth.service import AuthService
 from api.auth.sessions import Client
 from api.auth.tokens import TokenSigner
+from api.background import Background
 from api.budget.service import BudgetService
 from api.callers import CallerLookup
 from api.catalog.service import Catalog
@@ -34,8 +35,10 @@ from api.errors import NotFound
 from api.links import routes as links_routes
 from api.links.service import LinkService
 from api.mail import Mailer
+from api.metrics import Metrics
 from api.problems import add_handlers
 from api.provider.types import ImageRoute, ModelInfo
+from api.settings import MailServer
 from api.users import routes as users_routes
 from api.users.erasure import AccountEraser, Erase
 from api.users.export import ExportedFile, ExportService
@@ -213,13 +216,20 @@ def build(
     web_signup: Literal["invite", "open"] = "open",
     chat_signup: Literal["link", "open"] = "link",
     cost: Cost = CHEAP,
+    mail_server: MailServer | None = None,
 ) -> World:
     deliveries = deliveries_of(db, Wake())
     signer = TokenSigner(["a secret key that is long enough to sign"])
     users = users_of(db, cost)
     links = LinkService(db, users, deliveries.outbox)
     callers = Bearers(db, signer, users, links)
-    recovery = Recovery(db, users=users, mail=Mailer(None), public_url="https://studio.example.org")
+    recovery = Recovery(
+        db,
+        users=users,
+        mail=Mailer(mail_server),
+        background=Background(Metrics()),
+        public_url="https://studio.example.org",
+    )
     auth = AuthService(db, signer, users, recovery, setup_token=SETUP_TOKEN, web_signup=web_signup)
     bots = BotService(
         db, signer, users, links, chat_signup=chat_signup, new_key=lambda _platform: ids.token()
