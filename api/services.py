@@ -95,7 +95,7 @@ class Services:
         decoders: Decoders,
     ) -> None:
         limit = settings.global_monthly_usd
-        key = _text(settings.secret_key) or secrets.secret_key
+        keys = _keys(settings, secrets)
         self.settings = settings
         self.db = db
         self.metrics = metrics
@@ -108,13 +108,13 @@ class Services:
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
         space = _disk_space(settings, files)
         self.media = MediaService(
-            db, files, space, decoders, signing_key=key, direct=_direct_links(settings)
+            db, files, space, decoders, signing_keys=keys, direct=_direct_links(settings)
         )
         self.catalog = Catalog(db, self.provider)
         self.preferences = Preferences(db, self.catalog)
         self.outbox = DeliveryOutbox(db, self.wake)
-        self._add_accounts(secrets, cost, key)
-        self._add_generations(key)
+        self._add_accounts(secrets, cost, keys)
+        self._add_generations(keys)
         self.conversations = Conversations(db, self.media)
         budget, media, users = self.budget, self.media, self.users
         self.text = TextService(
@@ -133,10 +133,9 @@ class Services:
         leases = None if self.db.engine == "duckdb" else self.leases
         return Duties(name, self.background, leases, self.wake)
 
-    def _add_accounts(self, secrets: Secrets, cost: Cost, key: str) -> None:
+    def _add_accounts(self, secrets: Secrets, cost: Cost, keys: list[str]) -> None:
         settings, db = self.settings, self.db
-        before = _text(settings.secret_key_previous)
-        signer = TokenSigner([key, before] if before else [key])
+        signer = TokenSigner(keys)
         self.mailer = Mailer(settings.mail_server)
         self.users = UserService(
             db,
@@ -172,7 +171,7 @@ class Services:
         self.shell = Shell(db, self.users)
         self.spending = Spending(db, self.users.names)
 
-    def _add_generations(self, key: str) -> None:
+    def _add_generations(self, keys: list[str]) -> None:
         settings, db, wake = self.settings, self.db, self.wake
         media, outbox = self.media, self.outbox
         secret = _text(settings.openrouter_webhook_secret)
@@ -202,7 +201,7 @@ class Services:
             self.reader,
             self.generation_eraser,
             media,
-            signing_key=key,
+            signing_keys=keys,
             public_url=settings.public_url,
         )
         self.webhooks = Webhooks(db, wake, secret)
@@ -333,6 +332,15 @@ def _keep_up(services: Services) -> None:
     duty("broadcasts", services.broadcasts.keep_fed)
     duty("backups", services.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
     services.duties.start()
+
+
+def _keys(settings: Settings, secrets: Secrets) -> list[str]:
+    """Return the keys that sign tokens and links: the one in use, then the one before."""
+    key = _text(settings.secret_key)
+    before = _text(settings.secret_key_previous)
+    if key is None:
+        key, before = secrets.secret_key, before or secrets.before("secret_key")
+    return [key] if before is None else [key, before]
 
 
 def _text(secret: SecretStr | None) -> str | None:

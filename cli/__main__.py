@@ -255,6 +255,39 @@ def status(as_json: AsJson = False) -> None:
         print(found.model_dump_json(indent=2) if as_json else "\n".join(status.lines(found)))
 
 
+secrets = typer.Typer(
+    help="List all secrets with their age and place, never their value.",
+    invoke_without_command=True,
+)
+app.add_typer(secrets, name="secrets")
+
+
+@secrets.callback()
+def list_secrets(context: typer.Context) -> None:
+    """List all secrets with their age and place, never their value."""
+    if context.invoked_subcommand is not None:
+        return
+    from cli import secrets
+
+    with failures_end():
+        for line in secrets.listed():
+            print(line)
+
+
+@secrets.command("rotate")
+def rotate_secret(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    leaked: Annotated[
+        bool, typer.Option("--leaked", help="Accept the one before no longer.")
+    ] = False,
+) -> None:
+    """Make a new secret of ours, and say who has to be restarted."""
+    from cli import secrets
+
+    with failures_end():
+        print(secrets.rotate(name, leaked=leaked))
+
+
 def print_link(link: "AccountLinkOut", what: str) -> None:
     from cli import admin as admin_access
 

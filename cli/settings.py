@@ -109,6 +109,8 @@ class LaunchSettings(BaseSettings):
             missing[field] = (
                 secrets.bot_keys[process] if field == "bot_key" else getattr(secrets, field)
             )
+            if (before := secrets.before(field)) is not None:
+                missing[f"{field}_previous"] = before
         return missing
 
     def missing_secret(self, process: str) -> str | None:

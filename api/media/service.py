@@ -73,9 +73,9 @@ _LISTED_FIELDS = tuple(each.name for each in fields(_ListedFile))
 
 
 class MediaService:
-    """`signing_key` is the server's secret; `fetcher` gets images by URL; `direct` makes links to
-    the store, where browsers reach it. `files`, `links` and `disk_space` are for callers that look
-    at the store, check a link, or need room."""
+    """`signing_keys` are the server's secrets, the one in use first; `fetcher` gets images by URL;
+    `direct` makes links to the store, where browsers reach it. `files`, `links` and `disk_space`
+    are for callers that look at the store, check a link, or need room."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class MediaService:
         disk_space: DiskSpace,
         decoders: Decoders,
         *,
-        signing_key: str,
+        signing_keys: Sequence[str],
         fetcher: ImageFetcher | None = None,
         direct: PresignedLinks | None = None,
     ) -> None:
         self._db = db
         self.files = files
         self.disk_space = disk_space
-        self.links = SignedLinks(signing_key)
+        self.links = SignedLinks(signing_keys)
         self._direct = direct
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = decoders

@@ -332,7 +332,8 @@ async def _generation(world: World) -> Made:
     )
     signature = urlsplit(made["images"][0]["url"]).query
     media_id = made["images"][0]["id"]
-    old = f"exp=1&sig={world.api.services.media.links._sign(media_id, 1)}"
+    links = world.api.services.media.links
+    old = f"exp=1&sig={links._sign(links._keys[0], media_id, 1)}"
     return {
         "generation_id": made["id"],
         "media_id": media_id,

@@ -76,6 +76,10 @@ def test_one_bots_key_is_renewed(tmp_path: Path) -> None:
     renewed = renew_bot_key(tmp_path, "discord")
     assert ensure_secrets(tmp_path) == renewed
     assert renewed.bot_keys["discord"] != made.bot_keys["discord"]
+    assert renewed.made["bot_key_discord"] > made.made["bot_key_discord"]
     assert renewed == made.model_copy(
-        update={"bot_keys": {**made.bot_keys, "discord": renewed.bot_keys["discord"]}}
+        update={
+            "bot_keys": {**made.bot_keys, "discord": renewed.bot_keys["discord"]},
+            "made": renewed.made,
+        }
     )

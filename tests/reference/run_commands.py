@@ -33,6 +33,8 @@ def page() -> str:
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, str]]:
     """Yield usage and help of a command, or of each command in a group."""
+    if getattr(command, "invoke_without_command", False):
+        yield path, " ".join(inspect.cleandoc(command.help).split())
     for name, one in getattr(command, "commands", {}).items():
         yield from _commands(one, f"{path} {name}")
     if not hasattr(command, "commands"):

@@ -28,8 +28,8 @@ USED_KEPT, USED_MOST = timedelta(minutes=1), 1_000
 
 
 class Gallery:
-    """`signing_key` is the server's secret; `public_url` the web's address, for links that are
-    shared."""
+    """`signing_keys` are the server's secrets, the one in use first, `public_url` the web's
+    address, for links that are shared."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Gallery:
         eraser: GenerationEraser,
         media: MediaService,
         *,
-        signing_key: str,
+        signing_keys: Sequence[str],
         public_url: str | None,
     ) -> None:
         self._db = db
         self._reader = reader
         self._eraser = eraser
         self._media = media
-        self._signer = shares.Signer(signing_key)
+        self._signer = shares.Signer(signing_keys)
         self._public_url = public_url
         self._used: dict[str, tuple[datetime, Page[UsedModelOut]]] = {}
         """The user who asked longest ago comes first."""

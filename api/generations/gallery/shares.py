@@ -4,6 +4,7 @@ the table alone can open nothing."""
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,26 +21,27 @@ class Share:
 
 
 class Signer:
-    """`key` is the server's secret; the signing key is derived from it, apart from every other
-    use."""
+    """`keys` are the server's secrets: the first one signs, and what another one signed stays good.
+    The signing keys are derived from them, apart from every other use."""
 
-    def __init__(self, key: str) -> None:
-        self._key = hmac.new(key.encode(), b"share links", hashlib.sha256).digest()
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = [
+            hmac.new(key.encode(), b"share links", hashlib.sha256).digest() for key in keys
+        ]
 
     def token(self, share_id: str) -> str:
-        return f"{share_id}.{self._sign(share_id)}"
+        return f"{share_id}.{self._sign(self._keys[0], share_id)}"
 
     def share_id(self, token: str) -> str | None:
         """Return the id in a token; None when it was not signed here."""
         share_id, _, signature = token.partition(".")
-        return (
-            share_id
-            if hmac.compare_digest(self._sign(share_id).encode(), signature.encode())
-            else None
-        )
+        made = [self._sign(key, share_id) for key in self._keys]
+        good = [hmac.compare_digest(each.encode(), signature.encode()) for each in made]
+        return share_id if any(good) else None
 
-    def _sign(self, share_id: str) -> str:
-        digest = hmac.new(self._key, share_id.encode(), hashlib.sha256).digest()
+    @staticmethod
+    def _sign(key: bytes, share_id: str) -> str:
+        digest = hmac.new(key, share_id.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 

@@ -42,7 +42,7 @@ def store_in(folder: Path, url: str | None = None, installation: str = "one") ->
 def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
     space = DiskSpace([folder], 0)
     return MediaService(
-        db, store_in(folder), space, decoders(), signing_key="k" * 32, fetcher=fetcher
+        db, store_in(folder), space, decoders(), signing_keys=["k" * 32], fetcher=fetcher
     )
 
 
