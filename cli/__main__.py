@@ -131,12 +131,16 @@ def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
 
 
 @app.command()
-def backup() -> None:
+def backup(
+    media: Annotated[
+        bool, typer.Option("--media", help="Make a second one, with all pictures and videos in it.")
+    ] = False,
+) -> None:
     """Make a backup of the database now, into DATA_DIR/backups. Works while everything runs."""
     from cli import backup
 
     with failures_end():
-        print(backup.make_backup())
+        print(backup.make_backup(media=media))
 
 
 @app.command()
@@ -149,11 +153,19 @@ def restore(
         bool,
         typer.Option("--replace", help="Replace a PostgreSQL database that has rows, too."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it holds and lacks, and change nothing.")
+    ] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
     from cli import restore
 
     with failures_end():
+        if dry_run:
+            from cli import backup_contents
+
+            backup_contents.print_contents(file)
+            return
         about = restore.look_into(file)
         if not yes:
             typer.confirm(

@@ -14,14 +14,20 @@ from client import calls
 from client.schemas.admin import BackupOut
 
 
-def make_backup() -> str:
-    """Make a backup and say where it is. Raises `CommandRefused`, `BadSetting`."""
+def make_backup(*, media: bool = False) -> str:
+    """Make a backup and say where it is; with `media` a second one, with pictures and videos.
+    Raises `CommandRefused`, `BadSetting`."""
     launch = load(LaunchSettings)
     settings = api_settings(launch)
     try:
         made = call_api(launch, calls.back_up())
     except NoApiRuns:
         made = asyncio.run(_backup(settings))
+    if media:
+        # its code is not needed for the others
+        from cli.backup_contents import pack_media
+
+        return pack_media(settings.backups / made.name, settings)
     return (
         f"Made {settings.backups / made.name} ({made.size / 1_000_000:.1f} MB). Keep "
         "DATA_DIR/media and secrets.json, too."

@@ -18,6 +18,7 @@ from api.db.duckdb import log_of
 from api.ids import now
 from api.moved import unmark
 from api.settings import Settings
+from cli.backup_contents import put_media
 from cli.errors import CommandRefused
 from cli.ready import HostPort
 from cli.restored_file import NOT_A_BACKUP, aside, beside, care_for, unpack
@@ -51,8 +52,9 @@ def restore(file: Path, *, replace: bool = False) -> str:
     path = settings.data_dir if settings.is_postgres else settings.duckdb_path
     try:
         if settings.is_postgres:
-            return _into_server(file, settings, replace=replace)
-        return _into_file(file, settings.duckdb_path, launch)
+            said = _into_server(file, settings, replace=replace)
+        else:
+            said = _into_file(file, settings.duckdb_path, launch)
     except OSError as error:
         raise CommandRefused(
             f"{file} cannot be put in place, and nothing was changed: {error.filename or path}: "
@@ -62,6 +64,7 @@ def restore(file: Path, *, replace: bool = False) -> str:
         raise CommandRefused(
             f"{file} cannot be put in place, and nothing was changed: {error}"
         ) from error
+    return said + put_media(file, settings)
 
 
 def _into_file(file: Path, path: Path, launch: LaunchSettings) -> str:

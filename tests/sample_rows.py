@@ -61,6 +61,8 @@ class _Column:
                 return f"{self.name} {number} {ODD[number % len(ODD)]}"
             case "bigint":
                 return (2**62 if number == 1 else 0) + number
+            case "integer":
+                return number
             case "boolean":
                 return number % 2 == 0
             case "timestamp with time zone":
