@@ -8,11 +8,19 @@ from typing import Literal
 
 VARIABLE = "FAULT_POINT"
 FaultPoint = Literal[
-    "accepted", "submitting", "answered", "kept", "finished", "cancelled", "hooked"
+    "accepted",
+    "submitting",
+    "answered",
+    "kept",
+    "finished",
+    "cancelled",
+    "hooked",
+    "migrating",
 ]
 """After the commit that accepts a generation; after the commit before the paid call; after its
 answer; after the file is stored; after the commit that ends the generation; after the commit that
-cancels it; after a webhook is written down, before it wakes its generation."""
+cancels it; after a webhook is written down, before it wakes its generation; after the statements of
+a migration, before its commit."""
 
 
 def fault_point(name: FaultPoint) -> None:

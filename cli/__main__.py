@@ -209,11 +209,18 @@ def move(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and change nothing.")
+    ] = False,
+) -> None:
     """Bring the database to the form that this version needs. Each start does it, too."""
     from cli import migrate
 
     with failures_end():
+        if plan:
+            migrate.print_plan()
+            return
         print(migrate.migrate_now())
 
 

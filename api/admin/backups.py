@@ -76,12 +76,7 @@ class Backups:
         )
 
     def _found(self) -> list[BackupOut]:
-        found = []
-        for path in self._plan.folder.glob("*.zip"):
-            if (name := NAME.fullmatch(path.name)) is not None:
-                at = datetime.strptime(name[1], STAMP).replace(tzinfo=UTC)
-                found.append(BackupOut(name=path.name, size=path.stat().st_size, created_at=at))
-        return sorted(found, key=lambda each: each.name, reverse=True)
+        return backups_in(self._plan.folder)
 
     async def make(self, actor_id: str | None) -> BackupOut:
         """Make a backup. `actor_id` None: by itself, or from the shell. Raises `Conflict`,
@@ -197,3 +192,17 @@ def _prepare(folder: Path, size: int) -> None:
         shutil.rmtree(left, ignore_errors=True)
     if shutil.disk_usage(folder).free < _needed(size):
         raise StorageFull("storage_full")
+
+
+def backups_in(folder: Path) -> list[BackupOut]:
+    """Return the backups of a folder, the newest first."""
+    found = []
+    for path in folder.glob("*.zip"):
+        if (name := NAME.fullmatch(path.name)) is not None:
+            at = datetime.strptime(name[1], STAMP).replace(tzinfo=UTC)
+            found.append(BackupOut(name=path.name, size=path.stat().st_size, created_at=at))
+    return sorted(found, key=lambda each: each.name, reverse=True)
+
+
+def newest_backup(folder: Path) -> BackupOut | None:
+    return next(iter(backups_in(folder)), None)

@@ -17,6 +17,7 @@ import duckdb
 
 from api.db import Db, Engine, Row, Sql
 from api.db.duckdb import DuckDb
+from api.fault_points import fault_point
 from api.ids import now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -169,6 +170,7 @@ async def _apply(sql: Sql, engine: Engine, migration: Migration) -> bool:
     if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
         return False
     await sql.execute(migration.text)
+    fault_point("migrating")
     query = "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)"
     await sql.execute(query, migration.name, now(), migration.checksum)
     return True
