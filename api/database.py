@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from api.db import CannotOpen, Db, DbUnavailable, home
+from api.db import CannotOpen, Db, DbUnavailable, Pool, home
 from api.db.duckdb import log_of
 from api.db.migrate import WrongSchema, migrate, missing
 from api.db.open import open_db
@@ -56,9 +56,9 @@ async def _opened(settings: Settings, look: Look) -> tuple[Db, list[str]]:
     )
 
 
-async def _open(target: str | Path, look: Look) -> tuple[Db, list[str]]:
+async def _open(target: str | Path, look: Look, pool: Pool | None = None) -> tuple[Db, list[str]]:
     """Raises `DbUnavailable`, `WrongSchema`, and with PostgreSQL what its library raises."""
-    db = await open_db(target)
+    db = await open_db(target, pool)
     try:
         return db, await look(db)
     except BaseException:
@@ -145,7 +145,7 @@ async def _open_postgres(settings: Settings, look: Look) -> tuple[Db, list[str]]
 
     url = settings.database_url or ""
     try:
-        return await _open(url, look)
+        return await _open(url, look, Pool(settings.database_pool, settings.database_pooler))
     except WrongSchema as error:
         raise CannotStart(
             f"The database of DATABASE_URL {about_schema(error)}, or restore it as it was then."
@@ -181,6 +181,11 @@ def about_server(cause: BaseException, url: str) -> CannotStart:
         return CannotStart(
             "The user of DATABASE_URL may not make tables, make it the owner of its database: "
             f"{said}."
+        )
+    if "startup parameter" in said:
+        return CannotStart(
+            "DATABASE_URL leads to PgBouncer: set DATABASE_POOLER=transaction, or =session if "
+            f"that is its pool_mode ({said})."
         )
     host = urlsplit(url).hostname or "this machine"
     return CannotStart(

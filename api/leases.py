@@ -40,6 +40,19 @@ class Leases:
         row = await self._db.fetch_one(_TAKE, name, holder, round(seconds * 1000))
         return None if row is None else Lease(**row)
 
+    async def held(self, prefix: str) -> list[str]:
+        """Return the names that begin like this and that somebody holds."""
+        query = "SELECT name FROM leases WHERE starts_with(name, $1) AND held_until > now()"
+        return [row["name"] for row in await self._db.fetch(query, prefix)]
+
+    async def forget(self, prefix: str) -> None:
+        """Delete leases that have been over for a day, of names that do not come back."""
+        query = """
+            DELETE FROM leases
+            WHERE starts_with(name, $1) AND held_until < now() - INTERVAL '1 day'
+            """
+        await self._db.execute(query, prefix)
+
     async def give_back(self, name: str, holder: str) -> None:
         """Free the lease for the next holder, unless another one has it already."""
         query = "UPDATE leases SET held_until = now() WHERE name = $1 AND holder = $2"

@@ -4,9 +4,11 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from structlog import get_logger
 
 from api.admin.backups import AGAIN_AFTER, BackupPlan, Backups
 from api.admin.broadcasts import Broadcasts
@@ -26,7 +28,7 @@ from api.budget.anonymiser import Anonymiser
 from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.callers import CallerLookup
-from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
+from api.catalog.service import RETRY_FIRST, Catalog
 from api.check_up.service import CheckUp, Status
 from api.database import open_database
 from api.db import Db
@@ -52,6 +54,7 @@ from api.generations.reader import GenerationReader
 from api.internal_routes import Shell
 from api.leases import Leases
 from api.links.service import LinkService
+from api.live_processes import LiveProcesses
 from api.mail import Mailer
 from api.media.decoders import Decoders
 from api.media.disk_space import DiskSpace
@@ -61,6 +64,7 @@ from api.media.presigned import PresignedLinks
 from api.media.service import MediaService
 from api.metrics import Metrics
 from api.provider.openrouter import OpenRouter
+from api.provider.shared_pauses import LonePauses, Pauses, SharedPauses
 from api.provider.types import Provider
 from api.retention.service import Retention
 from api.schemas import micro
@@ -77,7 +81,14 @@ from api.users.preferences import Preferences
 from api.users.service import UserService
 from api.wake import Wake
 
+if TYPE_CHECKING:
+    from api.db.rings import Rings
+
 SANDBOX_KEY = "sandbox"
+RINGS_MOST = 5.0
+"""Seconds between tries to hear the other processes again."""
+
+log = get_logger("api")
 
 
 class Services:
@@ -93,6 +104,7 @@ class Services:
         stop: Stop,
         cost: Cost,
         decoders: Decoders,
+        processes: LiveProcesses,
     ) -> None:
         limit = settings.global_monthly_usd
         keys = _keys(settings, secrets)
@@ -104,13 +116,16 @@ class Services:
         self.background = Background(metrics)
         self.leases = Leases(db)
         self.duties = self.duties_of("duties")
-        self.provider = _provider(settings, metrics)
+        shared = db.engine == "postgresql"
+        self.processes = processes
+        self.pauses = SharedPauses(db, self.leases, self.wake) if shared else LonePauses()
+        self.provider = _provider(settings, metrics, self.pauses)
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
         space = _disk_space(settings, files)
         self.media = MediaService(
             db, files, space, decoders, signing_keys=keys, direct=_direct_links(settings)
         )
-        self.catalog = Catalog(db, self.provider)
+        self.catalog = Catalog(db, self.provider, self.wake)
         self.preferences = Preferences(db, self.catalog)
         self.outbox = DeliveryOutbox(db, self.wake)
         self._add_accounts(secrets, cost, keys)
@@ -118,7 +133,14 @@ class Services:
         self.conversations = Conversations(db, self.media)
         budget, media, users = self.budget, self.media, self.users
         self.text = TextService(
-            db, self.provider, self.preferences, budget, media, users, self.conversations
+            db,
+            self.provider,
+            self.preferences,
+            budget,
+            media,
+            users,
+            self.conversations,
+            self.processes,
         )
         self._add_operations()
         self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {
@@ -215,6 +237,7 @@ class Services:
             media,
             self.announcer,
             Callbacks(address) if address else None,
+            self.pauses,
         )
         self.sweeper = Sweeper(db, self.budget, media.sweep_of(*_databases(settings)))
 
@@ -239,7 +262,7 @@ class Services:
         self.stats = Stats(db)
         self.db_health = DbHealth(db, None if settings.is_postgres else settings.duckdb_path)
         self.backups = Backups(db, BackupPlan.of(settings))
-        self.broadcasts = Broadcasts(db, self.outbox)
+        self.broadcasts = Broadcasts(db, self.wake, self.outbox)
         self.warnings = Warnings(
             db, self.stats, self.budget, self.provider, self.backups, self.media
         )
@@ -286,8 +309,12 @@ async def start(
     secrets = ensure_secrets(settings.data_dir)
     db = await open_database(settings)
     stack.push_async_callback(db.close)
+    role = "api" if worker is None else "worker"
+    processes = LiveProcesses(None if db.engine == "duckdb" else Leases(db), role)
+    stack.push_async_callback(processes.close)
     files = files_of(settings, secrets)
-    services = Services(settings, secrets, db, files, metrics, stop, cost, decoders)
+    services = Services(settings, secrets, db, files, metrics, stop, cost, decoders, processes)
+    rings = _rings(settings, services.wake)
     stack.push_async_callback(services.provider.close)
     await services.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
@@ -298,6 +325,9 @@ async def start(
     await services.media.files.look()
     if (why := await services.media.files.refused()) is not None:
         raise _no_store(settings, why)
+    if rings is not None:
+        services.background.add("rings", rings.turn, most=RINGS_MOST)
+        stack.push_async_callback(rings.close)
     worker_duties = services.duties_of("worker-duties")
     stack.push_async_callback(services.duties.close)
     stack.push_async_callback(worker_duties.close)
@@ -305,7 +335,7 @@ async def start(
     stack.push_async_callback(services.recovery.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, services.wake, services.steps, stop, worker)
+        making = Worker(db, services.wake, services.steps, stop, worker, processes)
         await making.start(services.background)
         services.sweeper.start(worker_duties, worker.sweep, worker.sweep_files)
         late_costs = LateCosts(db, services.provider, services.budget)
@@ -315,11 +345,34 @@ async def start(
     return services
 
 
+def _rings(settings: Settings, wake: Wake) -> "Rings | None":
+    """Return the way of rings to and from other processes; None with the embedded engine."""
+    if not settings.is_postgres:
+        return None
+    # here, because its library would make every other start longer
+    from api.db.rings import Rings
+
+    if settings.listen_url is None:
+        log.warning(
+            "rings_not_heard",
+            hint="processes look for each other's work every second: set DATABASE_LISTEN_URL",
+        )
+        wake.connect(lambda _: None)
+        return None
+    rings = Rings(settings.listen_url, wake)
+    wake.connect(rings.relay)
+    return rings
+
+
 def _keep_up(services: Services) -> None:
     """Add what every process does beside its calls, and what one of them does for all."""
     add, duty = services.background.add, services.duties.add
     if services.db.engine == "postgresql":
-        add("models-read", services.catalog.keep_read, first=REREAD_SECONDS)
+        add("models-read", services.catalog.keep_read)
+    if isinstance(services.pauses, SharedPauses):
+        add("provider-pauses", services.pauses.turn)
+        add("processes", services.processes.turn, most=RINGS_MOST)
+        duty("answers-of-dead", services.text.free_dead)
     add("text-prices", services.text.lookups.turn)
     add("files", services.media.tend)
     duty("models", services.catalog.keep_fresh, least=RETRY_FIRST)
@@ -347,7 +400,7 @@ def _text(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
 
 
-def _provider(settings: Settings, metrics: Metrics) -> Provider:
+def _provider(settings: Settings, metrics: Metrics, pauses: Pauses) -> Provider:
     return OpenRouter(
         settings.provider_url,
         _text(settings.openrouter_api_key) or SANDBOX_KEY,
@@ -355,6 +408,7 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
         sandbox=settings.is_sandbox,
         watch=metrics.provider_call,
         fetch=ImageFetcher().stream,
+        pauses=pauses,
     )
 
 

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     database_url: str | None = None
+    database_pool: Annotated[int, Field(ge=2, le=1000)] = 10
+    database_pooler: Literal["none", "session", "transaction"] = "none"
+    database_listen_url: str | None = None
     media_url: str | None = None
 
     api_host: str = "127.0.0.1"
@@ -98,6 +101,13 @@ class Settings(BaseSettings):
             ("duckdb:///", "postgresql://", "postgres://")
         ):
             raise ValueError("must begin with duckdb:/// or postgresql://")
+        return value
+
+    @field_validator("database_listen_url")
+    @classmethod
+    def _of_server(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
         return value
 
     @field_validator("media_url")
@@ -174,6 +184,12 @@ class Settings(BaseSettings):
     @property
     def is_postgres(self) -> bool:
         return self.database_url is not None and self.database_url.startswith("postgres")
+
+    @property
+    def listen_url(self) -> str | None:
+        """The address at which rings are heard; None: a pooler would lose them."""
+        lost = self.database_pooler == "transaction"
+        return self.database_listen_url or (None if lost else self.database_url)
 
     @property
     def is_sandbox(self) -> bool:

@@ -1,27 +1,61 @@
-"""Signals inside one process. A ring is a hint, never the truth: listeners look into the database
-before and after."""
+"""Rings: hints that something has changed. They are never the truth: listeners look into the
+database before and after.
+
+A ring reaches those who wait in this process at that moment, and through a relay those in the other
+processes. Rings that are lost on the way are made up for by the time limits of the waits.
+"""
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
+
+Relay = Callable[[str], None]
+"""Pass a ring on to the other processes; returns at once."""
 
 
 class Wake:
-    """Rings reach those who wait at that moment; with several processes the waits' time limits are
-    the net."""
+    """`hears_all`: rings of all processes reach this one. A lone process has no others."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._relay: Relay | None = None
+        self.hears_all = True
         self.closed = False
         """True once the process ends: whoever waits for a client gives up then."""
 
     def close(self) -> None:
         self.closed = True
-        for topic in list(self._waiting):
-            self.ring(topic)
+        self.ring_all_here()
+
+    def connect(self, relay: Relay) -> None:
+        """Pass rings on from now on. Others are not heard until `hears` says so."""
+        self._relay = relay
+        self.hears_all = False
+
+    def hears(self, *, others: bool) -> None:
+        """Note whether the others are heard from now on. Everybody looks once, because rings may
+        have been lost before, and waits as long as the new state allows."""
+        self.hears_all = others
+        self.ring_all_here()
 
     def ring(self, topic: str) -> None:
+        """Ring here and in all other processes. Call it after the commit of what has changed."""
+        self.ring_here(topic)
+        if self._relay is not None:
+            self._relay(topic)
+
+    def ring_here(self, topic: str) -> None:
+        """Ring for what only this process can take up."""
         for event in self._waiting.get(topic, ()):
             event.set()
+
+    def ring_all_here(self) -> None:
+        for topic in list(self._waiting):
+            self.ring_here(topic)
+
+    def limit(self, heard: float, unheard: float) -> float:
+        """Return the time limit of a wait: `unheard` while other processes' rings do not come."""
+        return heard if self.hears_all else unheard
 
     def listen(self, topic: str) -> "WakeListener":
         """Return a listener. Listen before looking, so that a ring between look and wait is not

@@ -160,8 +160,8 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Postgres]:
     """Run the packaged server, or the one whose programs are in TEST_POSTGRES_BIN."""
     # not under pytest's folder: the path of a unix socket may have 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="pg"))
@@ -185,6 +185,12 @@ def postgres() -> Iterator[Postgres]:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

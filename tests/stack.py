@@ -1,5 +1,5 @@
 """The real processes on free loopback ports: the sandbox, the api, the web and, where a platform is
-given, the bots."""
+given, the bots. `api 2` is a second api, `worker 3` a third worker."""
 
 import contextlib
 import http.client
@@ -26,6 +26,7 @@ TAIL = 4000
 # Variables of the test's environment that a process gets: none of the settings of the developer who
 # runs the tests.
 INHERITED = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"]
+PORTS = {"sandbox": "SANDBOX_PORT", "api": "API_PORT", "web": "WEB_PORT"}
 
 
 class TelegramSide(Protocol):
@@ -70,29 +71,44 @@ def get(url: str, timeout: float = 5.0) -> tuple[int, bytes] | None:
         connection.close()
 
 
+def program_of(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def replicas(program: str, number: int) -> list[str]:
+    """Return the names of so many processes: `api`, `api 2`, `api 3`."""
+    return [program, *(f"{program} {each}" for each in range(2, number + 1))][:number]
+
+
 class Stack:
+    """`names`: what starts at first, and what is stopped last to first."""
+
     def __init__(self, data_dir: Path, env: Mapping[str, str], names: list[str]) -> None:
-        sandbox, api, web = free_ports(3)
+        self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.data_dir = data_dir
         self.names = names
-        self.sandbox_url = f"http://127.0.0.1:{sandbox}"
-        self.api_url = f"http://127.0.0.1:{api}"
-        self.web_url = f"http://127.0.0.1:{web}"
+        self.sandbox_url = self.url("sandbox")
+        self.api_url = self.url("api")
+        self.web_url = self.url("web")
         self._env = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "DATA_DIR": str(data_dir),
             "DRAIN_SECONDS": "0",
-            "SANDBOX_PORT": str(sandbox),
-            "API_PORT": str(api),
-            "WEB_PORT": str(web),
+            **{variable: str(self._ports[program]) for program, variable in PORTS.items()},
             **env,
         }
         self._processes: dict[str, Forked] = {}
-        self._ready: dict[str, Callable[[], bool]] = {
+        self._ready: dict[str, Callable[[str], bool]] = {
             "sandbox": self._sandbox_answers,
             "api": self._api_is_ready,
             "web": self._web_answers,
         }
+
+    def url(self, name: str) -> str:
+        """Return the address at which a process answers, or will answer once it is started."""
+        if name not in self._ports:
+            self._ports[name] = free_ports(1)[0]
+        return f"http://127.0.0.1:{self._ports[name]}"
 
     @property
     def setup_token(self) -> str:
@@ -105,10 +121,11 @@ class Stack:
         it come)."""
         if self.alive(name):
             raise RuntimeError(f"{name} is running")
+        program, env = program_of(name), {**self._env, **(extra_env or {})}
+        if name != program and (variable := PORTS.get(program)) is not None:
+            env[variable] = self.url(name).rpartition(":")[2]
         # the folder hides the developer's .env
-        self._processes[name] = Forked(
-            name, self.data_dir, {**self._env, **(extra_env or {})}, self.log_path(name)
-        )
+        self._processes[name] = Forked(program, self.data_dir, env, self.log_path(name))
         if wait:
             self.wait_ready(name)
 
@@ -155,11 +172,11 @@ class Stack:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def wait_ready(self, name: str) -> None:
-        is_ready = self._ready.get(name)
+        is_ready = self._ready.get(program_of(name))
         if is_ready is None:
             return
         end = time.monotonic() + START_WITHIN
-        while not is_ready():
+        while not is_ready(name):
             if not self.alive(name):
                 raise AssertionError(
                     f"{name} ended with exit code {self._processes[name].returncode}:\n"
@@ -173,7 +190,8 @@ class Stack:
 
     def close(self) -> None:
         """End all processes, and kill and name those that do not end in time."""
-        running = [name for name in reversed(self.names) if self.alive(name)]
+        others = [name for name in self._processes if name not in self.names]
+        running = [name for name in [*others, *reversed(self.names)] if self.alive(name)]
         for name in running:
             self._processes[name].send_signal(signal.SIGTERM)
         end = time.monotonic() + STOP_WITHIN
@@ -192,27 +210,27 @@ class Stack:
             )
 
     def print_logs(self) -> None:
-        for name in self.names:
+        for name in {**dict.fromkeys(self.names), **self._processes}:
             print(f"--- {name} ---\n{self.log(name)[-TAIL:]}")
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._processes[name].pid, number)
 
-    def _sandbox_answers(self) -> bool:
-        answer = get(f"{self.sandbox_url}/_sandbox/faults")
+    def _sandbox_answers(self, name: str) -> bool:
+        answer = get(f"{self.url(name)}/_sandbox/faults")
         return answer is not None and answer[0] == 200
 
-    def _api_is_ready(self) -> bool:
+    def _api_is_ready(self, name: str) -> bool:
         """Tell whether the api is ready, together with a sandbox as its provider: a test that wants
         that down stops it afterwards."""
-        answer = get(f"{self.api_url}/readyz")
+        answer = get(f"{self.url(name)}/readyz")
         if answer is None or answer[0] != 200:
             return False
         return not self.alive("sandbox") or bool(json.loads(answer[1])["checks"]["provider"]["ok"])
 
-    def _web_answers(self) -> bool:
-        answer = get(f"{self.web_url}/healthz")
+    def _web_answers(self, name: str) -> bool:
+        answer = get(f"{self.url(name)}/healthz")
         return answer is not None and answer[0] == 200
 
 
@@ -237,15 +255,20 @@ def running_stack(
     extra_env: Mapping[str, str] | None = None,
     data_dir: Path | None = None,
     without: frozenset[str] = frozenset(),
+    apis: int = 1,
+    workers: int = 0,
 ) -> Iterator[Stack]:
-    """Run all that `./run` would start with these settings, except `without`. Logs are shown when
-    the block fails."""
+    """Run all that `./run` would start with these settings, except `without`. More `apis` and
+    `workers` of their own need a `DATABASE_URL`. Logs are shown when the block fails."""
     env = {**_platforms(telegram, discord), **(extra_env or {})}
     bots = [
         name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None
     ]
     provider = [] if "OPENROUTER_API_KEY" in env or "OPENROUTER_BASE_URL" in env else ["sandbox"]
-    names = [name for name in [*provider, "api", "web", *bots] if name not in without]
+    names = [*provider, *replicas("api", apis), *replicas("worker", workers), "web", *bots]
+    names = [name for name in names if name not in without]
+    if workers:
+        env["WORKER"] = "off"
     with contextlib.ExitStack() as cleanup:
         folder = data_dir or Path(
             cleanup.enter_context(

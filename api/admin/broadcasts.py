@@ -1,10 +1,8 @@
 """Broadcasts to all linked chats. Their chats wait in a table of their own and become deliveries a
 few at a time, so that members' results never wait behind them and no platform's limit is hit."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import cast, get_args
 
 from api import ids
@@ -16,12 +14,13 @@ from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
 from api.text import idempotency
 from api.users import audit
+from api.wake import Wake
 
 AT_ONCE = 10
 """Chats of one platform that are with its bot at a time, and that are added a second."""
 EVERY = 1.0
 LOOK_EVERY = 30.0
-"""With PostgreSQL another process may have got the broadcast."""
+TOPIC = "broadcasts"
 CODE = "broadcast"
 _PLATFORMS = cast(tuple[Platform, ...], get_args(Platform))
 
@@ -37,10 +36,10 @@ _ROWS = """
 
 
 class Broadcasts:
-    def __init__(self, db: Db, outbox: DeliveryOutbox) -> None:
+    def __init__(self, db: Db, wake: Wake, outbox: DeliveryOutbox) -> None:
         self._db = db
+        self._wake = wake
         self._outbox = outbox
-        self._rung = asyncio.Event()
 
     async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
         """Send it, or only count the chats that it would reach. `key`: the same key with the same
@@ -59,7 +58,7 @@ class Broadcasts:
             if earlier is None or earlier.body_hash != body_hash or earlier.answer_json is None:
                 raise Conflict("key_of_other_request") from error
             return BroadcastOut.model_validate_json(earlier.answer_json)
-        self._rung.set()
+        self._wake.ring(TOPIC)
         return made
 
     async def _reach(self, platforms: Sequence[Platform]) -> list[ReachOut]:
@@ -158,12 +157,10 @@ class Broadcasts:
 
     async def keep_fed(self) -> float:
         """Send some of the waiting chats' messages, or wait until there are some."""
-        self._rung.clear()
-        if await self.feed():
-            return EVERY
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY):
-                await self._rung.wait()
+        with self._wake.listen(TOPIC) as listener:
+            if await self.feed():
+                return EVERY
+            await listener.wait(LOOK_EVERY)
         return 0.0
 
     async def feed(self) -> bool:

@@ -6,7 +6,7 @@ A hold counts in three scopes: the user's, its group's and everybody's. It belon
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
 
@@ -39,6 +39,15 @@ _REASONS: dict[str, BudgetExceededReason] = {
     "guests": "budget_of_guests",
     "users": "budget_of_users",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """An open hold, its subject, and the process that does the work."""
+
+    hold_id: str
+    subject: str
+    process: str
 
 
 def month_of(moment: datetime) -> str:
@@ -186,9 +195,18 @@ class BudgetService:
         return max(0, min(left))
 
     async def reserve(
-        self, sql: Sql, *, user_id: str, monthly_micro: int, group: Group, amount: int, subject: str
+        self,
+        sql: Sql,
+        *,
+        user_id: str,
+        monthly_micro: int,
+        group: Group,
+        amount: int,
+        subject: str,
+        process: str | None = None,
     ) -> str:
-        """Hold `amount` for `subject` and return the hold's id.
+        """Hold `amount` for `subject` and return the hold's id. `process`: the one with which the
+        work ends, if it is bound to one.
 
         `sql` has to be a transaction that ends when this raises `BudgetExceeded`: the user's part
         may be held by then. `Duplicate` when the subject has a hold already.
@@ -202,7 +220,7 @@ class BudgetService:
         for scope in (group, GLOBAL):
             await self._hold(sql, scope, month, amount, self._limit(decided, scope))
         hold = Hold(ids.new_id(), user_id, month, subject, amount, group, monthly_micro)
-        await store.add_hold(sql, hold, now)
+        await store.add_hold(sql, hold, now, process)
         return hold.id
 
     async def _hold(self, sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> None:
@@ -344,6 +362,11 @@ class BudgetService:
         for scope in (user_scope(hold.user_id), hold.group, GLOBAL):
             if scope is not None:
                 await store.close_counter(sql, scope, hold.month, held, cost)
+
+    async def held_by(self, subject_prefix: str) -> list[HeldBy]:
+        """Return the open holds of work that is bound to a process."""
+        rows = await store.open_holds_of_processes(self._db, subject_prefix)
+        return [HeldBy(row["id"], row["subject"], row["process"]) for row in rows]
 
     async def release_stale(
         self, subject_prefix: str, older_than: timedelta, *, but_not: Collection[str]

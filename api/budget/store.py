@@ -114,11 +114,20 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
     await sql.execute(query, scope, limit)
 
 
-async def add_hold(sql: Sql, hold: Hold, created_at: datetime) -> None:
+async def add_hold(sql: Sql, hold: Hold, created_at: datetime, process: str | None) -> None:
     query = f"""
-        INSERT INTO holds ({_HOLD}, state, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8)"""
-    await sql.execute(query, *astuple(hold), created_at)
+        INSERT INTO holds ({_HOLD}, state, created_at, process)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8, $9)"""
+    await sql.execute(query, *astuple(hold), created_at, process)
+
+
+async def open_holds_of_processes(sql: Sql, subject_prefix: str) -> Sequence[Row]:
+    """Return id, subject and process of open holds whose process is known."""
+    query = """
+        SELECT id, subject, process FROM holds
+        WHERE state = 'held' AND process IS NOT NULL AND starts_with(subject, $1)
+        """
+    return await sql.fetch(query, subject_prefix)
 
 
 async def close_hold(

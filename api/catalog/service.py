@@ -24,14 +24,19 @@ from api.provider.types import ImageRoute, ModelInfo, ProviderError
 from api.schemas import Kind, Page, micro, usd
 from api.users import audit
 from api.users.schemas import Role
+from api.wake import Wake
 
 log = structlog.get_logger("catalog")
 
 REFRESH_SECONDS = 3600.0
 RETRY_FIRST = 0.25
 """Until the first try again while the provider is away: without models nobody can do anything."""
-REREAD_SECONDS = 30.0
-"""Seconds until this process follows a decision that an admin made at another one."""
+REREAD_SECONDS, REREAD_SECONDS_UNHEARD = 300.0, 15.0
+"""Seconds until this process follows a change that another one made and whose ring got lost, and
+the same while no rings of others are heard."""
+EMPTY_SECONDS = 1.0
+"""The same until there are any models: another process reads the provider's lists right now."""
+TOPIC = "models"
 
 Used = Mapping[tuple[Kind, str], int]
 """The number of recent requests by model."""
@@ -59,8 +64,9 @@ class Lists(Protocol):
 class Catalog:
     """Call `load()` once before use; `keep_fresh()` keeps the lists fresh."""
 
-    def __init__(self, db: Db, provider: Lists) -> None:
+    def __init__(self, db: Db, provider: Lists, wake: Wake) -> None:
         self._db = db
+        self._wake = wake
         self._provider = provider
         self._models: dict[tuple[Kind, str], Model] = {}
         self._refreshing = asyncio.Lock()
@@ -72,9 +78,10 @@ class Catalog:
         if self._provider.is_sandbox:
             model_id, price = SANDBOX_UNLISTED
             await store.add_by_hand(self._db, self._unlisted(model_id, "image"), price, ids.now())
-        await self._reload()
+        await self.reload()
 
-    async def _reload(self) -> None:
+    async def reload(self) -> None:
+        """Read the table once more, because another process may have changed it."""
         offered = [row.model for row in await store.all_models(self._db) if row.offered]
         self._models = {(model.kind, model.id): model for model in offered}
 
@@ -88,9 +95,20 @@ class Catalog:
         return REFRESH_SECONDS
 
     async def keep_read(self) -> float:
-        """Other processes may change the table; an embedded database has none."""
-        await self._reload()
-        return REREAD_SECONDS
+        """Follow the changes of other processes; an embedded database has none."""
+        with self._wake.listen(TOPIC) as listener:
+            await self.reload()
+            limit = EMPTY_SECONDS
+            if any(model.listed for model in self._models.values()):
+                limit = self._wake.limit(REREAD_SECONDS, REREAD_SECONDS_UNHEARD)
+                self.refreshed.set()
+            await listener.wait(limit)
+        return 0.0
+
+    async def _tell(self) -> None:
+        """Follow a change that was made here, and tell the other processes."""
+        await self.reload()
+        self._wake.ring(TOPIC)
 
     async def refresh(self) -> None:
         """Raises `ProviderError`; what we had stays then."""
@@ -100,7 +118,7 @@ class Catalog:
                 raise ProviderError("provider_unavailable", "lists_empty", outcome="refused")
             async with self._db.transaction() as sql:
                 await self._save(sql, infos)
-            await self._reload()
+            await self._tell()
         self.refreshed.set()
         log.info("models_refreshed", count=len(self._models))
 
@@ -158,7 +176,7 @@ class Catalog:
             await self._heal_defaults(sql)
             after: audit.Facts = {"kind": new.kind, "price_override_micro": price}
             await audit.record(sql, "model_added", actor_id=actor_id, subject=new.id, after=after)
-        await self._reload()
+        await self._tell()
         return await self.show(new.id, new.kind)
 
     async def change(
@@ -187,7 +205,7 @@ class Catalog:
                 before=before,
                 after=after,
             )
-        await self._reload()
+        await self._tell()
         return await self.show(model_id, row.model.kind)
 
     async def show(self, model_id: str, kind: Kind | None) -> AdminModelOut:

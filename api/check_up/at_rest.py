@@ -9,6 +9,7 @@ from api.check_up.service import failed, of
 from api.database import open_unchanged
 from api.db import Db
 from api.db.duckdb import open_duckdb
+from api.live_processes import LiveProcesses
 from api.media.decoders import Decoders
 from api.metrics import Metrics
 from api.secrets import ensure_secrets
@@ -41,6 +42,7 @@ async def look_at_rest(settings: Settings) -> list[FindingOut]:
             Stop(settings.drain_seconds),
             Cost(),
             decoders,
+            LiveProcesses(None, "api"),
         )
         stack.push_async_callback(services.provider.close)
         await services.media.files.look()

@@ -7,6 +7,7 @@ become `Duplicate` or `DbUnavailable`.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 Row = Mapping[str, Any]
@@ -42,6 +43,15 @@ class TransactionBroken(DbUnavailable):
 
     def __init__(self) -> None:
         super().__init__("a statement of this transaction failed, so nothing of it was kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Connections to PostgreSQL. `most`: their number. `pooler`: one lies in between, which lends a
+    connection for a session, or for one transaction at a time so that nothing lasts longer."""
+
+    most: int = 10
+    pooler: Literal["none", "session", "transaction"] = "none"
 
 
 class Sql(Protocol):

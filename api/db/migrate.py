@@ -166,6 +166,9 @@ async def _columns(sql: Sql) -> set[tuple[str, str]]:
 
 async def _apply(sql: Sql, engine: Engine, migration: Migration) -> bool:
     if engine == "postgresql":
+        # the pool's limit is for what people wait for; an index may take an hour, and those who
+        # wait for it, too
+        await sql.execute("SET LOCAL statement_timeout = 0")
         await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
     if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
         return False

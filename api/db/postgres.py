@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import asyncpg
 from structlog import get_logger
 
-from api.db import Db, DbUnavailable, Duplicate, Row, Sql, TransactionBroken
+from api.db import Db, DbUnavailable, Duplicate, Pool, Row, Sql, TransactionBroken
 from api.unicode import storable_args
 
 if TYPE_CHECKING:
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = get_logger("db")
 
-POOL_MAX = 16
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 """A server whose machine is gone says nothing, and the network gives it up only after a quarter of
 an hour."""
+SERVER_SECONDS = 60
+"""The server ends what a client that is gone has left: a statement, or a transaction in which
+nothing happens."""
 SCRIPT_SECONDS = 24 * 3600.0
 """A statement without parameters may be a migration, which builds indexes."""
 TRIES = 3
@@ -40,7 +42,7 @@ class _Lost(DbUnavailable):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the driver's errors into ours, except those for mistakes of this program."""
     try:
         yield
@@ -70,7 +72,7 @@ class _Connection(Sql):
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
-            with _translated():
+            with translated():
                 return [
                     dict(record)
                     for record in await self._connection.fetch(query, *storable_args(args))
@@ -81,7 +83,7 @@ class _Connection(Sql):
 
     async def execute(self, query: str, *args: object) -> None:
         try:
-            with _translated():
+            with translated():
                 await self._connection.execute(
                     query, *storable_args(args), timeout=None if args else SCRIPT_SECONDS
                 )
@@ -125,7 +127,7 @@ class PostgresDb(Db):
 
     async def _expiring(self, statement: Callable[[], Awaitable[T]]) -> T:
         try:
-            with _translated():
+            with translated():
                 return await statement()
         except DbUnavailable as error:
             await self._expire(error)
@@ -139,14 +141,14 @@ class PostgresDb(Db):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:
-        with _translated():
+        with translated():
             connection = await self._pool.acquire()
         try:
             async with self._begun(connection) as inner:
                 yield inner
         finally:
             try:
-                with _translated():
+                with translated():
                     await self._pool.release(connection)
             except DbUnavailable as error:  # the pool drops it, and the commit stands
                 log.warning("connection_not_given_back", error=str(error))
@@ -154,7 +156,7 @@ class PostgresDb(Db):
     @asynccontextmanager
     async def _begun(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> AsyncIterator[Sql]:
         own = connection.transaction()
-        with _translated():
+        with translated():
             await own.start()
         inner = _Connection(connection)
         try:
@@ -163,29 +165,40 @@ class PostgresDb(Db):
                 raise TransactionBroken
         except BaseException as error:
             try:
-                with _translated():
+                with translated():
                     await own.rollback()
             except DbUnavailable as lost:
                 # the server rolls back by itself, and the error raised before is the reason
                 log.warning("not_rolled_back", error=str(lost))
             await self._expire(error)
             raise
-        with _translated():
+        with translated():
             await own.commit()
 
     async def close(self) -> None:
         await self._pool.close()
 
 
-async def open_postgres(url: str) -> PostgresDb:
+async def open_postgres(url: str, pool: Pool) -> PostgresDb:
     """Raises `DbUnavailable` when the server cannot be reached."""
-    with _translated():
-        pool = await asyncpg.create_pool(
+    own = {"statement_timeout": f"{SERVER_SECONDS}s"}
+    own["idle_in_transaction_session_timeout"] = own["statement_timeout"]
+    with translated():
+        opened = await asyncpg.create_pool(
             url,
             min_size=1,
-            max_size=POOL_MAX,
+            max_size=pool.most,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            server_settings={"timezone": "UTC"},
+            # PgBouncer knows the time zone, and refuses a client that asks for more
+            server_settings={"timezone": "UTC", **(own if pool.pooler == "none" else {})},
+            # the next transaction may be at another connection, which knows no statement of this
+            statement_cache_size=0 if pool.pooler == "transaction" else 100,
+            # nothing of a session is ever changed: to set it back would be one more statement each
+            reset=_leave,
         )
-    return PostgresDb(pool)
+    return PostgresDb(opened)
+
+
+async def _leave(_: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    """Leave a connection as it is."""

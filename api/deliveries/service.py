@@ -34,9 +34,9 @@ from api.wake import Wake
 log = get_logger("deliveries")
 
 LEASE = timedelta(seconds=60)
-LOOK_EVERY = 2.0
-LOOK_EVERY_SHARED = 1.0
-"""With PostgreSQL another process may have written the row, whose ring is not heard here."""
+LOOK_EVERY = 10.0
+LOOK_EVERY_UNHEARD = 1.0
+"""While rings of other processes, which may have written a row, are not heard here."""
 PER_LANE = 3
 """Rows of one chat that are leased at a time: a chat with many must not fill a bot's hands."""
 EXPIRE_EVERY = 60.0
@@ -81,7 +81,6 @@ class DeliveryService:
         """Return leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells
         that the bot has hung up: nothing is claimed for it then."""
         until = now() + timedelta(seconds=wait)
-        look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
         with self._wake.listen(f"{TOPIC}:{platform}") as listener:
             while not self._wake.closed and not await gone():
                 due = await store.next_due(self._db, platform, now(), PER_LANE)
@@ -93,6 +92,7 @@ class DeliveryService:
                 left = (until - now()).total_seconds()
                 if left <= 0:
                     break
+                look_every = self._wake.limit(LOOK_EVERY, LOOK_EVERY_UNHEARD)
                 until_due = (due - now()).total_seconds() if due else look_every
                 await listener.wait(min(left, look_every, max(0.02, until_due)))
         return []

@@ -25,6 +25,7 @@ from api.provider.downloads import Moved, file_of
 from api.provider.failures import Paid, of_network, of_response
 from api.provider.http_client import http_client
 from api.provider.pictures import Drawn
+from api.provider.shared_pauses import Pauses
 from api.provider.stream import text_parts
 from api.reasons import Making
 
@@ -61,7 +62,8 @@ class OpenRouter:
 
     `base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics;
     None sends no address. `watch` is a context around each call, made from its path. `fetch` gets
-    files at other addresses; None: they count as not fetched.
+    files at other addresses; None: they count as not fetched. `pauses` are shared with other
+    processes.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class OpenRouter:
         sandbox: bool = False,
         watch: Watch = nullcontext,
         fetch: types.Fetch | None = None,
+        pauses: Pauses | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}", "X-OpenRouter-Title": TITLE}
         if app_url is not None:
@@ -79,8 +82,8 @@ class OpenRouter:
         self._base = base_url.rstrip("/")
         self._client = http_client(headers=headers, timeout=_QUICK, outside=not sandbox)
         self._sandbox = sandbox
-        self._breaker = Breaker()
-        self._busy_models = BusyModels()
+        self._breaker = Breaker(pauses=pauses)
+        self._busy_models = BusyModels(pauses)
         self._watch = watch
         self._fetch = fetch
 
@@ -318,7 +321,7 @@ class OpenRouter:
             headers = {"Content-Type": "application/json"}
         self._busy_models.check(model)
         if gated:
-            self._breaker.enter()
+            await self._breaker.admit()
         with self._watch(path), self._busy_models.learning(model):
             async with self._answered(
                 method, path, paid, content, headers, timeout, moves

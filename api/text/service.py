@@ -21,6 +21,7 @@ from api.catalog.model import Model
 from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
+from api.live_processes import LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
@@ -49,6 +50,7 @@ BUSY_SECONDS = 2.0
 STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
+FREED_EVERY = 15.0
 STOP_SECONDS = 5.0
 """Seconds to wait until a stopped answer is settled."""
 PICTURE_ONLY = "[picture]"
@@ -65,6 +67,7 @@ class TextService:
         media: MediaService,
         users: UserService,
         conversations: Conversations,
+        processes: LiveProcesses,
     ) -> None:
         self._db = db
         self._provider = provider
@@ -74,6 +77,7 @@ class TextService:
         self._users = users
         self._running: set[Answer] = set()
         self._conversations = conversations
+        self._processes = processes
         self.lookups = Lookups(db, provider, budget)
         self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
@@ -93,6 +97,19 @@ class TextService:
         if released := await self._budget.release_stale(SUBJECT, age, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS
+
+    async def free_dead(self) -> float:
+        """Free keys and money of answers whose process is dead: they may be asked again."""
+        held = await self._budget.held_by(SUBJECT)
+        dead = await self._processes.dead(sorted({each.process for each in held}))
+        for each in held:
+            if each.process in dead:
+                async with self._db.transaction() as sql:
+                    if released := await self._budget.release(sql, each.hold_id):
+                        await idempotency.free(sql, each.subject)
+                if released:
+                    log.warning("answer_of_dead_process_freed", subject=each.subject)
+        return FREED_EVERY
 
     async def drain(self, stop: Stop) -> None:
         """Let running answers end by themselves, and stop them when there is no time for that:
@@ -267,6 +284,7 @@ class TextService:
                     group=group_of(user.role, guest=user.guest),
                     amount=amount,
                     subject=subject,
+                    process=self._processes.name,
                 )
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error

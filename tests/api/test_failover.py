@@ -20,7 +20,7 @@ from tests.stack import ROOT, free_ports
 
 __all__ = ["reset", "server"]
 
-QUICK = WorkerTimes(beat=0.2, pause_most=0.2, look_shared=0.1, grace=0.05)
+QUICK = WorkerTimes(beat=0.2, pause_most=0.2, look_unheard=0.1, grace=0.05)
 AWAY = 1.5
 
 

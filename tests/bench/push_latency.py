@@ -1,72 +1,116 @@
-"""The speed of the main job: `python -m tests.bench.push_latency [telegram|discord] [--webhooks]`.
+"""The speed of the main job: `python -m tests.bench.push_latency [telegram|discord] [--kind image]
+[--webhooks] [--apis 3 --workers 2]`.
 
-Prints the time from a command to its accepted card, and from the provider's completion of a video
-to the file in the chat. Nothing here fails on a slow machine: the figures are for reading.
+Prints the time from a command to its accepted card, and from the provider's completion of a picture
+or video to the file in the chat; with several processes, on PostgreSQL, also the statements a
+second while nobody does anything. Nothing here fails on a slow machine: the figures are for
+reading.
 """
 
 import argparse
 import asyncio
 import statistics
 import time
+from contextlib import ExitStack
+from typing import cast
 
+import asyncpg
+
+from tests.conftest import running_postgres
 from tests.e2e.people import Account, Person, containing, person_on
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, running_stack
 
-VIDEO_SECONDS = 4.0
-ROUNDS = 5
+SECONDS = {"image": 0.6, "video": 4.0}
+IDLE_SECONDS = 20.0
+PAUSE = 4.0
+"""Seconds between rounds: bots pace what they send to one chat."""
+_IDLE = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'migrated'"
 
 
-async def measure(stack: Stack, person: Person, account: Account) -> tuple[float, float]:
+async def measure(stack: Stack, person: Person, kind: str) -> tuple[float, float]:
     """Return the seconds from the command to the card, and from the provider's completion to the
     pushed file."""
     prompt = f"waves {time.monotonic_ns()}"
-    asked = time.monotonic()
-    person.says("video", prompt)
-    await person.sees(containing("Making your video", prompt))
-    card = time.monotonic() - asked
     sandbox = Sandbox(stack.sandbox_url)
-    while not any(
-        prompt in str(call["body"]) and call["status"] == 202
-        for call in sandbox.calls("videos.submit")
-    ):
-        pass
-    completed = time.monotonic() + VIDEO_SECONDS
+    asked = time.monotonic()
+    person.says(kind, prompt)
+    await person.sees(containing(f"Making your {kind}", prompt))
+    card = time.monotonic() - asked
+    begun = time.monotonic()
+    while not any(prompt in str(call["body"]) for call in sandbox.calls()):
+        begun = time.monotonic()
+        await asyncio.sleep(0.005)
+    completed = begun + SECONDS[kind]
     await person.sees(containing(prompt, files=1), timeout=60)
     return card, time.monotonic() - completed
 
 
-async def main(platform: str, webhooks: bool) -> None:
-    env = {"SANDBOX_VIDEO_SECONDS": str(VIDEO_SECONDS)}
-    if webhooks:
+async def idle(url: str) -> float:
+    """Return the transactions a second while nobody asks for anything. A statement on its own is
+    one."""
+    connection = await asyncpg.connect(url)
+    try:
+        await asyncio.sleep(5)
+        before = cast(int, await connection.fetchval(_IDLE))
+        await asyncio.sleep(IDLE_SECONDS)
+        return (cast(int, await connection.fetchval(_IDLE)) - before) / IDLE_SECONDS
+    finally:
+        await connection.close()
+
+
+def show(what: str, values: list[float]) -> None:
+    values = sorted(values)
+    worst = values[min(len(values) - 1, int(len(values) * 0.99))]
+    print(f"{what}: median {statistics.median(values):.2f} s, 99 % {worst:.2f} s")
+
+
+async def main(given: argparse.Namespace) -> None:
+    env = {f"SANDBOX_{kind.upper()}_SECONDS": str(of) for kind, of in SECONDS.items()}
+    if given.webhooks:
         env["OPENROUTER_WEBHOOK_SECRET"] = "a webhook secret of the bench"
-    with (
-        person_on(platform) as person,
-        running_stack(**person.env(), extra_env=env, without=frozenset({"web"})) as stack,
-    ):
-        if webhooks:
+    with ExitStack() as opened:
+        if given.apis > 1 or given.workers:
+            env["DATABASE_URL"] = opened.enter_context(running_postgres()).url("migrated")
+        person = opened.enter_context(person_on(given.platform))
+        stack = opened.enter_context(
+            running_stack(
+                **person.env(),
+                extra_env=env,
+                without=frozenset({"web"}),
+                apis=given.apis,
+                workers=given.workers,
+            )
+        )
+        if given.webhooks:
             stack.stop("api")
             stack.start("api", extra_env={"PUBLIC_API_URL": stack.api_url})
+        if given.apis > 1:
+            stack.stop(given.platform)
+            stack.start(given.platform, extra_env={"API_URL": stack.url(f"api {given.apis}")})
         await person.connected()
         account = Account(stack)
         person.says("help")
-        await person.sees(containing("/video"))
+        await person.sees(containing(f"/{given.kind}"))
         await account.link(person)
-        figures = [await measure(stack, person, account) for _ in range(ROUNDS)]
+        figures = []
+        for _ in range(given.rounds):
+            await asyncio.sleep(PAUSE)
+            figures.append(await measure(stack, person, given.kind))
+        if "DATABASE_URL" in env:
+            print(f"idle: {await idle(env['DATABASE_URL']):.1f} statements a second")
         account.close()
-    for name, values in (
-        ("command to card", [card for card, _ in figures]),
-        ("completion to file", [push for _, push in figures]),
-    ):
-        print(
-            f"{platform}{' with webhooks' if webhooks else ''}: {name}: median "
-            f"{statistics.median(values):.2f} s, worst {max(values):.2f} s"
-        )
+    what = f"{given.platform}{' with webhooks' if given.webhooks else ''}, {given.kind}"
+    show(f"{what}: command to card", [card for card, _ in figures])
+    show(f"{what}: completion to file", [push for _, push in figures])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("platform", choices=["telegram", "discord"], nargs="?", default="telegram")
+    parser.add_argument("--kind", choices=list(SECONDS), default="video")
     parser.add_argument("--webhooks", action="store_true")
-    given = parser.parse_args()
-    asyncio.run(main(given.platform, given.webhooks))
+    parser.add_argument("--apis", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="0: in the api")
+    parser.add_argument("--rounds", type=int, default=5)
+    asyncio.run(main(parser.parse_args()))

@@ -59,7 +59,7 @@ from api.users.service import UserService
 from api.wake import Wake
 
 UNFINISHED_MAX = 10
-LOOK_EVERY = 2.0
+LOOK_EVERY, LOOK_EVERY_UNHEARD = 10.0, 1.0
 
 
 class GenerationService:
@@ -278,7 +278,7 @@ class GenerationService:
                 left = (until - now()).total_seconds()
                 if current.finished or left <= 0 or self._wake.closed:
                     return current
-                await listener.wait(min(left, LOOK_EVERY))
+                await listener.wait(min(left, self._wake.limit(LOOK_EVERY, LOOK_EVERY_UNHEARD)))
 
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
         """Cancel it. Before the provider has it the hold is freed; after that only the waiting

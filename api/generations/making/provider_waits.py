@@ -2,13 +2,14 @@
 longer breaks, for a quarter of an hour."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from structlog import get_logger
 
 from api.generations.store import Generation
 from api.provider.breaker import Breaker
+from api.provider.shared_pauses import Pauses
 from api.provider.types import ProviderError
 
 log = get_logger("worker")
@@ -49,14 +50,14 @@ class Credit:
     """The gate while the provider's account is empty: the queue stands still, except for one
     generation at a time that tries."""
 
-    def __init__(self) -> None:
-        self._breaker = Breaker(failures=1, refusal=_no_credit)
+    def __init__(self, pauses: Pauses) -> None:
+        self._breaker = Breaker(failures=1, refusal=_no_credit, scope="credit", pauses=pauses)
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
         """Let one paid call through. Raises `ProviderError` while there is no credit: then nothing
         is sent."""
-        self._breaker.enter()
+        await self._breaker.admit()
         ended = self._breaker.unsure
         try:
             yield

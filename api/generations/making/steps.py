@@ -21,6 +21,7 @@ from api.errors import (
     BudgetExceeded,
     Conflict,
     DomainError,
+    ModelUnavailable,
     OutcomeUnknown,
     ProviderUnavailable,
     StorageFull,
@@ -41,6 +42,7 @@ from api.generations.store import Generation
 from api.ids import now
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
+from api.provider.shared_pauses import Pauses
 from api.provider.types import (
     ImageAsk,
     ImageInput,
@@ -88,6 +90,7 @@ class Steps:
         media: MediaService,
         announcer: Announcer,
         callbacks: Callbacks | None,
+        pauses: Pauses,
     ) -> None:
         self._db = db
         self._wake = wake
@@ -100,7 +103,7 @@ class Steps:
         self._callbacks = callbacks
         self._ending = Ending(db, budget, media, announcer)
         self._pictures = PaidPictures(media, self._ending)
-        self._credit = Credit()
+        self._credit = Credit(pauses)
 
     async def run(self, row: Generation) -> None:
         if row.rescues > RESCUES_MAX:
@@ -121,7 +124,7 @@ class Steps:
             inputs = [
                 await self._media.input_image(row.user_id, item.media_id) for item in row.inputs
             ]
-            ask = self._ask(row, inputs)
+            ask = await self._ask(row, inputs)
         except DomainError as error:
             await self._ending.fail(row, error, 0)
             return
@@ -134,7 +137,7 @@ class Steps:
         self._wake.ring(f"generation:{row.id}")
         self._media.expect_file()
         try:
-            with self._credit.asking():
+            async with self._credit.asking():
                 answer = await (
                     self._provider.image(ask)
                     if isinstance(ask, ImageAsk)
@@ -161,11 +164,16 @@ class Steps:
         ):
             raise BudgetExceeded("budget_spent")
 
-    def _ask(self, row: Generation, inputs: Sequence[ImageInput]) -> ImageAsk | VideoAsk:
+    async def _ask(self, row: Generation, inputs: Sequence[ImageInput]) -> ImageAsk | VideoAsk:
         """Raises `ModelUnavailable`."""
         if row.kind == "video":
             return video_ask(row, inputs, self._callbacks.url(row) if self._callbacks else None)
-        info = self._catalog.resolve("image", row.model).info
+        try:
+            info = self._catalog.resolve("image", row.model).info
+        except ModelUnavailable:
+            # the process that took the request may have known the model a moment earlier
+            await self._catalog.reload()
+            info = self._catalog.resolve("image", row.model).info
         return image_ask(row, inputs, info, info.route or self._provider.guess_route(row.model))
 
     async def submit_failed(self, row: Generation, error: ProviderError) -> None:
@@ -286,7 +294,7 @@ class Steps:
         }
         if await transitions.adopt_provider_id(self._db, row.id, video.provider_id, now()):
             log.warning("video_adopted", **about)
-            self._wake.ring("worker")
+            self._wake.ring_here("worker")
         elif not await transitions.name_provider_id(self._db, row.id, video.provider_id):
             log.error("paid_video_of_no_job", **about)
         elif (now_is := await store.get(self._db, row.id)) is not None and now_is.phase == "done":
@@ -423,7 +431,7 @@ class Steps:
             status=status,
             **changes,
         )
-        self._wake.ring("worker")
+        self._wake.ring_here("worker")
         return done
 
 

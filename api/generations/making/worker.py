@@ -16,6 +16,7 @@ from api.generations.making.steps import Steps
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now, token
+from api.live_processes import LiveProcesses
 from api.shutdown import Stop
 from api.wake import Wake
 
@@ -31,8 +32,8 @@ class WorkerTimes:
     sweep: float = 300.0
     sweep_files: float = 6 * 3600.0
     look: float = 15.0
-    look_shared: float = 1.0
-    """With PostgreSQL another process may add generations, whose ring is not heard here."""
+    look_unheard: float = 1.0
+    """While the rings of other processes, which may add generations, are not heard here."""
     grace: float = 5.0
     """The time for unpaid steps at a stop."""
     pause_most: float = 5.0
@@ -50,17 +51,21 @@ FOLLOW_PHASES: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fet
 SUBMIT_PLACES = 24
 FOLLOW_PLACES = 16
 FOLLOWS_PER_SECOND = 40.0
-"""Polls over all generations together, so that thousands of videos under way flood neither the
-provider nor the database."""
+"""Polls over all generations and workers together, so that thousands of videos under way flood
+neither the provider nor the database."""
 
 
 class Pace:
     """At most `rate` a second, never more than a second's worth at once."""
 
     def __init__(self, rate: float) -> None:
-        self._rate = rate
+        self._whole = self._rate = rate
         self._left = rate
         self._at = time.monotonic()
+
+    def share(self, workers: int) -> None:
+        """Keep to one part of the whole rate."""
+        self._rate = self._whole / workers
 
     def allowed(self) -> int:
         """Return how many may start now."""
@@ -83,7 +88,16 @@ class Worker:
     """`start()` it once, `close()` it before the background's work is ended: steps under way are
     still kept alive then."""
 
-    def __init__(self, db: Db, wake: Wake, steps: Steps, stop: Stop, times: WorkerTimes) -> None:
+    def __init__(
+        self,
+        db: Db,
+        wake: Wake,
+        steps: Steps,
+        stop: Stop,
+        times: WorkerTimes,
+        processes: LiveProcesses,
+    ) -> None:
+        self._processes = processes
         self._db = db
         self._wake = wake
         self._steps = steps
@@ -136,7 +150,7 @@ class Worker:
     async def _round(self) -> float:
         """Take what is due; returns how long there is nothing more to take, in seconds. A step that
         ends rings."""
-        look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
+        look = self._wake.limit(self._times.look, self._times.look_unheard)
         if self._stops():
             return look
         at = now()
@@ -161,6 +175,7 @@ class Worker:
         free = FOLLOW_PLACES - len(self._follows)
         if free <= 0:
             return look
+        self._pace.share(self._processes.workers)
         allowed = self._pace.allowed()
         if allowed < 1:
             return self._pace.wait
@@ -188,7 +203,11 @@ class Worker:
             )
             running[task] = row
             task.add_done_callback(running.pop)
-            task.add_done_callback(lambda _: self._wake.ring("worker"))
+            task.add_done_callback(lambda _: self._place_is_free())
+
+    def _place_is_free(self) -> None:
+        """Look for the next one here; a worker that ends leaves it to the others."""
+        (self._wake.ring if self._stops() else self._wake.ring_here)("worker")
 
     async def beat(self) -> float:
         """Renew the leases of what is under way here, and see whose were not renewed elsewhere."""
@@ -199,11 +218,11 @@ class Worker:
         patience = 0.0 if self._db.engine == "duckdb" else self._times.beat * LAPSED_BEATS
         if brought := await transitions.bring_back(self._db, now()):
             log.warning("clock_was_set_back", generations=brought)
-            self._wake.ring("worker")
+            self._wake.ring_here("worker")
         over = [key for key in await transitions.over(self._db, now()) if key[0] not in ids]
         at = time.monotonic()
         self._seen_over = {key: self._seen_over.get(key, at) for key in over}
         self._lapsed = [key[0] for key, since in self._seen_over.items() if at - since >= patience]
         if self._lapsed:
-            self._wake.ring("worker")
+            self._wake.ring_here("worker")
         return self._times.beat

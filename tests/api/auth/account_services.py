@@ -205,7 +205,7 @@ def users_of(db: Db, cost: Cost = CHEAP) -> UserService:
 
 def deliveries_of(db: Db, wake: Wake) -> DeliveryService:
     outbox, users = DeliveryOutbox(db, wake), users_of(db)
-    preferences = Preferences(db, Catalog(db, NoLists()))
+    preferences = Preferences(db, Catalog(db, NoLists(), Wake()))
     owners = Owners(users, preferences, LinkService(db, users, outbox))
     return DeliveryService(db, wake, outbox, no_generations, owners)
 

@@ -15,6 +15,7 @@ from api.db import Db
 from api.errors import ModelUnavailable
 from api.metrics import Metrics
 from api.provider.types import ImageRoute, ModelInfo, ProviderError
+from api.wake import Wake
 from tests.api.catalog.samples import GPT_IMAGE, KLEIN, MINI, VEO, WAN, price
 
 
@@ -43,7 +44,7 @@ class Lists:
 
 
 async def opened(db: Db, provider: Lists) -> Catalog:
-    catalog = Catalog(db, provider)
+    catalog = Catalog(db, provider, Wake())
     await catalog.load()
     await catalog.refresh()
     return catalog
@@ -92,7 +93,7 @@ async def test_models_stay_while_the_provider_is_away_and_after_a_restart(db: Db
     with pytest.raises(ProviderError):
         await catalog.refresh()
     assert ids_of(catalog) == [MINI.id, KLEIN.id]
-    again = Catalog(db, provider)
+    again = Catalog(db, provider, Wake())
     await again.load()
     assert ids_of(again) == [MINI.id, KLEIN.id]
     assert again.resolve("text").info == MINI
@@ -186,7 +187,7 @@ async def test_a_wrong_kind_and_an_unknown_model_say_what_to_take(db: Db) -> Non
 
 
 async def test_without_any_list_an_image_model_is_guessed(db: Db) -> None:
-    catalog = Catalog(db, Lists())
+    catalog = Catalog(db, Lists(), Wake())
     await catalog.load()
     assert catalog.resolve("image", "black-forest-labs/flux.2-pro").info.route == "chat"
     guessed = catalog.resolve("image", "openai/dall-e-3")
@@ -216,7 +217,7 @@ async def test_an_operator_adds_a_model_by_hand(db: Db) -> None:
 async def test_it_refreshes_at_once_and_again_soon_while_the_provider_is_away(db: Db) -> None:
     provider = Lists()
     provider.infos = None
-    catalog = Catalog(db, provider)
+    catalog = Catalog(db, provider, Wake())
     background = Background(Metrics())
     background.add("models", catalog.keep_fresh, least=0.01)
     await provider.asked.wait()

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import pytest
 
-from api.db import Db, DbUnavailable, Duplicate
+from api.db import Db, DbUnavailable, Duplicate, Pool
 from api.db import postgres as engine
 from api.db.open import open_db
 from api.ids import now
@@ -62,7 +62,7 @@ async def db(postgres_url: str, reset: None) -> AsyncIterator[Db]:
 async def noticed(db: Db) -> None:
     """Use every connection in the pool: a dropped one is noticed by the statement that gets it."""
     with contextlib.suppress(DbUnavailable):
-        for _ in range(engine.POOL_MAX):
+        for _ in range(Pool().most):
             await db.check()
 
 

@@ -15,6 +15,7 @@ from api.db.open import open_db
 from api.generations import store
 from api.generations.making import provider_waits, steps
 from api.ids import now
+from api.provider.shared_pauses import LonePauses
 from api.provider.types import ProviderError
 from sandbox.faults import Fault
 from tests.api.auth.account_services import one_engine
@@ -185,6 +186,7 @@ async def test_a_job_cancelled_during_its_submit_is_not_tried_again(
         services.media,
         services.announcer,
         None,
+        LonePauses(),
     )
     await worker.submit_failed(
         row, ProviderError("rate_limited", "busy", outcome="refused", status=429, retry_after=0)

@@ -22,7 +22,9 @@ from api.generations.making.worker import LAPSED_BEATS, Worker, WorkerTimes
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now
+from api.live_processes import LiveProcesses
 from api.metrics import Metrics
+from api.provider.shared_pauses import LonePauses
 from api.shutdown import Stop
 from api.wake import Wake
 from sandbox.faults import Fault
@@ -55,6 +57,7 @@ def steps_of(api: Api) -> Steps:
         own.media,
         own.announcer,
         None,
+        LonePauses(),
     )
 
 
@@ -64,7 +67,7 @@ def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, 
 
 def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
     own = api.services
-    return Worker(own.db, Wake(), steps_of(api), Stop(0), times)
+    return Worker(own.db, Wake(), steps_of(api), Stop(0), times, LiveProcesses(None, "worker"))
 
 
 @asynccontextmanager

@@ -1,0 +1,97 @@
+"""Apis and workers know how many they are, and a dead one's answers may be asked again."""
+
+from pathlib import Path
+
+import pytest
+
+from api import live_processes as module
+from api.budget.service import BudgetService
+from api.db import Db
+from api.generations.making.worker import Pace
+from api.ids import now
+from api.leases import Leases
+from api.live_processes import LiveProcesses
+from api.text import idempotency
+from api.text.endings import SUBJECT
+from tests.api.harness import running_api
+from tests.sandbox_server import Sandbox
+
+
+async def killed(db: Db, processes: LiveProcesses) -> None:
+    query = "UPDATE leases SET held_until = now() - INTERVAL '1 second' WHERE name = $1"
+    await db.execute(query, processes.name)
+
+
+async def test_processes_know_how_many_of_them_make_generations(db: Db) -> None:
+    leases = Leases(db)
+    api, one, other = (LiveProcesses(leases, role) for role in ("api", "worker", "worker"))
+    for each in (api, one, other, api):
+        await each.turn()
+    assert api.workers == 2
+    await one.close()
+    await api.turn()
+    assert api.workers == 1
+
+
+def test_workers_share_the_rate_of_polls() -> None:
+    pace = Pace(40.0)
+    pace.take(40)
+    pace.share(10)
+    assert pace._rate == 4.0
+    pace.share(1)
+    assert pace._rate == 40.0
+
+
+async def test_a_process_is_dead_when_it_was_missing_for_a_while(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage of the database all of them are missing at first."""
+    one, other = LiveProcesses(Leases(db), "api"), LiveProcesses(Leases(db), "api")
+    await one.turn()
+    await other.turn()
+    names = [one.name, other.name]
+    assert await one.dead(names) == []
+    await killed(db, other)
+    assert await one.dead(names) == []
+    monkeypatch.setattr(module, "RENEWED", 0.0)
+    assert await one.dead(names) == [other.name]
+    await other.turn()
+    assert await one.dead(names) == []
+
+
+async def test_an_answer_of_a_dead_process_is_freed_and_one_of_a_living_is_not(
+    postgres_url: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RENEWED", 0.0)
+    async with (
+        running_api(tmp_path, sandbox, database_url=postgres_url) as api,
+        await api.user() as user,
+    ):
+        own = api.services
+        user_id = (await user.get("/users/me")).json()["id"]
+        dead = LiveProcesses(own.leases, "api")
+        await own.processes.turn()
+        for name, answer in ((dead.name, "lost"), (own.processes.name, "going on")):
+            await hold(own.budget, own.db, user_id, answer, name)
+        await own.text.free_dead()
+        await own.text.free_dead()
+        held = await own.budget.held_by(SUBJECT)
+        assert [each.subject for each in held] == [f"{SUBJECT}going on"]
+        assert await idempotency.recall(own.db, idempotency.key_of(user_id, "lost")) is None
+        kept = await idempotency.recall(own.db, idempotency.key_of(user_id, "going on"))
+        assert kept is not None
+
+
+async def hold(budget: BudgetService, db: Db, user_id: str, answer: str, process: str) -> None:
+    async with db.transaction() as sql:
+        key = idempotency.key_of(user_id, answer)
+        await idempotency.claim(sql, key, "hash", SUBJECT + answer, now())
+        await budget.reserve(
+            sql,
+            user_id=user_id,
+            monthly_micro=1_000_000,
+            group="users",
+            amount=1000,
+            subject=SUBJECT + answer,
+            process=process,
+        )
