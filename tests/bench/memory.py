@@ -189,7 +189,7 @@ async def odd_picture(client: httpx.AsyncClient, name: str, data: bytes) -> str:
 
 async def odd_video(client: httpx.AsyncClient, sandbox: Sandbox, name: str, data: bytes) -> str:
     value = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
-    sandbox.break_with(Fault(call="videos.content", kind="instead", value=value))
+    sandbox.break_with(Fault(call="videos.content", kind="instead", status=200, value=value))
     body = {"prompt": name, "confirm": True}
     asked = (await client.post("/generate/video", json=body)).raise_for_status().json()
     for _ in range(VIDEO_LOOKS):
