@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
 
+from api.admin.schemas import BotOut
 from api.admin.stats import Stats
 from api.admin.warnings import Warnings
 from api.budget.service import BudgetService
@@ -68,6 +69,15 @@ class Metrics:
         self._bots = self._gauge(
             "bot_connected", "1 while the platform's bot asks for deliveries.", "platform"
         )
+        self._bot_processes = self._gauge(
+            "bot_processes",
+            "Running processes of a bot: active with a part of the work of its own, or standby.",
+            "platform",
+            "state",
+        )
+        self._bot_leases = self._gauge(
+            "bot_lease", "1 for each part of a bot's work that a process does.", "platform", "lease"
+        )
         self._warnings = self._gauge(
             "warnings", "What needs a person, as on the admins' board.", "code"
         )
@@ -119,6 +129,8 @@ class Metrics:
             self._spent,
             self._held,
             self._bots,
+            self._bot_processes,
+            self._bot_leases,
             self._warnings,
         ):
             gauge.clear()
@@ -134,10 +146,18 @@ class Metrics:
             self._spent.labels(budget.scope).set(float(budget.spent_usd))
             self._held.labels(budget.scope).set(float(budget.held_usd))
         for bot in await stats.bots():
-            self._bots.labels(bot.platform).set(bot.connected)
+            self._bot(bot)
         for warning in await warnings.now():
             self._warnings.labels(warning.code).inc(warning.count)
         return generate_latest(self.registry)
+
+    def _bot(self, bot: BotOut) -> None:
+        self._bots.labels(bot.platform).set(bot.connected)
+        for process in bot.processes:
+            state = "active" if process.leases else "standby"
+            self._bot_processes.labels(bot.platform, state).inc()
+            for lease in process.leases:
+                self._bot_leases.labels(bot.platform, lease).set(1)
 
 
 _bearer = HTTPBearer(

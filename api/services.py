@@ -259,7 +259,7 @@ class Services:
         self.retention = Retention(db, self.generation_eraser, self.conversations, self.media)
         self.admin = AdminService(db, self.users, self.eraser, self.auth, self.links)
         self.studio = StudioSettings(db)
-        self.stats = Stats(db)
+        self.stats = Stats(db, self.bot_processes)
         self.db_health = DbHealth(db, None if settings.is_postgres else settings.duckdb_path)
         self.backups = Backups(db, BackupPlan.of(settings))
         self.broadcasts = Broadcasts(db, self.wake, self.outbox)

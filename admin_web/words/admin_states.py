@@ -1,6 +1,7 @@
 """Words of the admin pages: states of jobs, models, deliveries, bots and checks. The templates know
 this module as `words`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from admin_web.words import errors
 from admin_web.words.formats import ago, moment
 from admin_web.words.language import _, chosen, locale
 from client.schemas.admin import BotOut, BroadcastOut
+from client.schemas.bots import BotProcessOut
 from client.schemas.catalog import AdminModelOut
 from client.schemas.deliveries import DeliveryRowOut
 from client.schemas.generations import AdminGenerationOut
@@ -47,6 +49,7 @@ PHASES = {
     "done": N_("over"),
 }
 ZERO = Decimal(0)
+_SHARD = re.compile(r"shard-(\d+)-of-(\d+)")
 _UNITS = ("Byte", "kB", "MB", "GB", "TB")
 TONES = {
     "good": {"completed", "done", "sent"},
@@ -237,6 +240,18 @@ def bot_state(bot: BotOut) -> State:
     if bot.last_seen_at is None:
         return State("never", _("never seen"), "")
     return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
+
+
+def part_words(process: BotProcessOut) -> str:
+    """The part of a bot's work that a process does, such as `shard 0 of 2`."""
+    return ", ".join(map(_part, process.leases)) or _("stands by")
+
+
+def _part(lease: str) -> str:
+    shard = _SHARD.fullmatch(lease)
+    if shard is None:
+        return _("takes the messages")
+    return _("shard %(n)s of %(all)s", n=shard[1], all=shard[2])
 
 
 def number_words(value: float) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import EmailStr, Field, StringConstraints
 
+from api.bots.schemas import BotProcessOut
 from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
 
@@ -244,7 +245,8 @@ class WarningsOut(Out):
 
 class BotOut(Out):
     """`connected`: it asked for deliveries just now. `since`: since when without a break, or when
-    it was seen last. `name` and `link_template` are what it said of itself."""
+    it was seen last. `name` and `link_template` are what it said of itself. `processes` are those
+    that run now."""
 
     platform: Platform
     connected: bool
@@ -252,6 +254,7 @@ class BotOut(Out):
     last_seen_at: Time | None
     name: str | None
     link_template: str | None
+    processes: list[BotProcessOut]
 
 
 class StudioIn(In):

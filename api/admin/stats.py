@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from api import ids
 from api.admin import schemas, store
 from api.auth.bearers import GONE_AFTER
+from api.bots.schemas import BotProcessOut
+from api.bots.service import BotProcesses
 from api.budget import spending
 from api.budget.breakdown import TOP
 from api.budget.schemas import DayOut
@@ -37,8 +39,9 @@ class _AtOnce(Generic[T]):
 
 
 class Stats:
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, bot_processes: BotProcesses) -> None:
         self._db = db
+        self._bot_processes = bot_processes
         self.queue = _AtOnce(self._queue)
         """Jobs that are not over, by kind."""
         self.deliveries = _AtOnce(self._deliveries)
@@ -108,7 +111,11 @@ class Stats:
 
     async def bots(self) -> list[schemas.BotOut]:
         """One for each platform that has a key."""
-        return [_bot(row) for row in await store.bots(self._db)]
+        running = await self._bot_processes.running()
+        return [
+            _bot(row, [one for one in running if one.platform == row["platform"]])
+            for row in await store.bots(self._db)
+        ]
 
 
 def _since(moment: datetime | None, at: datetime) -> int | None:
@@ -134,7 +141,7 @@ def _typical(row: Row) -> schemas.TypicalOut:
     return schemas.TypicalOut(**named, half_seconds=half, most_seconds=most)
 
 
-def _bot(row: Row) -> schemas.BotOut:
+def _bot(row: Row, processes: list[BotProcessOut]) -> schemas.BotOut:
     seen = row["last_seen_at"]
     connected = seen is not None and seen > ids.now() - GONE_AFTER
     return schemas.BotOut(
@@ -144,4 +151,5 @@ def _bot(row: Row) -> schemas.BotOut:
         last_seen_at=seen,
         name=row["name"],
         link_template=row["link_template"],
+        processes=processes,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import In, Out
+from api.schemas import In, Out, Platform, Time
 
 ProcessId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{8,64}$")]
 LeaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
@@ -46,6 +46,16 @@ class BeatOut(Out):
 
 class LeaveIn(In):
     process: ProcessId
+
+
+class BotProcessOut(Out):
+    """A running process of a bot; `leases` are the parts of the work that it alone does. Without
+    any it stands by, or shares all of it behind a webhook."""
+
+    platform: Platform
+    label: str
+    since: Time
+    leases: list[str]
 
 
 class TurnIn(In):

@@ -12,6 +12,7 @@ from api.bots import store
 from api.bots.schemas import (
     BeatIn,
     BeatOut,
+    BotProcessOut,
     ClaimIn,
     DoneIn,
     HeldOut,
@@ -77,6 +78,21 @@ class BotProcesses:
         """Give a turn to one caller within `seconds`, among all processes of the platform."""
         taken = await self._leases.take(f"turn:{platform}:{body.name}", ids.new_id(), body.seconds)
         return TurnOut(taken=taken is not None)
+
+    async def running(self) -> list[BotProcessOut]:
+        """By platform and label."""
+        return [
+            BotProcessOut(
+                platform=row["platform"],
+                label=row["label"],
+                since=row["since"],
+                leases=[
+                    one.removeprefix(_prefix(row["platform"]))
+                    for one in (row["held"] or "").split()
+                ],
+            )
+            for row in await store.processes(self._db)
+        ]
 
     async def keep_purged(self) -> float:
         await store.purge(self._db, KEPT_DAYS)

@@ -2,7 +2,7 @@
 
 from client.calls.admin_accounts import *
 from client.calls.admin_studio import *
-from client.calls.bots import *
+from client.calls.bot_processes import *
 from client.calls.deliveries import *
 from client.calls.gallery import *
 from client.calls.links import *

@@ -18,7 +18,7 @@ from client.call import Call
 MODULES = (
     "own_account",
     "admin_accounts",
-    "bots",
+    "bot_processes",
     "deliveries",
     "gallery",
     "links",

@@ -390,7 +390,15 @@ async def test_a_bot_is_connected_while_it_asks(api: Api) -> None:
     async with api.bot() as bot:
         assert (await bot.put("/bot/profile", json={"name": "Studio"})).status_code == 204
         here = await telegram()
-        assert (here["connected"], here["name"]) == (True, "Studio")
+        assert (here["connected"], here["name"], here["processes"]) == (True, "Studio", [])
+        for name in ("first000", "second00"):
+            beat = {"process": name, "label": f"{name}:7", "wants": ["updates"]}
+            assert (await bot.post("/bot/processes/beat", json=beat)).is_success
+        parts = [(one["label"], one["leases"]) for one in (await telegram())["processes"]]
+        assert parts == [("first000:7", ["updates"]), ("second00:7", [])]
+        metrics = (await admin.get("/metrics")).text
+        assert 'bot_processes{platform="telegram",state="standby"} 1.0' in metrics
+        assert 'bot_lease{lease="updates",platform="telegram"} 1.0' in metrics
         await db.execute(
             "UPDATE bot_credentials SET last_seen_at = $1, connected_at = $1",
             ids.now() - timedelta(hours=1),
