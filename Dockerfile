@@ -18,6 +18,7 @@ COPY admin_web/ admin_web/
 COPY client/ client/
 COPY cli/ cli/
 COPY sandbox/ sandbox/
+COPY telemetry/ telemetry/
 COPY .env.example ./
 RUN python -m compileall -q api bots admin_web client cli sandbox
 USER 10001

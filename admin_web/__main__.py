@@ -20,6 +20,8 @@ from admin_web.app import MAX_BODY, create_app
 from admin_web.serving import ThreadedApp
 from admin_web.settings import WebSettings
 from api.http_server import Listener, allow_many_files
+from telemetry import ending
+from telemetry.exporter import exporter, of_children, tell_parent
 
 WORKERS = 2
 THREADS = 24
@@ -44,8 +46,10 @@ def main(settings: WebSettings) -> None:
     gc.freeze()  # what is here by now is shared by the workers until one of them writes to it
     alive, held = os.pipe()
     patience = settings.drain_seconds + STOP_SECONDS
-    workers = [_fork(app, port, alive, held, patience) for _ in range(WORKERS)]
+    lines = [socket.socketpair() for _ in range(WORKERS)]
+    workers = [_fork(app, port, alive, held, patience, theirs) for _, theirs in lines]
     port.close()
+    exporter.serve(of_children([ours for ours, _ in lines]))
     asked = False
 
     def kill() -> None:
@@ -93,12 +97,15 @@ def _listen(host: str, number: int) -> socket.socket:
     return port
 
 
-def _fork(app: Flask, port: socket.socket, alive: int, held: int, patience: int) -> int:
-    """Start a worker, which ends when nobody holds the other end of `alive` any more. Return its
-    process id."""
+def _fork(
+    app: Flask, port: socket.socket, alive: int, held: int, patience: int, line: socket.socket
+) -> int:
+    """Start a worker, which ends when nobody holds the other end of `alive` any more, and tells its
+    metrics on `line`. Return its process id."""
     worker = os.fork()
     if worker == 0:
         os.close(held)
+        tell_parent(app.extensions["metrics"], line)
         _work(app, port, alive, patience)
     return worker
 
@@ -133,7 +140,9 @@ def _work(app: Flask, port: socket.socket, alive: int, patience: int) -> NoRetur
 
     async def serve() -> None:
         asyncio.get_running_loop().add_reader(alive, end)
-        await server.serve([port])
+        async with app.extensions["metrics"].watching_loop():
+            await server.serve([port])
+        await asyncio.to_thread(ending.end)
         os._exit(0)  # a thread that still waits for the api is not waited for
 
     try:

@@ -7,6 +7,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin_web import assets, errors, render
+from admin_web.metrics import WebMetrics
 from admin_web.pages import (
     admin_audit,
     admin_backups,
@@ -100,6 +101,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.session_interface = SealedSessions(settings)
     app.extensions["api_http"] = open_http(settings.api_url, AGENT, QUICK)
     app.extensions["settings"] = settings
+    app.extensions["metrics"] = WebMetrics()
     app.extensions["asking"] = ThreadPoolExecutor(caller.AT_ONCE, "asking")
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it

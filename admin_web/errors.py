@@ -1,11 +1,12 @@
 """Every error as a page of the product, or as JSON for our own scripts. Never a traceback."""
 
-import secrets
-from contextlib import suppress
+import time
+from contextlib import ExitStack, suppress
 from typing import cast
 
 from flask import Flask, Response, current_app, g, jsonify, make_response, request
 from flask_wtf.csrf import CSRFError
+from structlog import get_logger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from admin_web.render import fragment, is_sandbox
@@ -17,6 +18,10 @@ from admin_web.words.language import _
 from client.errors import ApiError
 from client.schemas.users import UserOut
 from client.words.language import N_
+from telemetry.requests import HEADER, TRACE_HEADER, of_request
+from telemetry.spans import span
+
+log = get_logger("web")
 
 _TITLES = {
     400: N_("That did not work"),
@@ -45,6 +50,7 @@ UNAUTHORIZED = 401
 NOT_FOUND = 404
 ANSWERED = {403, NOT_FOUND}
 INTERNAL = 500
+READS = {"GET", "HEAD", "OPTIONS"}
 
 
 def prepare(app: Flask) -> None:
@@ -54,15 +60,38 @@ def prepare(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.before_request(_name_request)
     app.after_request(_tell_name)
+    app.teardown_request(_end)
 
 
 def _name_request() -> None:
     """Name the request: by this name the operator finds in the log what the person saw."""
-    g.request_id = secrets.token_hex(4)
+    g.began = time.perf_counter()
+    g.named = ExitStack()
+    g.request_id = g.named.enter_context(
+        of_request(request.headers.get(HEADER), request.headers.get(TRACE_HEADER))
+    )
+    g.span = g.named.enter_context(span(f"{request.method} {request.endpoint}", "server"))
+
+
+def _end(_error: BaseException | None) -> None:
+    if (named := g.pop("named", None)) is not None:
+        named.close()
 
 
 def _tell_name(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers[HEADER] = g.get("request_id", "")
+    g.span.note(**{"http.response.status_code": response.status_code})
+    seconds = time.perf_counter() - g.get("began", time.perf_counter())
+    current_app.extensions["metrics"].answered(
+        request.method, request.endpoint, response.status_code, seconds
+    )
+    if request.method not in READS or response.status_code >= INTERNAL:
+        log.info(
+            "page_answered",
+            method=request.method,
+            page=request.endpoint,
+            status=response.status_code,
+        )
     return response
 
 

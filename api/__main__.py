@@ -11,7 +11,7 @@ from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog import get_logger
 
-from api import log, malloc
+from api import malloc
 from api.app import create_app
 from api.http_server import Listener, allow_many_files
 from api.problems import ProblemResponse, plain_problem
@@ -111,7 +111,6 @@ class _Server(uvicorn.Server):
 def main(settings: Settings) -> None:
     """Raises `CannotStart`."""
     malloc.give_back()
-    log.configure()
     allow_many_files()
     app = create_app(settings)
     start = _Start(app)

@@ -1,5 +1,6 @@
 """The api's FastAPI app: a list of all routers, and services that open and close with it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -8,10 +9,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import health, internal_routes
-from api import metrics as metrics_routes
+from api import health, internal_routes, metrics_routes
 from api.admin import routes as admin_routes
 from api.auth import routes as auth_routes
+from api.background import Turn
 from api.bots import routes as bot_routes
 from api.budget import routes as budget_routes
 from api.catalog import routes as catalog_routes
@@ -39,6 +40,10 @@ from api.text import routes as text_routes
 from api.users import routes as user_routes
 from api.users.passwords import Cost
 from api.version import VERSION
+from telemetry import ending
+from telemetry.exporter import exporter
+from telemetry.pushed_metrics import EVERY_SECONDS
+from telemetry.spans import collector
 
 log = get_logger("api")
 
@@ -79,6 +84,16 @@ class _Api(FastAPI):
         return Edge(super().build_middleware_stack(), self.state.metrics)
 
 
+def _looking(app: FastAPI, metrics: Metrics) -> Turn:
+    """Return a turn that brings the figures up to date for a collector, which never asks."""
+
+    async def turn() -> float:
+        await metrics.look(app.state.services)
+        return EVERY_SECONDS / 2
+
+    return turn
+
+
 def create_app(
     settings: Settings,
     *,
@@ -92,6 +107,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            # here, because uvicorn ends the process by the signal that it got
+            stack.push_async_callback(asyncio.to_thread, ending.end)
             worker = (times or WorkerTimes()) if settings.worker == "inside" else None
             stop = Stop(settings.drain_seconds)
             app.state.services = await start(
@@ -103,6 +120,10 @@ def create_app(
                 worker=worker,
                 decoders=decoders,
             )
+            await stack.enter_async_context(metrics.watching_loop())
+            exporter.serve(metrics.registry)
+            if collector.endpoint is not None:
+                app.state.services.background.add("metrics", _looking(app, metrics))
             log.info("api_ready")
             yield
 

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and the offline API docs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
@@ -10,10 +11,12 @@ from fastapi.staticfiles import StaticFiles
 from api.background import Background
 from api.db import Db, DbUnavailable
 from api.deps import FromApp
+from api.errors import sentence
 from api.ids import now
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import Provider, ProviderError
+from api.reasons import Reason
 from api.schemas import CheckOut, ReadyOut
 from api.settings import Settings
 from api.users.service import UserService
@@ -69,7 +72,7 @@ async def _database(db: Db) -> CheckOut:
     try:
         await db.check()
     except DbUnavailable as error:
-        return CheckOut(ok=False, detail=str(error))
+        return _found("database_said", {"said": str(error)}, ok=False)
     return CheckOut(ok=True, detail=db.engine)
 
 
@@ -77,10 +80,10 @@ def _media(media: MediaService) -> CheckOut:
     """Return the state of the store as it was found a moment ago: a store that hangs must not make
     this hang."""
     state = media.files.state
-    waiting = f"{state.waiting} files wait on this machine's disk." if state.waiting else ""
-    if state.trouble is None:
-        return CheckOut(ok=True, detail=waiting)
-    return CheckOut(ok=False, detail=f"{state.trouble.detail} {waiting}".strip())
+    waiting: dict[str, str | int] = {"waiting": state.waiting} if state.waiting else {}
+    if state.trouble is not None:
+        return _found(state.trouble.reason, {**state.trouble.params, **waiting}, ok=False)
+    return _found("files_waiting", waiting, ok=True) if waiting else CheckOut(ok=True)
 
 
 async def _disk(media: MediaService) -> CheckOut:
@@ -88,24 +91,25 @@ async def _disk(media: MediaService) -> CheckOut:
     if not space.short:
         return CheckOut(ok=True)
     free, floor = space.free // 1_000_000, space.floor // 1_000_000
-    return CheckOut(
-        ok=False, detail=f"{free} MB are free, and below {floor} MB nothing is made or answered."
-    )
+    return _found("disk_low", {"free_mb": free, "floor_mb": floor}, ok=False)
 
 
 async def _provider(provider: Provider) -> CheckOut:
     try:
         await provider.reachable()
     except ProviderError as error:
-        return CheckOut(ok=False, detail=domain_error(error).detail)
+        why = domain_error(error)
+        return _found(why.reason, why.params, ok=False)
     return CheckOut(ok=True, detail="sandbox" if provider.is_sandbox else "OpenRouter")
 
 
 def _background(background: Background) -> CheckOut:
-    failing = background.failing
-    return CheckOut(
-        ok=not failing, detail="; ".join(f"{name} {how}" for name, how in failing.items())
-    )
+    said = "; ".join(f"{name} {how}" for name, how in background.failing.items())
+    return _found("work_fails", {"said": said}, ok=False) if said else CheckOut(ok=True)
+
+
+def _found(reason: Reason, params: Mapping[str, str | int], *, ok: bool) -> CheckOut:
+    return CheckOut(ok=ok, detail=sentence(reason, params), reason=reason, params=dict(params))
 
 
 def add_docs(app: FastAPI) -> None:

@@ -1,61 +1,101 @@
-"""`/metrics`, in Prometheus' text format: counts of this process, and figures of the database at
-the moment of the request."""
+"""The metrics of a process of the api: counts of this process, and figures of the database, of the
+disk and of the backups at the moment of a look."""
 
-import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Literal, Protocol
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
+from structlog import get_logger
 
+from api.admin.backups import Backups
 from api.admin.schemas import BotOut
 from api.admin.stats import Stats
 from api.admin.warnings import Warnings
 from api.budget.service import BudgetService
-from api.callers import CallersDep
-from api.deps import FromApp
-from api.errors import NotAllowed, NotAuthenticated
-from api.provider.types import ProviderError
+from api.db import Db
+from api.ids import now
+from api.media.service import MediaService
+from api.provider.types import ProviderError, Usage
+from api.version import VERSION
+from telemetry.metrics import STATEMENT_SECONDS, Capped, ProcessMetrics
+from telemetry.spans import span
 
-router = APIRouter(tags=["machines"])
+log = get_logger("provider")
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
-FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 UNKNOWN = "unknown"
-PREFIX = "allucanget"
+MODELS_MOST = 50
+"""Of hundreds of models a studio uses a few; each that is used is a set of time series."""
 
 
-class Metrics:
+class Studio(Protocol):
+    """The services whose figures are shown."""
+
+    @property
+    def db(self) -> Db: ...
+    @property
+    def stats(self) -> Stats: ...
+    @property
+    def warnings(self) -> Warnings: ...
+    @property
+    def budget(self) -> BudgetService: ...
+    @property
+    def media(self) -> MediaService: ...
+    @property
+    def backups(self) -> Backups: ...
+
+
+class Metrics(ProcessMetrics):
     """One for each app: two in one process count apart."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__(VERSION)
+        self._models = Capped(MODELS_MOST)
+        self._count_requests()
+        self._count_provider()
+        self._failures = self._counter(
+            "background_failures", "Turns of background work that failed.", "work"
+        )
+        self._statements = self._histogram(
+            "db_statement_seconds",
+            "Time of a statement on its own, or of a whole transaction, with its waits.",
+            "what",
+            buckets=STATEMENT_SECONDS,
+        )
+        self._of_database()
+        self._of_money()
+
+    def _count_requests(self) -> None:
         self._requests = self._counter(
             "http_requests", "Requests answered.", "method", "route", "status"
         )
         self._seconds = self._histogram(
             "http_request_seconds", "Time to the end of the answer.", "method", "route"
         )
+
+    def _count_provider(self) -> None:
         self._calls = self._counter(
             "provider_calls",
             "Calls to the AI provider, by what they were about.",
             "about",
+            "model",
             "outcome",
         )
         self._call_seconds = self._histogram(
-            "provider_call_seconds", "Time to the end of the call.", "about"
+            "provider_call_seconds", "Time to the end of the call.", "about", "model"
         )
-        self._failures = self._counter(
-            "background_failures", "Turns of background work that failed.", "work"
+        self._tokens = self._counter(
+            "tokens",
+            "Tokens of answers, as the provider counts them; thinking is part of completion.",
+            "model",
+            "kind",
         )
         self._decoder_failures = self._counter(
             "decoder_failures", "Times that a file was too much for its decoder.", "how"
         )
+
+    def _of_database(self) -> None:
         self._jobs = self._gauge("jobs", "Jobs that are not over.", "kind", "state")
         self._job_age = self._gauge(
             "queue_age_seconds", "How long the oldest queued job waits.", "kind"
@@ -64,8 +104,6 @@ class Metrics:
         self._delivery_age = self._gauge(
             "delivery_age_seconds", "How long the oldest pending delivery is due.", "platform"
         )
-        self._spent = self._gauge("spent_usd", "Booked this month.", "scope")
-        self._held = self._gauge("held_usd", "Reserved this month.", "scope")
         self._bots = self._gauge(
             "bot_connected", "1 while the platform's bot asks for deliveries.", "platform"
         )
@@ -81,17 +119,22 @@ class Metrics:
         self._warnings = self._gauge(
             "warnings", "What needs a person, as on the admins' board.", "code"
         )
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, namespace=PREFIX, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, namespace=PREFIX, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(
-            name, text, labels, namespace=PREFIX, registry=self.registry, buckets=SECONDS
+        self._db_load = self._gauge(
+            "db_load",
+            "PostgreSQL: connections used and idle, and the most there may be. "
+            "DuckDB: writes that wait.",
+            "what",
         )
+        self._disk = self._gauge(
+            "disk_free_bytes", "Free space of the disk that has the least to spare.", "disk"
+        )
+        self._backup_age = self._gauge(
+            "backup_age_seconds", "Age of the newest backup; none while there is no backup.", "kind"
+        )
+
+    def _of_money(self) -> None:
+        self._spent = self._gauge("spent_usd", "Booked this month.", "scope")
+        self._held = self._gauge("held_usd", "Reserved this month.", "scope")
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN)
@@ -105,22 +148,78 @@ class Metrics:
         self._decoder_failures.labels(how).inc()
 
     @contextmanager
-    def provider_call(self, path: str) -> Iterator[None]:
-        """Count and time a call. `path` is the provider's; only its first word is kept, for the
-        rest may be an id."""
-        about = path.strip("/").partition("/")[0]
+    def statement(self, what: Literal["read", "write", "transaction"]) -> Iterator[None]:
+        with self._statements.labels(what).time(), span(f"db {what}", "client", inside=True):
+            yield
+
+    @contextmanager
+    def call(self, path: str, model: str) -> Iterator[None]:
+        """Count and time a call to the provider, and write it down when it is for a `model`: the
+        others are questions. `path` is the provider's; only its first word is kept, for the rest
+        may be an id."""
+        about = path.strip("/").partition("/")[0].partition("?")[0]
         started, outcome = time.perf_counter(), "interrupted"
         try:
-            yield
+            with span(f"provider {about}", "client", inside=True, model=model or None):
+                yield
             outcome = "ok"
         except ProviderError as error:
             outcome = error.code
             raise
         finally:
-            self._calls.labels(about, outcome).inc()
-            self._call_seconds.labels(about).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            known = self._models.label(model)
+            self._calls.labels(about, known, outcome).inc()
+            self._call_seconds.labels(about, known).observe(seconds)
+            write = log.info if model else log.debug
+            write(
+                "provider_called",
+                about=about,
+                model=model or None,
+                outcome=outcome,
+                seconds=round(seconds, 3),
+            )
 
-    async def text(self, stats: Stats, warnings: Warnings, budgets: BudgetService) -> bytes:
+    def used(self, model: str, usage: Usage) -> None:
+        known = self._models.label(model)
+        counted: Mapping[str, int | None] = {
+            "prompt": usage.prompt_tokens,
+            "completion": usage.completion_tokens,
+            "thinking": usage.thinking_tokens,
+        }
+        for kind, number in counted.items():
+            self._tokens.labels(known, kind).inc(number or 0)
+
+    async def look(self, studio: Studio) -> None:
+        """Bring all figures up to date that are not counts of this process."""
+        queue, deliveries = await studio.stats.queue(), await studio.stats.deliveries()
+        budgets, bots = await studio.budget.shared(), await studio.stats.bots()
+        warnings, space = await studio.warnings.now(), await studio.media.disk_space.tightest()
+        backups = (await studio.backups.all()).items
+        self._clear()
+        for each in queue:
+            for state in ("queued", "processing", "needs_review"):
+                self._jobs.labels(each.kind, state).set(getattr(each, state))
+            self._job_age.labels(each.kind).set(each.waiting_seconds or 0)
+        for row in deliveries:
+            self._deliveries.labels(row.platform, row.state).set(row.count)
+            if row.state == "pending":
+                self._delivery_age.labels(row.platform).set(row.waiting_seconds or 0)
+        for budget in budgets:
+            self._spent.labels(budget.scope).set(float(budget.spent_usd))
+            self._held.labels(budget.scope).set(float(budget.held_usd))
+        for bot in bots:
+            self._bot(bot)
+        for warning in warnings:
+            self._warnings.labels(warning.code).inc(warning.count)
+        for what, number in studio.db.load.items():
+            self._db_load.labels(what).set(number)
+        self._disk.labels("tightest").set(space.free)
+        if backups:
+            age = (now() - backups[0].created_at).total_seconds()
+            self._backup_age.labels("database").set(max(0.0, age))
+
+    def _clear(self) -> None:
         for gauge in (
             self._jobs,
             self._job_age,
@@ -132,24 +231,11 @@ class Metrics:
             self._bot_processes,
             self._bot_leases,
             self._warnings,
+            self._db_load,
+            self._disk,
+            self._backup_age,
         ):
             gauge.clear()
-        for queue in await stats.queue():
-            for state in ("queued", "processing", "needs_review"):
-                self._jobs.labels(queue.kind, state).set(getattr(queue, state))
-            self._job_age.labels(queue.kind).set(queue.waiting_seconds or 0)
-        for each in await stats.deliveries():
-            self._deliveries.labels(each.platform, each.state).set(each.count)
-            if each.state == "pending":
-                self._delivery_age.labels(each.platform).set(each.waiting_seconds or 0)
-        for budget in await budgets.shared():
-            self._spent.labels(budget.scope).set(float(budget.spent_usd))
-            self._held.labels(budget.scope).set(float(budget.held_usd))
-        for bot in await stats.bots():
-            self._bot(bot)
-        for warning in await warnings.now():
-            self._warnings.labels(warning.code).inc(warning.count)
-        return generate_latest(self.registry)
 
     def _bot(self, bot: BotOut) -> None:
         self._bots.labels(bot.platform).set(bot.connected)
@@ -158,48 +244,3 @@ class Metrics:
             self._bot_processes.labels(bot.platform, state).inc()
             for lease in process.leases:
                 self._bot_leases.labels(bot.platform, lease).set(1)
-
-
-_bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="token",
-    description="An admin's access token; none from this machine.",
-)
-
-
-async def _reader(
-    request: Request,
-    callers: CallersDep,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> None:
-    if _is_here(request):
-        return
-    if bearer is None:
-        raise NotAuthenticated("sign_in_first")
-    caller = await callers.caller(bearer.credentials)
-    if caller.role != "admin" or caller.session_id is None:
-        raise NotAllowed("admins_only")
-
-
-def _is_here(request: Request) -> bool:
-    """Tell whether a program of this machine asks, and not through a proxy of this machine."""
-    try:
-        here = ipaddress.ip_address(request.client.host if request.client else "").is_loopback
-    except ValueError:
-        return False
-    return here and not any(name in request.headers for name in FORWARDED)
-
-
-@router.get("/metrics", response_class=Response, dependencies=[Depends(_reader)])
-async def metrics(
-    counted: FromApp[Metrics],
-    stats: FromApp[Stats],
-    warnings: FromApp[Warnings],
-    budgets: FromApp[BudgetService],
-) -> Response:
-    """Return the metrics for Prometheus: from this machine, or with an admin's token."""
-    return Response(
-        await counted.text(stats, warnings, budgets),
-        media_type=CONTENT_TYPE_LATEST,
-        headers={"Cache-Control": "no-store"},
-    )

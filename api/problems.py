@@ -9,12 +9,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from structlog import get_logger
-from structlog.contextvars import get_contextvars
 
 from api import errors
 from api.db import DbUnavailable
 from api.reasons import Reason
 from api.schemas import Between, FieldProblem, Problem, usd
+from telemetry.requests import request_id
 
 log = get_logger("http")
 
@@ -68,6 +68,7 @@ def problem_of(error: errors.DomainError) -> Problem:
 
 def _respond(problem: Problem, headers: dict[str, str] | None = None) -> ProblemResponse:
     headers = dict(headers or {})
+    problem.request_id = request_id()
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     if problem.status == 401:
@@ -161,7 +162,7 @@ async def _database(request: Request, error: Exception) -> ProblemResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
-    reference = get_contextvars().get("request_id", "-")
+    reference = request_id() or "-"
     log.error("unexpected", path=request.url.path, exc_info=error)
     params: dict[str, str | int] = {"reference": reference}
     return _respond(

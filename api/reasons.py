@@ -186,6 +186,8 @@ StatusReason = Literal[
     "database_away", "method_unknown", "range_unknown", "request_too_slow", "unexpected"
 ]
 """Reasons of errors that no service raises."""
+CheckReason = Literal["database_said", "disk_low", "files_waiting", "work_fails"]
+"""Findings of `/readyz`, beside reasons of errors."""
 
 Making = Literal[
     "busy",
@@ -223,6 +225,7 @@ MAKING: frozenset[str] = frozenset(get_args(Making))
 Reason = Literal[
     AlreadyFinishedReason,
     BudgetExceededReason,
+    CheckReason,
     ConfirmCostReason,
     ConflictReason,
     InvalidRequestReason,
@@ -444,6 +447,10 @@ SENTENCES: dict[Reason, str] = {
         "This is not an image that can be read. PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP and TIFF "
         "are taken."
     ),
+    "disk_low": ("%(free_mb)s MB are free, and below %(floor_mb)s MB nothing is made or answered."),
+    "files_waiting": "Files that wait on this machine's disk: %(waiting)s.",
+    "work_fails": "Work in the background fails: “%(said)s”",
+    "database_said": "The database cannot be used: “%(said)s”",
     "database_away": "The database cannot be used right now.",
     "method_unknown": "This address does not take this method.",
     "range_unknown": "The file does not reach that far.",

@@ -134,6 +134,8 @@ class Problem(Out):
     quoted from the provider, a store or a platform."""
     charged_usd: Usd | None = None
     """With an error that ends something paid: what was booked for it all the same."""
+    request_id: str | None = None
+    """The name of the request, as in `X-Request-Id` and in the log."""
     retry_after: float | None = None
     fields: list[FieldProblem] | None = None
     cost_usd: Usd | None = None
@@ -151,8 +153,15 @@ class Problem(Out):
 
 
 class CheckOut(Out):
+    """One thing that the api needs. `detail` is the English sentence of the reason, or the name of
+    what is used."""
+
     ok: bool
     detail: str = ""
+    reason: Reason | None = None
+    params: dict[str, str | int] = Field(default_factory=dict)
+    """The facts in the sentence of the reason. `waiting` also beside others: files that the store
+    has not taken yet."""
 
 
 class ReadyOut(Out):

@@ -110,6 +110,7 @@ class Services:
         keys = _keys(settings, secrets)
         self.settings = settings
         self.db = db
+        db.timed = metrics.statement
         self.metrics = metrics
         self.stop = stop
         self.wake = Wake()
@@ -406,7 +407,7 @@ def _provider(settings: Settings, metrics: Metrics, pauses: Pauses) -> Provider:
         _text(settings.openrouter_api_key) or SANDBOX_KEY,
         app_url=settings.public_url,
         sandbox=settings.is_sandbox,
-        watch=metrics.provider_call,
+        watch=metrics,
         fetch=ImageFetcher().stream,
         pauses=pauses,
     )

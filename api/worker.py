@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from structlog import get_logger
 
-from api import log, malloc
+from api import malloc
 from api.generations.making.worker import WorkerTimes
 from api.metrics import Metrics
 from api.services import start
@@ -16,12 +16,12 @@ from api.settings import Settings
 from api.shutdown import Stop
 from api.start_errors import CannotStart
 from api.users.passwords import Cost
+from telemetry.exporter import exporter
 
 
 def main(settings: Settings) -> None:
     """Raises `CannotStart`."""
     malloc.give_back()
-    log.configure()
     if not settings.is_postgres:
         raise CannotStart(
             "DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api."
@@ -37,7 +37,10 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
     async with AsyncExitStack() as stack:
-        services = await start(settings, stack, Cost(), Metrics(), stop, worker=WorkerTimes())
+        metrics = Metrics()
+        services = await start(settings, stack, Cost(), metrics, stop, worker=WorkerTimes())
+        await stack.enter_async_context(metrics.watching_loop())
+        exporter.serve(metrics.registry)
         get_logger("worker").info("worker_ready")
         waits = [
             asyncio.create_task(wait) for wait in (stop.wait(), services.background.broken.wait())

@@ -3,7 +3,7 @@ videos."""
 
 import asyncio
 import json
-import logging
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from api import log
 from api.admin.backup_copy import ABOUT
 from api.database import about_schema
 from api.db import CannotOpen
@@ -25,13 +24,14 @@ from api.settings import Settings
 from cli.errors import CommandRefused
 from cli.restored_file import NOT_A_BACKUP, aside, unpack
 from cli.settings import load
+from telemetry import logs
 
 SHOWN = 10
 
 
 def print_contents(file: Path) -> None:
     """Print what a restore would bring, and change nothing. Raises `CommandRefused`."""
-    log.configure(logging.ERROR)
+    logs.configure(level="error", stream=sys.stderr)
     settings = load(Settings)
     try:
         with zipfile.ZipFile(file) as archive:

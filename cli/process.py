@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from api.start_errors import CannotStart
+from api.version import VERSION
 from cli.settings import (
     EXIT_BAD_SETTING,
     EXIT_TRY_AGAIN,
@@ -19,6 +20,9 @@ from cli.settings import (
     load,
     secrets_of,
 )
+from telemetry import ending
+from telemetry import start as telemetry
+from telemetry.settings import TelemetrySettings
 
 PR_SET_PDEATHSIG = 1
 
@@ -56,7 +60,7 @@ def run(name: str, *, stay: bool = False) -> int:
     if name != DRAWN_BY_RICH:
         sys.modules["rich"] = None  # type: ignore[assignment]
     try:
-        launch = load(LaunchSettings)
+        launch, watched = load(LaunchSettings), load(TelemetrySettings)
         idle = launch.idle(name)
         if idle:
             print(f"Nothing to do: {idle}.", file=sys.stderr, flush=True)
@@ -68,6 +72,7 @@ def run(name: str, *, stay: bool = False) -> int:
         settings = load(pkgutil.resolve_name(PROCESSES[name].settings), given)
     except BadSetting as error:
         return bad_setting(error)
+    telemetry.start(name, VERSION, watched, launch, settings)
     main = pkgutil.resolve_name(PROCESSES[name].main)
     gc.freeze()
     gc.enable()
@@ -76,6 +81,8 @@ def run(name: str, *, stay: bool = False) -> int:
     except CannotStart as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING if error.final else EXIT_TRY_AGAIN
+    finally:
+        ending.end()
     return 0
 
 

@@ -4,13 +4,12 @@ import asyncio
 import errno
 import fcntl
 import json
-import logging
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api import log
 from api.admin import restored
 from api.admin.backup_copy import ABOUT, DATABASE
 from api.db import DbUnavailable, home
@@ -23,6 +22,7 @@ from cli.errors import CommandRefused
 from cli.ready import HostPort
 from cli.restored_file import NOT_A_BACKUP, aside, beside, care_for, unpack
 from cli.settings import LaunchSettings, load
+from telemetry import logs
 
 AFTER = "Everybody signs in again; jobs that were under way are not paid for a second time."
 
@@ -47,7 +47,7 @@ def look_into(file: Path) -> str:
 def restore(file: Path, *, replace: bool = False) -> str:
     """Replace the database, in whatever state it is. `replace`: a PostgreSQL database with rows,
     too. Raises `CommandRefused` and `BadSetting`, with everything as it was."""
-    log.configure(logging.ERROR)
+    logs.configure(level="error", stream=sys.stderr)
     launch, settings = load(LaunchSettings), load(Settings)
     path = settings.data_dir if settings.is_postgres else settings.duckdb_path
     try:

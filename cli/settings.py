@@ -1,8 +1,8 @@
 """Settings that are needed before a process can read its own, and the sentence about a bad one."""
 
-import logging
 import os
 import re
+import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -201,9 +201,9 @@ def secrets_of(launch: LaunchSettings) -> Secrets:
 def api_settings(launch: LaunchSettings) -> Settings:
     """Return the settings of the api for a command that does its work itself and logs errors only.
     Raises `BadSetting`."""
-    from api import log
+    from telemetry import logs
 
-    log.configure(logging.ERROR)
+    logs.configure(level="error", stream=sys.stderr)
     return load(Settings, launch.given("api", secrets_of(launch)))
 
 

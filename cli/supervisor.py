@@ -19,6 +19,8 @@ from cli.child import RESTART_TIMES, Child, GaveUp, Say, SettingRefused, command
 from cli.ready import HostPort, api_ready, web_ready
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 from client.schemas import ReadyOut
+from telemetry import logs
+from telemetry.settings import LogFormat, TelemetrySettings
 
 EXIT_GAVE_UP = 1
 SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]
@@ -28,6 +30,8 @@ DRAINING = {"api", "worker", "web"}
 NEEDED_TO_DRAIN = "sandbox"
 END_WITHIN = 15
 """Seconds that one of them may take when that time is over."""
+OURS = "run"
+"""The name of our own lines."""
 COLOURS = {
     "sandbox": 35,
     "api": 36,
@@ -35,7 +39,6 @@ COLOURS = {
     "web": 32,
     "telegram": 34,
     "discord": 33,
-    "run": 1,
 }
 PROVIDER_PATIENCE = 15.0
 SLOW_START = 10.0
@@ -77,6 +80,13 @@ def make_plan() -> LaunchPlan:
     return LaunchPlan(names, secrets, settings, api, site, load(BotSettings))
 
 
+def log_form(settings: TelemetrySettings) -> LogFormat:
+    """Return the form of all lines. The processes write into pipes, so they are told."""
+    form: LogFormat = "json" if logs.is_json(settings.log_format, sys.stdout) else "console"
+    os.environ["LOG_FORMAT"] = form
+    return form
+
+
 def check_ports(ports: dict[str, HostPort]) -> None:
     """Raise `BadSetting` for a port that another program has, or that two settings share."""
     taken: dict[int, str] = {}
@@ -111,12 +121,18 @@ def _bind(place: HostPort) -> None:
         probe.listen(1)
 
 
-def make_say() -> Say:
-    """Return a printer of prefixed lines: in colour on a terminal, plain elsewhere or with NO_COLOR
+def make_say(form: LogFormat) -> Say:
+    """Return a printer of the processes' lines, and of our own (`OURS`). They are JSON, or text
+    behind the name of the process: in colour on a terminal, plain elsewhere or with NO_COLOR
     set."""
+    if form == "json":
+        return lambda name, text: print(logs.line(name, text), flush=True) if text else None
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def say(name: str, text: str) -> None:
+        if name == OURS:
+            print(text, flush=True)
+            return
         prefix = f"\x1b[{COLOURS.get(name, 0)}m{name:<8}\x1b[0m" if colour else f"{name:<8}"
         print(f"{prefix} | {text}", flush=True)
 
@@ -152,7 +168,7 @@ def welcome(plan: LaunchPlan, state: ReadyOut) -> list[str]:
     return [*lines, ""]
 
 
-async def announce(plan: LaunchPlan, started: float) -> None:
+async def announce(plan: LaunchPlan, started: float, say: Say) -> None:
     """Print the welcome once the api and the web answer."""
     waiting = {
         "api": asyncio.create_task(api_ready(plan.api, PROVIDER_PATIENCE)),
@@ -164,18 +180,19 @@ async def announce(plan: LaunchPlan, started: float) -> None:
             late = [name for name, task in waiting.items() if not task.done()]
             if not late:
                 break
-            print(f"Still waiting for: {', '.join(late)}", flush=True)
+            say(OURS, f"Still waiting for: {', '.join(late)}")
         state = waiting["api"].result()
         assert isinstance(state, ReadyOut)
         seconds = time.monotonic() - started
         ready = f"Ready after {seconds:.1f} s. Ctrl-C stops everything."
-        print("\n".join([*welcome(plan, state), ready]), flush=True)
+        for line in [*welcome(plan, state), ready]:
+            say(OURS, line)
     finally:
         for task in waiting.values():
             task.cancel()
 
 
-async def supervise(children: Sequence[Child], announcement: asyncio.Task[None]) -> int:
+async def supervise(children: Sequence[Child], announcement: asyncio.Task[None], say: Say) -> int:
     """Keep the children alive until SIGINT, SIGTERM or SIGHUP, and return the exit code."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -185,10 +202,10 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
             for child in children:
                 child.kill()
         else:
-            print(
+            say(
+                OURS,
                 "Stopping, once the provider has made what it is making. Ctrl-C again stops "
                 "everything at once.",
-                flush=True,
             )
         asked.set()
 
@@ -196,7 +213,7 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, ask)
     stop = asyncio.create_task(asked.wait())
-    print(f"Starting {', '.join(child.name for child in children)} ...", flush=True)
+    say(OURS, f"Starting {', '.join(child.name for child in children)} ...")
     lives = [child.start() for child in children]
     try:
         await asyncio.wait([stop, *lives], return_when=asyncio.FIRST_COMPLETED)
@@ -221,16 +238,15 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
     return 0
 
 
-async def serve(plan: LaunchPlan, started: float) -> int:
-    say = make_say()
+async def serve(plan: LaunchPlan, started: float, say: Say) -> int:
     draining = replace(RESTART_TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
 
     def child(name: str) -> Child:
         times = draining if name in DRAINING else RESTART_TIMES
         return Child(name, command_for(name), say, times, may_be_missing=name in BOTS)
 
-    announcement = asyncio.create_task(announce(plan, started))
-    return await supervise([child(name) for name in plan.names], announcement)
+    announcement = asyncio.create_task(announce(plan, started, say))
+    return await supervise([child(name) for name in plan.names], announcement, say)
 
 
 def main() -> int:
@@ -238,11 +254,13 @@ def main() -> int:
     try:
         plan = make_plan()
         check_ports(plan.ports)
+        form = log_form(load(TelemetrySettings))
     except BadSetting as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
-    code = asyncio.run(serve(plan, started))
-    print("Stopped.", flush=True)
+    say = make_say(form)
+    code = asyncio.run(serve(plan, started, say))
+    say(OURS, "Stopped.")
     return code
 
 

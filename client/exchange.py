@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from client.call import Call
 from client.errors import BAD_ANSWER, ApiError, refused
 from client.schemas.text import DeltaEvent, DoneEvent, ErrorEvent, StartEvent, ThinkingEvent
+from telemetry.requests import passed_on
+from telemetry.spans import collector
 
 T = TypeVar("T")
 Http = httpx.Client | httpx.AsyncClient
@@ -34,7 +36,7 @@ def request_of(
     http: Http, call: Call[Any], headers: Mapping[str, str], token: str | None
 ) -> httpx.Request:
     """Raises `ApiError` `not_found` for an address that cannot be one."""
-    sent = {**headers, **call.headers}
+    sent = {**passed_on(collector.traceparent), **headers, **call.headers}
     content = call.content
     if content is not None:
         sent["content-type"] = "application/json"

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ import structlog
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
-from tests import lanes
+from tests import canaries, lanes
 from tests.browser.program import need_chromium
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ structlog.configure = _configure_uncached  # type: ignore[assignment]
 # second
 structlog.configure(
     processors=[
+        canaries.watch,
         *structlog.get_config()["processors"][:-1],
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
@@ -53,6 +54,14 @@ if find_spec("sniffio") is None:
     # httpcore looks for it at every call: to search the folders for what is not there takes longer
     # than the rest of the call's preparation
     sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Fail a test in which something was logged that no log may hold."""
+    outcome = yield
+    assert canaries.seen() == []
+    return outcome
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from api.secrets import ensure_secrets
+from tests import canaries
 from tests.forking import Forked
 
 ROOT = Path(__file__).parent.parent
@@ -208,6 +209,8 @@ class Stack:
             raise AssertionError(
                 f"did not stop within {STOP_WITHIN:g} s of SIGTERM: {', '.join(stuck)}"
             )
+        if told := canaries.found_in(self.data_dir, self._env):
+            raise AssertionError(f"a log holds what nobody may read there: {told}")
 
     def print_logs(self) -> None:
         for name in {**dict.fromkeys(self.names), **self._processes}:

@@ -4,6 +4,7 @@ that need a sign-in."""
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -81,13 +82,13 @@ def soon(call: Call[T]) -> Callable[[], T]:
     """Asks the API while the page asks for other things. The function returned waits for the
     answer, and raises what asking raised."""
     pool: ThreadPoolExecutor = current_app.extensions["asking"]
-    return pool.submit(api().send, call).result
+    return pool.submit(copy_context().run, api().send, call).result
 
 
 def all_soon(listing: Call[Page[T]]) -> Callable[[], list[T]]:
     """As `soon`, everything on the pages of a list."""
     pool: ThreadPoolExecutor = current_app.extensions["asking"]
-    return pool.submit(api().all, listing).result
+    return pool.submit(copy_context().run, api().all, listing).result
 
 
 def answer_or(ask: Callable[[], T], otherwise: Else) -> T | Else:

@@ -15,6 +15,7 @@ from babel.numbers import format_decimal
 from admin_web.words import errors
 from admin_web.words.formats import ago, moment
 from admin_web.words.language import _, chosen, locale
+from client.schemas import CheckOut
 from client.schemas.admin import BotOut, BroadcastOut
 from client.schemas.bots import BotProcessOut
 from client.schemas.catalog import AdminModelOut
@@ -231,6 +232,15 @@ def delivery_what(row: DeliveryRowOut) -> str:
 
 def check_state(is_ok: bool) -> State:
     return State("ok", _("works"), "good") if is_ok else State("bad", _("does not work"), "bad")
+
+
+def check_words(check: CheckOut) -> str:
+    """Return the sentence of a check, and the number of files that wait beside that."""
+    said = errors.trouble_words(check.reason or "", check.params) or check.detail
+    waiting = check.params.get("waiting")
+    if waiting is not None and check.reason != "files_waiting":
+        said = f"{said} {errors.trouble_words('files_waiting', {'waiting': waiting})}"
+    return said
 
 
 def bot_state(bot: BotOut) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import url_for
 
 from admin_web.words.admin_states import SCOPES
-from admin_web.words.errors import PLATFORMS
+from admin_web.words.errors import PLATFORMS, trouble_words
 from admin_web.words.formats import lasting, money
 from admin_web.words.language import _, ngettext
 from client.schemas.admin import WarningOut
@@ -114,6 +114,8 @@ def alert(warning: WarningOut) -> Alert:
         facts["left"] = money(Decimal(facts["left_usd"]))
     if "platform" in facts:
         facts["platform"] = PLATFORMS.get(facts["platform"], facts["platform"])
+    if "reason" in facts:
+        facts["detail"] = trouble_words(facts["reason"], facts)
     hint = HINTS[warning.code]
     endpoint, values = PLACES[warning.target]
     several = warning.count > 1

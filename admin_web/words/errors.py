@@ -122,6 +122,21 @@ def reason_words(reason: str, facts: Mapping[str, object]) -> str:
     return words.of_field(voice(), reason, facts) or _("This does not look right.")
 
 
+def trouble_words(reason: str, params: Mapping[str, str | int]) -> str:
+    """The sentence of a reason that is no error of this page; empty for one that came later than
+    these words."""
+    known = words.known(reason)
+    if known is None:
+        return ""
+    said, quoted = words.of_reason(voice(), known, params), str(params.get("said", ""))
+    # people are not told a store's own words, operators are
+    return (
+        f"{said.removesuffix('.')}: {quoted.removesuffix('.')}."
+        if quoted and quoted not in said
+        else said
+    )
+
+
 def waiting(seconds: float) -> str:
     whole = max(1, round(seconds))
     if whole < 120:

@@ -11,6 +11,7 @@ from api.admin.schemas import DeliveryCountOut, WarningCode, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
 from api.db import Db
+from api.errors import DomainError
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import KeyState, Provider, ProviderError
@@ -163,14 +164,14 @@ class Warnings:
             async with asyncio.timeout(ASKED_WITHIN):
                 key = await self._provider.key()
         except TimeoutError:
-            return [_provider("provider_down", {"detail": f"No answer within {ASKED_WITHIN:g} s."})]
+            return [_provider("provider_down", {"reason": "timed_out"})]
         except ProviderError as error:
             code = (
                 "provider_out_of_credit"
                 if error.code == "provider_out_of_credit"
                 else "provider_down"
             )
-            return [_provider(code, {"detail": domain_error(error).detail})]
+            return [_provider(code, _why(domain_error(error)))]
         refused = await store.failed_with(
             self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK
         )
@@ -195,7 +196,7 @@ class Warnings:
     async def _storage(self) -> list[WarningOut]:
         found, state, space = [], self._media.files.state, await self._media.disk_space.tightest()
         if state.trouble is not None:
-            facts = {"detail": state.trouble.detail, "waiting": str(state.waiting)}
+            facts = {**_why(state.trouble), "waiting": str(state.waiting)}
             found.append(
                 WarningOut(code="storage_unavailable", count=1, target="health", facts=facts)
             )
@@ -229,6 +230,11 @@ def _deliveries(counts: Sequence[DeliveryCountOut]) -> list[WarningOut]:
                 WarningOut(code="deliveries_stuck", count=each.count, target="bots", facts=facts)
             )
     return found
+
+
+def _why(error: DomainError) -> dict[str, str]:
+    """Return the reason of an error and its params, for a sentence in the reader's language."""
+    return {"reason": error.reason, **{name: str(each) for name, each in error.params.items()}}
 
 
 def _of_key(key: KeyState, refused: int) -> list[WarningOut]:

@@ -5,13 +5,19 @@ float, None, aware datetimes, bytes and lists of text; JSON goes in and out as t
 become `Duplicate` or `DbUnavailable`.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 Row = Mapping[str, Any]
 Engine = Literal["duckdb", "postgresql"]
+Timed = Callable[[Literal["read", "write", "transaction"]], AbstractContextManager[object]]
+"""A context around each statement on its own and each transaction."""
+
+
+def untimed(_what: str) -> AbstractContextManager[object]:
+    return nullcontext()
 
 
 class Duplicate(Exception):
@@ -70,6 +76,13 @@ class Sql(Protocol):
 class Db(Sql, Protocol):
     """An open database. `transaction()` commits at the end of its block, or rolls back after an
     exception."""
+
+    timed: Timed
+
+    @property
+    def load(self) -> Mapping[str, int]:
+        """Return how busy it is: connections by state, or writes that wait."""
+        ...
 
     @property
     def engine(self) -> Engine: ...

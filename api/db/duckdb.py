@@ -10,7 +10,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +22,17 @@ from typing import Literal, NoReturn, TypeVar
 import duckdb
 import structlog
 
-from api.db import CannotOpen, Db, DbUnavailable, Duplicate, Row, Sql, TransactionBroken
+from api.db import (
+    CannotOpen,
+    Db,
+    DbUnavailable,
+    Duplicate,
+    Row,
+    Sql,
+    Timed,
+    TransactionBroken,
+    untimed,
+)
 from api.db.cached_rows import CachedRows, Key, concerns, key_of, only_reads
 from api.unicode import storable_args
 
@@ -188,6 +198,7 @@ class DuckDb(Db):
 
     def __init__(self, root: duckdb.DuckDBPyConnection, path: Path, end: End) -> None:
         self.path = path
+        self.timed: Timed = untimed
         self._root = root
         self._local = threading.local()
         self._read_cursors: queue.SimpleQueue[_Cursor] = queue.SimpleQueue()
@@ -217,9 +228,10 @@ class DuckDb(Db):
         cached = self._cached.get(version, key)
         if cached is not None:
             return cached
-        return await asyncio.get_running_loop().run_in_executor(
-            self._readers, self._read, query, args, version, key
-        )
+        with self.timed("read"):
+            return await asyncio.get_running_loop().run_in_executor(
+                self._readers, self._read, query, args, version, key
+            )
 
     def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
         cursor: _Cursor = self._local.cursor
@@ -239,7 +251,12 @@ class DuckDb(Db):
         self._waiting.append(_Write(query, args, done))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run_waiting(), name="duckdb-batches")
-        return await done
+        with self.timed("write"):
+            return await done
+
+    @property
+    def load(self) -> Mapping[str, int]:
+        return {"waiting": len(self._waiting)}
 
     async def _run_waiting(self) -> None:
         while self._waiting:
@@ -272,17 +289,22 @@ class DuckDb(Db):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:
         """Give the writer to the block alone. Do not await anything slow inside."""
-        async with self._gate:
-            transaction = _Transaction(self)
-            try:
-                await self.on_writer(lambda cursor: cursor.begin())
-                yield transaction
-                if transaction.broken:
-                    raise TransactionBroken
-            except BaseException:
-                await self.on_writer(_Writer.rollback)
-                raise
-            await self.on_writer(lambda cursor: cursor.commit())
+        with self.timed("transaction"):
+            async with self._gate, self._begun() as begun:
+                yield begun
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[Sql]:
+        transaction = _Transaction(self)
+        try:
+            await self.on_writer(lambda cursor: cursor.begin())
+            yield transaction
+            if transaction.broken:
+                raise TransactionBroken
+        except BaseException:
+            await self.on_writer(_Writer.rollback)
+            raise
+        await self.on_writer(lambda cursor: cursor.commit())
 
     @asynccontextmanager
     async def without_writes(self) -> AsyncIterator[None]:

@@ -1,13 +1,24 @@
 """PostgreSQL through asyncpg: the same SQL text, a pool, and the driver's errors as ours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import asyncpg
 from structlog import get_logger
 
-from api.db import Db, DbUnavailable, Duplicate, Pool, Row, Sql, TransactionBroken
+from api.db import (
+    Db,
+    DbUnavailable,
+    Duplicate,
+    Pool,
+    Row,
+    Sql,
+    Timed,
+    TransactionBroken,
+    untimed,
+)
+from api.db.cached_rows import only_reads
 from api.unicode import storable_args
 
 if TYPE_CHECKING:
@@ -99,16 +110,24 @@ class PostgresDb(Db):
     skip_locked = "FOR UPDATE SKIP LOCKED"
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.timed: Timed = untimed
         self._pool = pool
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         return [
             dict(record)
-            for record in await self._alone(lambda: self._pool.fetch(query, *storable_args(args)))
+            for record in await self._alone(
+                query, lambda: self._pool.fetch(query, *storable_args(args))
+            )
         ]
 
     async def execute(self, query: str, *args: object) -> None:
-        await self._alone(lambda: self._pool.execute(query, *storable_args(args)))
+        await self._alone(query, lambda: self._pool.execute(query, *storable_args(args)))
+
+    @property
+    def load(self) -> Mapping[str, int]:
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
 
     async def check(self) -> None:
         row = await self.fetch_one(
@@ -117,13 +136,14 @@ class PostgresDb(Db):
         if row is None or row["refuses_writes"] != "off":
             raise DbUnavailable("the server takes no writes")
 
-    async def _alone(self, statement: Callable[[], Awaitable[T]]) -> T:
-        for _ in range(TRIES - 1):
-            try:
-                return await self._expiring(statement)
-            except _Lost as error:
-                log.info("statement_repeated", error=str(error))
-        return await self._expiring(statement)
+    async def _alone(self, query: str, statement: Callable[[], Awaitable[T]]) -> T:
+        with self.timed("read" if only_reads(query) else "write"):
+            for _ in range(TRIES - 1):
+                try:
+                    return await self._expiring(statement)
+                except _Lost as error:
+                    log.info("statement_repeated", error=str(error))
+            return await self._expiring(statement)
 
     async def _expiring(self, statement: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -141,17 +161,18 @@ class PostgresDb(Db):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:
-        with translated():
-            connection = await self._pool.acquire()
-        try:
-            async with self._begun(connection) as inner:
-                yield inner
-        finally:
+        with self.timed("transaction"):
+            with translated():
+                connection = await self._pool.acquire()
             try:
-                with translated():
-                    await self._pool.release(connection)
-            except DbUnavailable as error:  # the pool drops it, and the commit stands
-                log.warning("connection_not_given_back", error=str(error))
+                async with self._begun(connection) as inner:
+                    yield inner
+            finally:
+                try:
+                    with translated():
+                        await self._pool.release(connection)
+                except DbUnavailable as error:  # the pool drops it, and the commit stands
+                    log.warning("connection_not_given_back", error=str(error))
 
     @asynccontextmanager
     async def _begun(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> AsyncIterator[Sql]:

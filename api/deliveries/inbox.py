@@ -12,6 +12,7 @@ from api.deliveries.store import DeliveryTarget
 from api.errors import Conflict, NotFound, NotLinked
 from api.ids import new_id, now
 from api.links.service import PrivateChat
+from telemetry.requests import request_id
 
 
 class Inbox:
@@ -98,6 +99,7 @@ class Inbox:
                 event="generation_completed",
                 generation_id=generation_id,
                 now=now(),
+                request_id=request_id(),
             )
         except Duplicate:
             row = await store.by_key(self._db, whole)

@@ -9,6 +9,7 @@ from api.deliveries import store
 from api.deliveries.store import DeliveryTarget
 from api.ids import new_id, now
 from api.wake import Wake
+from telemetry.requests import request_id
 
 TOPIC = "deliveries"
 
@@ -26,7 +27,13 @@ class DeliveryOutbox:
         """Write the row in the transaction that makes `event` true; `ring` after its commit."""
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
         await store.insert(
-            sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now()
+            sql,
+            target,
+            dedupe_key=key,
+            event=event,
+            generation_id=generation_id,
+            now=now(),
+            request_id=request_id(),
         )
 
     async def announce_notice(
@@ -49,6 +56,7 @@ class DeliveryOutbox:
             generation_id=generation_id,
             notice=_notice(code, facts),
             now=now(),
+            request_id=request_id(),
         )
 
     async def notify(
@@ -74,6 +82,7 @@ class DeliveryOutbox:
             notice=notice,
             now=now(),
             broadcast_id=broadcast_id,
+            request_id=request_id(),
         )
 
     def ring(self, platform: str) -> None:

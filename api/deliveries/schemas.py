@@ -107,7 +107,8 @@ class DeliveryOut(Out):
     `maybe_shown`: an earlier try had an unclear end, so this may be a second copy. `shown`: the
     result stands in the chat, only the waiting card is left to close. `moved`: the chat that asked
     did not take it, this is the owner's private chat. `language` is the owner's, `spoiler` the
-    owner's wish for groups. `refs` are files that the platform has already.
+    owner's wish for groups. `refs` are files that the platform has already. `request_id` names the
+    request that it answers, in the log.
     """
 
     id: str
@@ -121,6 +122,7 @@ class DeliveryOut(Out):
     shown: bool = False
     moved: bool = False
     refs: list[FileRef] = Field(default_factory=list)
+    request_id: str | None = None
 
 
 class BeginIn(In):

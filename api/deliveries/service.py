@@ -286,4 +286,5 @@ def _leased_out(
         shown=row.shown,
         moved=row.origin is not None,
         refs=[one for one in known if one.media_id in media],
+        request_id=row.request_id,
     )

@@ -71,6 +71,7 @@ class Delivery:
     done_at: datetime | None
     read_at: datetime | None
     passable_at: datetime | None = None
+    request_id: str | None = None
     lost: bool = False
 
     @property
@@ -84,7 +85,7 @@ class Delivery:
 
 _PLAIN = (
     "id, dedupe_key, event, generation_id, state, attempt, lease, begun, repeatable, shown, "
-    "doubts, mishaps, due_at, since_at, created_at, done_at, read_at, passable_at"
+    "doubts, mishaps, due_at, since_at, created_at, done_at, read_at, passable_at, request_id"
 )
 _TARGET = "platform, chat_id, thread_id, message_id, user_name, chat_private, user_id"
 """The columns of a `DeliveryTarget`, in the order of its fields."""
@@ -123,6 +124,7 @@ async def insert(
     generation_id: str | None = None,
     notice: Mapping[str, str] | None = None,
     broadcast_id: str | None = None,
+    request_id: str | None = None,
 ) -> str:
     """Write a row, and return its id. Raises `Duplicate` when this event was written for this chat
     before."""
@@ -130,14 +132,15 @@ async def insert(
     query = f"""
         INSERT INTO deliveries (id, dedupe_key, {_TARGET}, event, generation_id, notice_json,
             state, attempt, begun, repeatable, shown, doubts, mishaps,
-            due_at, since_at, created_at, broadcast_id)
+            due_at, since_at, created_at, broadcast_id, request_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
             'pending', 0, false, false, false, 0, 0,
-            $13, $13, $13, $14)
+            $13, $13, $13, $14, $15)
         """
     about = (event, generation_id, json.dumps(notice) if notice else None)
     place = astuple(target)
-    await sql.execute(query, delivery_id, dedupe_key, *place, *about, now, broadcast_id)
+    written = (now, broadcast_id, request_id)
+    await sql.execute(query, delivery_id, dedupe_key, *place, *about, *written)
     return delivery_id
 
 

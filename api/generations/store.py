@@ -106,6 +106,8 @@ class Generation(Listed):
     card_message_id: str | None = None
     user_name: str | None = None
     chat_private: bool | None = None
+    request_id: str | None = None
+    """The name of the request that asked for it."""
 
 
 _JSON = {"options": "options_json", "inputs": "inputs_json"}

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -54,16 +54,32 @@ _SUBMIT = httpx.Timeout(120, connect=10)
 _DOWNLOAD = httpx.Timeout(60, connect=10)
 
 
-Watch = Callable[[str], AbstractContextManager[object]]
+class Watch(Protocol):
+    """An observer of the calls."""
+
+    def call(self, path: str, model: str) -> AbstractContextManager[object]:
+        """Return a context around one call; `model` is empty for questions."""
+        ...
+
+    def used(self, model: str, usage: types.Usage) -> None:
+        """Hear of the tokens of an answer."""
+        ...
+
+
+class _Unwatched:
+    def call(self, _path: str, _model: str) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def used(self, _model: str, _usage: types.Usage) -> None:
+        """Forget it."""
 
 
 class OpenRouter:
     """The client of the provider.
 
     `base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics;
-    None sends no address. `watch` is a context around each call, made from its path. `fetch` gets
-    files at other addresses; None: they count as not fetched. `pauses` are shared with other
-    processes.
+    None sends no address. `fetch` gets files at other addresses; None: they count as not fetched.
+    `pauses` are shared with other processes.
     """
 
     def __init__(
@@ -72,7 +88,7 @@ class OpenRouter:
         api_key: str,
         app_url: str | None = None,
         sandbox: bool = False,
-        watch: Watch = nullcontext,
+        watch: Watch | None = None,
         fetch: types.Fetch | None = None,
         pauses: Pauses | None = None,
     ) -> None:
@@ -84,7 +100,7 @@ class OpenRouter:
         self._sandbox = sandbox
         self._breaker = Breaker(pauses=pauses)
         self._busy_models = BusyModels(pauses)
-        self._watch = watch
+        self._watch = watch or _Unwatched()
         self._fetch = fetch
 
     @property
@@ -103,6 +119,8 @@ class OpenRouter:
             aclosing(text_parts(response, ask.model)) as parts,
         ):
             async for part in parts:
+                if isinstance(part, types.Usage):
+                    self._watch.used(ask.model, part)
                 yield part
 
     async def cost_of(self, provider_id: str) -> int | None:
@@ -322,7 +340,7 @@ class OpenRouter:
         self._busy_models.check(model)
         if gated:
             await self._breaker.admit()
-        with self._watch(path), self._busy_models.learning(model):
+        with self._watch.call(path, model), self._busy_models.learning(model):
             async with self._answered(
                 method, path, paid, content, headers, timeout, moves
             ) as response:

@@ -13,11 +13,14 @@ import structlog
 
 from bots.core import language
 from bots.core.delivery_claims import ClaimedDelivery, DeliveryClaims, PumpTimes
+from bots.core.metrics import METRICS
 from bots.core.rendering import RenderedDelivery, render
 from bots.core.types import Address, Messenger, Reply, SendFailed, ShownMessages
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.deliveries import SAID_MAX, AckIn, DeliveryOut, FailIn, FileRefIn
+from telemetry.requests import of_request
+from telemetry.spans import span
 
 log = structlog.get_logger()
 
@@ -125,14 +128,20 @@ class Pump:
     async def _deliver(self, held: ClaimedDelivery) -> bool:
         """Show one delivery and report it. False: it has to be tried again before anything else
         goes to this chat."""
-        if self._times.clock() - held.at > self._times.fresh:
-            await self._claims.put_back(held)
-            return False
-        report = await self._try(held)
-        if report is None:
-            return False
-        await self._claims.settle(held, report)
-        return isinstance(report, AckIn) or report.final
+        about = f"deliver {held.delivery.event.type}"
+        with of_request(held.delivery.request_id), span(about, "consumer"):
+            if self._times.clock() - held.at > self._times.fresh:
+                await self._claims.put_back(held)
+                return False
+            report = await self._try(held)
+            if report is None:
+                return False
+            await self._claims.settle(held, report)
+            if isinstance(report, AckIn):
+                METRICS.sent(held.delivery.address.platform)
+                log.info("delivered", delivery=held.delivery.id, about=held.delivery.event.type)
+                return True
+            return report.final
 
     async def _try(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show one delivery. None: this process must not send it now."""
@@ -141,6 +150,7 @@ class Pump:
             with language.speaking(language.chosen(delivery.language)):
                 return await self._show_all(held)
         except SendFailed as failure:
+            METRICS.sent(delivery.address.platform, failure.reason)
             log.warning("delivery_not_shown", delivery=delivery.id, **vars(failure))
             return _failed(held, failure)
         except ApiError as error:

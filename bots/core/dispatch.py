@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import secrets
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from bots.core.activity import ACTIVITY
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.failure_buttons import of_error
+from bots.core.metrics import METRICS
 from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.splitting import split, utf16_units
@@ -33,6 +33,8 @@ from client.errors import ApiError
 from client.patience import Waiting
 from client.person import UserApi
 from client.schemas.generations import CardIn
+from telemetry.requests import of_request, request_id
+from telemetry.spans import span
 
 log = structlog.get_logger()
 
@@ -63,6 +65,17 @@ async def answer(
     to, pressed = inbound.address, inbound.pressed is not None
     if command is None and not to.private and not pressed:
         return  # said to somebody else
+    name = command.name if command else None
+    with of_request(), span(f"asked {name}", "consumer", platform=to.platform):
+        log.info("asked", platform=to.platform, command=name)
+        METRICS.asked(to.platform, name)
+        await _answer(chat, api, inbound, command, last_word=last_word)
+
+
+async def _answer(
+    chat: Messenger, api: BotApi, inbound: Inbound, command: Command | None, *, last_word: bool
+) -> None:
+    to, pressed = inbound.address, inbound.pressed is not None
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
     sender, update = inbound.sender, f"{to.platform}:{inbound.update_id}"
     heard = language.chosen(sender.language)
@@ -136,8 +149,8 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
         sentence = _sentence(error, inbound, context)
         yield Reply(sentence, buttons=buttons, secret=True, fresh=fresh)
     except Exception:
-        reference = secrets.token_hex(4)
-        log.exception("command_broke", command=command.name, reference=reference)
+        reference = request_id() or "-"
+        log.exception("command_broke", command=command.name)
         yield Reply(texts.unexpected(reference), secret=True, fresh=fresh)
 
 
@@ -266,8 +279,11 @@ class AnswerMessages:
         while True:
             tries -= 1
             try:
-                return await self._chat.show(self._to, reply, replacing)
+                shown = await self._chat.show(self._to, reply, replacing)
+                METRICS.sent(self._to.platform)
+                return shown
             except SendFailed as failure:
+                METRICS.sent(self._to.platform, failure.reason)
                 if failure.final and replacing is not None and tries:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue

@@ -9,6 +9,7 @@ import structlog
 
 from bots.core.delivery_claims import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.delivery_pump import pump
+from bots.core.metrics import METRICS
 from bots.core.types import Messenger
 from bots.settings import BotSettings
 from client import calls
@@ -59,7 +60,8 @@ async def serve(chat: Messenger, api: BotApi, profile: BotProfileIn, stop: async
     does."""
     announcing = asyncio.create_task(_announce(api, profile))
     try:
-        await pump(chat, api, stop)
+        async with METRICS.watching_loop():
+            await pump(chat, api, stop)
     finally:
         announcing.cancel()
         await asyncio.wait({announcing})

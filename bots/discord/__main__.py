@@ -10,8 +10,8 @@ import aiohttp
 import discord
 import structlog
 
-from bots.core import log as logs
 from bots.core.dispatch import answer
+from bots.core.metrics import METRICS
 from bots.core.model_suggestions import Suggestions
 from bots.core.presence import Presence, PresenceTimes
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
@@ -22,6 +22,7 @@ from bots.discord.shards import Shards
 from bots.settings import BotSettings
 from client.bot import BotApi
 from client.schemas.links import BotProfileIn
+from telemetry.exporter import exporter
 
 log = structlog.get_logger()
 
@@ -199,7 +200,7 @@ async def while_active(
 
 
 def main(settings: BotSettings) -> None:
-    logs.set_up()
+    exporter.serve(METRICS.registry)
 
     async def process() -> None:
         stop = stop_on_signals()

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import ValidationError
 
-from bots.core import log as logs
 from bots.core.dispatch import answer
+from bots.core.metrics import METRICS
 from bots.core.presence import Presence, PresenceTimes
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
 from bots.core.process_slot import ProcessSlot, take_slot
@@ -28,6 +28,7 @@ from bots.telegram.webhook import PortTaken, WebhookRefused
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.links import BotProfileIn
+from telemetry.exporter import exporter
 
 log = structlog.get_logger()
 
@@ -184,7 +185,7 @@ def profile(telegram: TelegramBot) -> BotProfileIn:
 
 
 def main(settings: BotSettings) -> None:
-    logs.set_up()
+    exporter.serve(METRICS.registry)
 
     async def process() -> None:
         stop = stop_on_signals()

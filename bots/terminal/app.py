@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bots.core import log, texts
+from bots.core import texts
 from bots.core.dispatch import answer
 from bots.core.language import speaking
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
@@ -24,6 +24,7 @@ from client.errors import ApiError
 from client.patience import NONE, Patience
 from client.person import UserApi
 from client.schemas.links import BotProfileIn
+from telemetry import logs
 
 FOLDER = "terminal"
 RESULTS_SECONDS = 900.0
@@ -38,7 +39,7 @@ def main(settings: BotSettings) -> None:
     folder = settings.data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "chat.log").open("a", encoding="utf-8") as stream:
-        log.set_up(stream)
+        logs.configure(PLATFORM, stream=stream)
         if not asyncio.run(_run(settings, folder)):
             raise SystemExit(1)
 

@@ -1,6 +1,7 @@
 """Metrics for a monitor: counts of the process and the state of the database, for this machine or
 an admin."""
 
+import platform
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.db import Db
+from api.metrics import MODELS_MOST, Metrics
+from api.provider.types import Usage
+from api.version import VERSION
 from sandbox.faults import Fault
+from telemetry.metrics import OTHER
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 
@@ -47,8 +53,11 @@ async def test_it_counts_what_was_answered_and_asked(api: Api, sandbox: Sandbox)
     assert found["allucanget_http_requests_total", "GET unknown 404"] == 1
     assert found["allucanget_http_request_seconds_count", "POST /generate/image"] == 1
     assert not any(fox["id"] in labels for _, labels in found)
-    assert found["allucanget_provider_calls_total", "chat provider_out_of_credit"] == 1
-    assert found["allucanget_provider_calls_total", "images ok"] > 0
+    assert (
+        found["allucanget_provider_calls_total", "chat openai/gpt-5-mini provider_out_of_credit"]
+        == 1
+    )
+    assert found["allucanget_provider_calls_total", "images  ok"] > 0
 
 
 async def test_it_says_how_the_studio_stands(api: Api) -> None:
@@ -71,6 +80,44 @@ async def test_it_says_how_the_studio_stands(api: Api) -> None:
     assert found["allucanget_spent_usd", "global"] > 0
     await api.services.db.execute("UPDATE generations SET phase = 'done', status = 'failed'")
     assert ("allucanget_warnings", "needs_review") not in await read(admin)
+
+
+async def test_it_counts_tokens_and_looks_at_database_disk_and_backups(api: Api) -> None:
+    admin, ana = await api.admin(), await api.user()
+    assert (await ana.post("/generate/text", json={"prompt": "why?"})).status_code == 200
+    assert "allucanget_backup_age_seconds" not in {name for name, _ in await read(admin)}
+    assert (await admin.post("/admin/backups")).status_code in {200, 201}
+    found = await read(admin)
+    spoken = {labels: value for (name, labels), value in found.items() if "tokens_total" in name}
+    assert spoken["prompt openai/gpt-5-mini"] > 0
+    assert spoken["completion openai/gpt-5-mini"] > 0
+    assert 0 <= found["allucanget_backup_age_seconds", "database"] < 60
+    assert found["allucanget_disk_free_bytes", "tightest"] > 1_000_000
+    assert found["allucanget_db_load", "waiting"] == 0
+    for what in ("read", "write", "transaction"):
+        assert found["allucanget_db_statement_seconds_count", what] > 0
+    assert found["process_resident_memory_bytes", ""] > 1_000_000
+    assert found["process_open_fds", ""] > 1
+    assert found["allucanget_build_info", f"{platform.python_version()} {VERSION}"] == 1
+    assert ("allucanget_event_loop_lag_seconds", "") in found
+
+
+def test_hundreds_of_models_are_a_few_time_series() -> None:
+    metrics = Metrics()
+    for number in range(MODELS_MOST * 3):
+        with metrics.call("/chat/completions", f"maker/model-{number}"):
+            metrics.used(f"maker/model-{number}", Usage(1, 1, 1))
+    with metrics.call("/models?all", ""):
+        pass
+    called = metrics.registry.get_sample_value
+    labels = {"about": "chat", "model": OTHER, "outcome": "ok"}
+    assert called("allucanget_provider_calls_total", labels) == MODELS_MOST * 2
+    (family,) = (each for each in metrics.registry.collect() if each.name == "allucanget_tokens")
+    assert len({sample.labels["model"] for sample in family.samples}) == MODELS_MOST + 1
+
+
+async def test_pool_of_postgresql_is_shown(db: Db) -> None:
+    assert set(db.load) == ({"waiting"} if db.engine == "duckdb" else {"used", "idle", "most"})
 
 
 async def test_only_this_machine_and_admins_read_it(api: Api) -> None:

@@ -168,7 +168,9 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
     refuses = Child("web", [sys.executable, "-uSc", waits], lines.say)
     stopped = asyncio.create_task(
         supervise(
-            [one("sandbox", 0.0), one("api", 0.3), refuses], asyncio.create_task(asyncio.sleep(0))
+            [one("sandbox", 0.0), one("api", 0.3), refuses],
+            asyncio.create_task(asyncio.sleep(0)),
+            lines.say,
         )
     )
     await lines.until(lambda said: said.count("up") == 2)

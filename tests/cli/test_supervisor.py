@@ -1,6 +1,7 @@
 """`python -m cli.supervisor` with the real processes: it prints the addresses, restarts a crashed
 process, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ class Supervisor:
         self.env = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DATA_DIR": str(folder / "data"),
+            "LOG_FORMAT": "console",
             **ports, **extra,
         }  # fmt: skip
         self.api = f"http://127.0.0.1:{self.env['API_PORT']}"
@@ -108,6 +110,19 @@ def test_starts_all_starts_again_what_crashes_and_stops_all(tmp_path: Path) -> N
         one.until(lambda line: line == "Stopped.\n")
         assert one.process.wait(STOPS_WITHIN) == 0
         assert [name for name, pid in after.items() if not wait_gone(pid, 0)] == []
+
+
+def test_lines_for_machines_are_json_and_name_their_process(tmp_path: Path) -> None:
+    with supervisor(tmp_path, LOG_FORMAT="auto") as one:
+        one.until(lambda line: "Ready after" in line)
+        one.process.send_signal(signal.SIGINT)
+        one.until(lambda line: '"Stopped."' in line)
+        told = [json.loads(line) for line in one.lines]
+        assert {line["process"] for line in told} == {"run", "sandbox", "api", "web"}
+        assert [line for line in told if not {"timestamp", "level", "event"} <= line.keys()] == []
+        # of the server's own lines, too
+        started = {(line["process"], line["event"]) for line in told if "logger" in line}
+        assert {("api", "api_ready"), ("api", "Application startup complete.")} <= started
 
 
 def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests import canaries
 from tests.fakes.driver_base import Driver, encoded, picked
 
 
@@ -141,6 +142,8 @@ class FakeDiscord(Driver[Scene]):
     ) -> str:
         """A person sends a slash command; the id of the interaction. Without `guild` the channel is
         the person's DM."""
+        for value in (options or {}).values():
+            canaries.said(str(value))
         made = self._do(
             "slash",
             user_id=user_id,
@@ -218,6 +221,7 @@ class FakeDiscord(Driver[Scene]):
         """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`.
         `ping`: an answer mentions its addressee. `forwards`: the id of a message that is passed on;
         Discord lets nobody add words to that."""
+        canaries.said(text)
         sent = {
             "user_id": user_id,
             "channel_id": channel_id,

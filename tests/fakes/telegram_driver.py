@@ -5,6 +5,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from tests import canaries
 from tests.fakes.driver_base import Driver, encoded, picked
 
 
@@ -142,6 +143,7 @@ class FakeTelegram(Driver[Scene]):
     ) -> int:
         """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the
         chat has topics. `forwarded_from`: the name of whoever wrote what is only passed on."""
+        canaries.said(text)
         picture = None if photo is None else base64.b64encode(photo).decode()
         place = {
             "private": private,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from api.errors import BY_CODE, reasons_of
-from api.reasons import SENTENCES, Making, Reason, StatusReason
+from api.reasons import SENTENCES, CheckReason, Making, Reason, StatusReason
 from client.words import deliveries
 
 HEAD = """# Errors
@@ -58,6 +58,7 @@ def page(schema: dict[str, Any]) -> str:
         if own := [reason for reason in reasons_of(error) if reason not in making]:
             lines += ["", f"### `{code}`", "", *_table(own)]
     lines += ["", "### Of the server itself", "", *_table(sorted(get_args(StatusReason)))]
+    lines += ["", "### Of `/readyz`", "", *_table(sorted(get_args(CheckReason)))]
     lines += ["", "## Reasons of deliveries", "", "| reason | sentence |", "|---|---|"]
     lines += [f"| `{one}` | {_shown(said)} |" for one, said in sorted(deliveries.SENTENCES.items())]
     return "\n".join(lines) + "\n"

@@ -5,17 +5,23 @@ from collections.abc import Iterator
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from admin_web.metrics import WebMetrics
 from admin_web.words.admin_warnings import GRAVE, HINTS, TITLES
-from api.metrics import PREFIX, Metrics
+from api.metrics import Metrics
+from api.version import VERSION
+from bots.core.metrics import ChatMetrics
+from telemetry.metrics import PREFIX, ProcessMetrics
 
 HEAD = f"""# Metrics and warnings
 
 ## Metrics
 
-`GET /metrics` of the api has them. Each name begins with `{PREFIX}_`.
+Each name begins with `{PREFIX}_`. Beside these every process has `process_*` (memory,
+descriptors, processor time) and `python_info`. A sample of the web has a label `worker` too: it
+runs in two.
 
-| metric | kind | labels | meaning |
-|---|---|---|---|
+| metric | kind | labels | of | meaning |
+|---|---|---|---|---|
 """
 WARNINGS = """
 ## Warnings
@@ -40,13 +46,24 @@ def page() -> str:
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
-    for metric in vars(Metrics()).values():
-        if isinstance(metric, Counter | Gauge | Histogram):
-            described = next(iter(metric.describe()))
-            name = described.name.removeprefix(f"{PREFIX}_")
-            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-            suffix = "_total" if described.type == "counter" else ""
-            yield name + suffix, f"{described.type} | {labels} | {described.documentation}"
+    own = {
+        "all": ProcessMetrics(VERSION),
+        "api, worker": Metrics(),
+        "web": WebMetrics(),
+        "bots": ChatMetrics(),
+    }
+    seen: set[str] = set()
+    for process, metrics in own.items():
+        for metric in vars(metrics).values():
+            if isinstance(metric, Counter | Gauge | Histogram):
+                described = next(iter(metric.describe()))
+                name = described.name.removeprefix(f"{PREFIX}_")
+                labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+                suffix = "_total" if described.type == "counter" else ""
+                if name not in seen:
+                    what = f"{labels} | {process} | {described.documentation}"
+                    yield name + suffix, f"{described.type} | {what}"
+                seen.add(name)
 
 
 def _plain(sentence: str) -> str:

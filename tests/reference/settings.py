@@ -18,6 +18,7 @@ from api.settings import Settings
 from bots.settings import BotSettings
 from cli.settings import EXAMPLE, LaunchSettings, environment_names
 from sandbox.settings import SandboxSettings
+from telemetry.settings import TelemetrySettings
 
 READERS: dict[str, type[BaseSettings]] = {
     "api": Settings,
@@ -25,6 +26,7 @@ READERS: dict[str, type[BaseSettings]] = {
     "bots": BotSettings,
     "sandbox": SandboxSettings,
     "`./run`": LaunchSettings,
+    "all": TelemetrySettings,
 }
 COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 """Read by a container that is not ours."""

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PRODUCT = ["api", "bots", "admin_web", "cli", "client", "sandbox"]
+PRODUCT = ["api", "bots", "admin_web", "cli", "client", "sandbox", "telemetry"]
 
 
 @dataclass(frozen=True)

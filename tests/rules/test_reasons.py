@@ -12,7 +12,7 @@ import pytest
 
 from api.deliveries.schemas import REASONS
 from api.errors import BY_CODE, reasons_of
-from api.reasons import MAKING, SENTENCES, Reason, StatusReason
+from api.reasons import MAKING, SENTENCES, CheckReason, Reason, StatusReason
 
 ROOT = Path(__file__).parents[2]
 ERRORS = {kind.__name__: kind for kind in BY_CODE.values()}
@@ -88,7 +88,7 @@ def test_each_reason_has_its_sentence_and_belongs_to_one_code() -> None:
         and (code == "option_unsupported" or not reason.startswith("option_"))
     )
     assert set(own.values()) == {1}
-    assert set(SENTENCES) == {*own, *MAKING, *get_args(StatusReason)}
+    assert set(SENTENCES) == {*own, *MAKING, *get_args(StatusReason), *get_args(CheckReason)}
 
 
 def test_a_reason_is_a_name_and_no_prose() -> None:

@@ -10,6 +10,7 @@ from api.settings import Settings
 from bots.settings import BotSettings
 from cli.settings import LaunchSettings, environment_names
 from sandbox.settings import SandboxSettings
+from telemetry.settings import TelemetrySettings
 from tests.reference.settings import groups
 from tests.rules.source import ROOT
 
@@ -19,6 +20,7 @@ CLASSES: list[type[BaseSettings]] = [
     BotSettings,
     SandboxSettings,
     LaunchSettings,
+    TelemetrySettings,
 ]
 # read by the PostgreSQL image of docker-compose.yml
 NOT_OURS = {"POSTGRES_PASSWORD"}

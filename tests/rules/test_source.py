@@ -66,7 +66,6 @@ SQL_PARTS = {
 PLATFORM_NAMES = {
     "api/schemas.py": "the Platform literal",
     "api/settings.py": "each platform's token is a setting of its own",
-    "bots/core/log.py": "masks a token that a library writes into a line",
 }
 
 # Folders and files whose docstrings are still being rewritten.

@@ -13,6 +13,7 @@ from api.generations.accepting.repeat import Request
 from api.generations.schemas import AddressIn, Mode
 from api.generations.store import Generation, Input, Options
 from api.ids import new_id, now, short_id, token
+from telemetry.requests import request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def new_row(
         **chat,
         parent_id=asked.parent_id,
         created_at=at,
+        request_id=request_id(),
     )
 
 

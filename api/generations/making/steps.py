@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 
 from api.background import until_back
 from api.budget.service import BudgetService
@@ -54,6 +55,8 @@ from api.provider.types import (
 )
 from api.users.service import UserService
 from api.wake import Wake
+from telemetry.requests import of_request
+from telemetry.spans import span
 
 log = get_logger("worker")
 
@@ -106,6 +109,15 @@ class Steps:
         self._credit = Credit(pauses)
 
     async def run(self, row: Generation) -> None:
+        """Run the step under the name of the request that asked for the generation."""
+        with (
+            of_request(row.request_id),
+            bound_contextvars(generation=row.id),
+            span(f"step {row.phase}", generation=row.id, kind_of=row.kind, model=row.model),
+        ):
+            await self._step(row)
+
+    async def _step(self, row: Generation) -> None:
         if row.rescues > RESCUES_MAX:
             await self._give_up(row)
         elif row.phase == "submit":

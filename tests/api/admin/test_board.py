@@ -17,6 +17,7 @@ from api.budget import day_sums, spending
 from api.budget.anonymiser import Anonymiser
 from api.generations.making import provider_waits
 from api.provider.wire import key_state
+from api.reasons import MAKING
 from sandbox.faults import Fault
 from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
@@ -328,6 +329,8 @@ async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(
 
     sandbox.break_with(Fault(call="key", kind="status", status=500))
     assert await provider() == [("provider_down", "health")]
+    (down,) = await warnings.now()
+    assert down.facts["reason"] in MAKING
     sandbox.break_with()
     assert await provider() == [("provider_down", "health")]  # cached from a moment ago
     warnings._asked = None

@@ -155,7 +155,11 @@ async def test_paid_results_are_kept_until_the_bucket_takes_them(
         (warned,) = [
             each for each in await api.services.warnings.now() if each.code == "storage_unavailable"
         ]
-        assert (warned.facts["waiting"], "AccessDenied" in warned.facts["detail"]) == ("4", True)
+        assert warned.facts == {
+            "reason": "storage_unavailable",
+            "said": "AccessDenied",
+            "waiting": "4",
+        }
     with_key("owner")
     async with running_api(tmp_path, sandbox, media_url=url) as api:
         await api.services.media.tend()

@@ -316,7 +316,7 @@ async def test_a_defect_is_a_sentence_with_a_reference_never_a_traceback(place: 
     (reply,) = await place.say("/video waves", attachments=(cat,))
     assert reply.text.startswith("Something went wrong on my side.")
     assert "secret inner detail" not in reply.text
-    assert len(reply.text.rsplit(" ", 1)[1]) == 8
+    assert len(reply.text.rsplit(" ", 1)[1]) == 9
 
 
 async def test_something_else_on_the_apis_port_is_told_in_words(place: Place) -> None:

@@ -4,18 +4,18 @@ tests.bots.discord.with_short_leases`. `TURN_SECONDS` is the time between two co
 import asyncio
 import os
 
-from bots.core import log
 from bots.core.presence import PresenceTimes
 from bots.core.process import open_api, stop_on_signals
 from bots.discord import shards
 from bots.discord.__main__ import run
 from bots.settings import BotSettings
+from telemetry import logs
 
 TIMES = PresenceTimes(lease=3.0, beat=0.6, look=0.3)
 
 
 async def main() -> None:
-    log.set_up()
+    logs.configure("discord")
     shards.TURN_SECONDS = float(os.environ["TURN_SECONDS"])
     settings, stop = BotSettings(_env_file=None), stop_on_signals()
     async with open_api(settings) as api:
