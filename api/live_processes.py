@@ -21,14 +21,15 @@ class LiveProcesses:
     def __init__(self, leases: Leases | None, role: str) -> None:
         self._leases = leases
         self.name = f"{PREFIX}{role}:{token(128)}"
-        self.workers = 1
-        """The number of processes that make generations."""
+        self.all = self.workers = 1
+        """Their number, and the number of those that make generations."""
         self._missing: dict[str, float] = {}
 
     async def turn(self) -> float:
         assert self._leases is not None
         await self._leases.take(self.name, self.name, LEASE)
         live = await self._leases.held(PREFIX)
+        self.all = len(live)
         self.workers = max(1, sum(name.startswith(f"{PREFIX}worker:") for name in live))
         await self._leases.forget(PREFIX)
         return RENEWED

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -81,9 +80,6 @@ from api.users.preferences import Preferences
 from api.users.service import UserService
 from api.wake import Wake
 
-if TYPE_CHECKING:
-    from api.db.rings import Rings
-
 SANDBOX_KEY = "sandbox"
 RINGS_MOST = 5.0
 """Seconds between tries to hear the other processes again."""
@@ -142,6 +138,7 @@ class Services:
             users,
             self.conversations,
             self.processes,
+            self.wake,
         )
         self._add_operations()
         self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {
@@ -315,7 +312,6 @@ async def start(
     stack.push_async_callback(processes.close)
     files = files_of(settings, secrets)
     services = Services(settings, secrets, db, files, metrics, stop, cost, decoders, processes)
-    rings = _rings(settings, services.wake)
     stack.push_async_callback(services.provider.close)
     await services.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
@@ -326,9 +322,8 @@ async def start(
     await services.media.files.look()
     if (why := await services.media.files.refused()) is not None:
         raise _no_store(settings, why)
-    if rings is not None:
-        services.background.add("rings", rings.turn, most=RINGS_MOST)
-        stack.push_async_callback(rings.close)
+    if db.engine == "postgresql":
+        await _join_others(services, stack)
     worker_duties = services.duties_of("worker-duties")
     stack.push_async_callback(services.duties.close)
     stack.push_async_callback(worker_duties.close)
@@ -346,10 +341,31 @@ async def start(
     return services
 
 
-def _rings(settings: Settings, wake: Wake) -> "Rings | None":
-    """Return the way of rings to and from other processes; None with the embedded engine."""
-    if not settings.is_postgres:
-        return None
+async def _count_connections(services: Services) -> None:
+    """Warn when all processes together may open more connections than the server takes."""
+    await services.processes.turn()
+    row = await services.db.fetch_one(
+        "SELECT current_setting('max_connections')::bigint "
+        "- current_setting('superuser_reserved_connections')::bigint AS most"
+    )
+    pool, number = services.settings.database_pool, services.processes.all
+    needed = number * (pool + 1)
+    if row is not None and needed > row["most"]:
+        log.warning(
+            "connections_may_run_out",
+            processes=number,
+            pool=pool,
+            needed=needed,
+            most=row["most"],
+            hint="set a smaller DATABASE_POOL, or raise max_connections of the server",
+        )
+
+
+async def _join_others(services: Services, stack: AsyncExitStack) -> None:
+    """Hear the other processes on the server, and be heard."""
+    settings, wake = services.settings, services.wake
+    if settings.database_pooler == "none":
+        await _count_connections(services)
     # here, because its library would make every other start longer
     from api.db.rings import Rings
 
@@ -359,10 +375,11 @@ def _rings(settings: Settings, wake: Wake) -> "Rings | None":
             hint="processes look for each other's work every second: set DATABASE_LISTEN_URL",
         )
         wake.connect(lambda _: None)
-        return None
+        return
     rings = Rings(settings.listen_url, wake)
     wake.connect(rings.relay)
-    return rings
+    services.background.add("rings", rings.turn, most=RINGS_MOST)
+    stack.push_async_callback(rings.close)
 
 
 def _keep_up(services: Services) -> None:

@@ -23,6 +23,11 @@ class Wake:
         self.closed = False
         """True once the process ends: whoever waits for a client gives up then."""
 
+    @property
+    def hears_others(self) -> bool:
+        """Tell whether there may be other processes, and their rings come."""
+        return self._relay is not None and self.hears_all
+
     def close(self) -> None:
         self.closed = True
         self.ring_all_here()

@@ -5,12 +5,20 @@ float, None, aware datetimes, bytes and lists of text; JSON goes in and out as t
 become `Duplicate` or `DbUnavailable`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
+
+from structlog import get_logger
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
+
+log = get_logger("db")
+
+TRIES = 3
+"""Tries of what lost against another transaction and has left nothing behind."""
 Engine = Literal["duckdb", "postgresql"]
 Timed = Callable[[Literal["read", "write", "transaction"]], AbstractContextManager[object]]
 """A context around each statement on its own and each transaction."""
@@ -26,6 +34,11 @@ class Duplicate(Exception):
 
 class DbUnavailable(Exception):
     """The database cannot be used now."""
+
+
+class Lost(DbUnavailable):
+    """The server let another transaction win (a deadlock, a serialization failure). Nothing of this
+    one was kept, so it may be done again."""
 
 
 class CannotOpen(DbUnavailable):
@@ -100,3 +113,14 @@ class Db(Sql, Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Sql]: ...
 
     async def close(self) -> None: ...
+
+
+async def repeated(work: Callable[[], Awaitable[T]]) -> T:
+    """Do the work, and again when the server let another transaction win. `work` is one transaction
+    that changes nothing outside of the database, or one statement."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except Lost as error:
+            log.info("transaction_repeated", error=str(error))
+    return await work()

@@ -11,11 +11,13 @@ from api.db import (
     Db,
     DbUnavailable,
     Duplicate,
+    Lost,
     Pool,
     Row,
     Sql,
     Timed,
     TransactionBroken,
+    repeated,
     untimed,
 )
 from api.db.cached_rows import only_reads
@@ -36,9 +38,6 @@ SERVER_SECONDS = 60
 nothing happens."""
 SCRIPT_SECONDS = 24 * 3600.0
 """A statement without parameters may be a migration, which builds indexes."""
-TRIES = 3
-"""Tries of a statement on its own that lost against another one (a deadlock, a serialization
-failure) and has left nothing behind."""
 _OURS = {
     "0A", "0B", "20", "21", "22", "23", "24", "26", "2B", "2D", "2F", "34", "38", "39", "3B", "3F",
     "42", "44", "54", "P0",
@@ -46,10 +45,6 @@ _OURS = {
 """Classes of SQLSTATE of a wrong statement or wrong values. All others mean that the server cannot
 do it now: it is read-only (the old one after a failover), shuts down, starts, cancels, is full, has
 lost a connection, or let another transaction win."""
-
-
-class _Lost(DbUnavailable):
-    """The server let another transaction win."""
 
 
 @contextmanager
@@ -60,10 +55,10 @@ def translated() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         raise Duplicate(str(error)) from error
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-        raise _Lost(str(error)) from error
+        raise Lost(str(error)) from error
     except asyncpg.InvalidCachedStatementError as error:
         # the tables were changed meanwhile; the next try prepares it anew
-        raise _Lost(str(error)) from error
+        raise Lost(str(error)) from error
     except asyncpg.PostgresError as error:
         if (error.sqlstate or "")[:2] in _OURS:
             raise
@@ -138,12 +133,7 @@ class PostgresDb(Db):
 
     async def _alone(self, query: str, statement: Callable[[], Awaitable[T]]) -> T:
         with self.timed("read" if only_reads(query) else "write"):
-            for _ in range(TRIES - 1):
-                try:
-                    return await self._expiring(statement)
-                except _Lost as error:
-                    log.info("statement_repeated", error=str(error))
-            return await self._expiring(statement)
+            return await repeated(lambda: self._expiring(statement))
 
     async def _expiring(self, statement: Callable[[], Awaitable[T]]) -> T:
         try:

@@ -20,7 +20,7 @@ from api.callers import Caller
 from api.catalog.model import Model
 from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
-from api.db import Db, Duplicate
+from api.db import Db, Duplicate, repeated
 from api.live_processes import LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
@@ -37,6 +37,7 @@ from api.text.schemas import ChargeOut, DoneEvent, Event, StartEvent, TextIn, Te
 from api.text.store import Message
 from api.users.preferences import Preferences
 from api.users.service import UserService
+from api.wake import Wake
 
 __all__ = ["ANSWER_TOKENS", "TextService"]
 
@@ -51,6 +52,7 @@ STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
 FREED_EVERY = 15.0
+STOP, STOPPED = "stop-answer", "answer-stopped"
 STOP_SECONDS = 5.0
 """Seconds to wait until a stopped answer is settled."""
 PICTURE_ONLY = "[picture]"
@@ -68,6 +70,7 @@ class TextService:
         users: UserService,
         conversations: Conversations,
         processes: LiveProcesses,
+        wake: Wake,
     ) -> None:
         self._db = db
         self._provider = provider
@@ -78,6 +81,8 @@ class TextService:
         self._running: set[Answer] = set()
         self._conversations = conversations
         self._processes = processes
+        self._wake = wake
+        self._watches: set[asyncio.Task[None]] = set()
         self.lookups = Lookups(db, provider, budget)
         self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
@@ -125,6 +130,7 @@ class TextService:
         for answer in running:
             answer.stop()
         await asyncio.gather(*(answer.task for answer in running if answer.task is not None))
+        await asyncio.gather(*self._watches)
 
     async def answer(self, caller: Caller, body: TextIn, key: str | None = None) -> TextOut:
         """Return the whole answer. Raises the errors of `begin` and of the provider."""
@@ -217,6 +223,10 @@ class TextService:
             StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
         )
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
+        if self._wake.hears_others:
+            watch = asyncio.create_task(self._stop_when_told(running, running.task))
+            self._watches.add(watch)
+            watch.add_done_callback(self._watches.discard)
         self._running.add(running)
         return running
 
@@ -270,8 +280,9 @@ class TextService:
         user = await self._users.find(user_id)
         if user is None:
             raise errors.NotFound("account_gone")
-        subject = SUBJECT + answer_id
-        try:
+        subject, person = SUBJECT + answer_id, user
+
+        async def hold() -> str:
             async with self._db.transaction() as sql:
                 if key is not None:
                     await idempotency.claim(
@@ -280,14 +291,29 @@ class TextService:
                 return await self._budget.reserve(
                     sql,
                     user_id=user_id,
-                    monthly_micro=user.monthly_micro,
-                    group=group_of(user.role, guest=user.guest),
+                    monthly_micro=person.monthly_micro,
+                    group=group_of(person.role, guest=person.guest),
                     amount=amount,
                     subject=subject,
                     process=self._processes.name,
                 )
+
+        try:
+            return await repeated(hold)
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
+
+    async def _stop_when_told(self, running: Answer, task: asyncio.Task[None]) -> None:
+        """Stop it when another process is told to, and say so at its end."""
+        with self._wake.listen(f"{STOP}:{running.id}") as listener:
+            told = asyncio.create_task(listener.wait(STALE_AFTER.total_seconds()))
+            await asyncio.wait({told, task}, return_when=asyncio.FIRST_COMPLETED)
+            if not told.done():
+                told.cancel()
+                return
+        running.stop()
+        await asyncio.wait({task})
+        self._wake.ring(f"{STOPPED}:{running.id}")
 
     async def _run(self, running: Answer) -> None:
         try:
@@ -339,14 +365,18 @@ class TextService:
         return None
 
     async def stop(self, user_id: str, answer_id: str) -> ChargeOut:
-        """Stop an answer of the user's that is being written here; one that another process writes
-        ends with its stream. Raises `NotFound`."""
+        """Stop an answer of the user's, whichever process writes it. Raises `NotFound`."""
         for running in self._running:
             if running.id == answer_id and running.user_id == user_id and running.task is not None:
                 running.stop()
                 await asyncio.wait({running.task}, timeout=STOP_SECONDS)
                 break
         booked = await self._budget.booked(user_id, SUBJECT + answer_id)
+        if booked is not None and booked.is_open and self._wake.hears_others:
+            with self._wake.listen(f"{STOPPED}:{answer_id}") as stopped:
+                self._wake.ring(f"{STOP}:{answer_id}")
+                await stopped.wait(STOP_SECONDS)
+            booked = await self._budget.booked(user_id, SUBJECT + answer_id)
         if booked is None:
             raise errors.NotFound("answer_unknown")
         return ChargeOut(charged_usd=None if booked.is_open else usd(booked.paid_micro))

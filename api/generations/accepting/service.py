@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
-from api.budget.service import BudgetService, group_of
+from api.budget.service import BudgetService, Group, group_of
 from api.callers import Caller
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
-from api.db import Db, Duplicate, Sql
+from api.db import Db, Duplicate, Sql, repeated
 from api.errors import (
     AlreadyFinished,
     ConfirmCost,
@@ -192,28 +192,44 @@ class GenerationService:
             draft_id = await self._keep_draft(caller, asked, origin)
             raise ConfirmCost(estimate_micro=estimate, draft_id=draft_id)
         generation = new_row(caller, asked, origin, estimate, sandbox=self._sandbox)
+        group = group_of(user.role, guest=user.guest)
+        key = None if origin.key is None else idempotency.key_of(caller.user_id, origin.key)
         try:
-            async with self._db.transaction() as sql:
-                if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
-                    raise TooManyJobs("jobs_too_many", most=UNFINISHED_MAX, retry_after=10)
-                hold_id = await self._budget.reserve(
-                    sql,
-                    user_id=caller.user_id,
-                    monthly_micro=user.monthly_micro,
-                    group=group_of(user.role, guest=user.guest),
-                    amount=estimate,
-                    subject=f"generation:{generation.id}",
-                )
-                generation = replace(generation, hold_id=hold_id)
-                await store.insert(sql, generation)
-                if origin.key is not None:
-                    key = idempotency.key_of(caller.user_id, origin.key)
-                    await idempotency.claim(sql, key, asked.body_hash, generation.id, now())
+            accepted = await repeated(
+                lambda: self._queue(generation, user.monthly_micro, group, asked.body_hash, key)
+            )
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
         fault_point("accepted")
         self._wake.ring("worker")
-        return generation
+        return accepted
+
+    async def _queue(
+        self,
+        generation: Generation,
+        monthly_micro: int,
+        group: Group,
+        body_hash: str,
+        key: str | None,
+    ) -> Generation:
+        """Hold the money and queue it, in one transaction. Raises `Duplicate` for a key that
+        another request has."""
+        async with self._db.transaction() as sql:
+            if await store.unfinished_count(sql, generation.user_id) >= UNFINISHED_MAX:
+                raise TooManyJobs("jobs_too_many", most=UNFINISHED_MAX, retry_after=10)
+            hold_id = await self._budget.reserve(
+                sql,
+                user_id=generation.user_id,
+                monthly_micro=monthly_micro,
+                group=group,
+                amount=generation.estimate_micro,
+                subject=f"generation:{generation.id}",
+            )
+            accepted = replace(generation, hold_id=hold_id)
+            await store.insert(sql, accepted)
+            if key is not None:
+                await idempotency.claim(sql, key, body_hash, accepted.id, now())
+        return accepted
 
     async def _keep_draft(
         self, caller: Caller, asked: CheckedRequest, origin: Origin

@@ -5,12 +5,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
 
-from api.db import Db, DbUnavailable, Duplicate, Pool
+from api.db import TRIES, Db, DbUnavailable, Duplicate, Lost, Pool, repeated
 from api.db import postgres as engine
 from api.db.open import open_db
 from api.ids import now
@@ -252,3 +253,62 @@ async def test_a_server_whose_machine_is_gone_is_given_up(
     proxy.close()
     await asyncio.wait(passing, timeout=5)
     await proxy.wait_closed()
+
+
+async def test_a_transaction_that_lost_is_done_again_a_few_times(db: Db) -> None:
+    tries = 0
+
+    async def work() -> int:
+        nonlocal tries
+        tries += 1
+        async with db.transaction() as sql:
+            await sql.execute(INSERT, f"try {tries}", now())
+            if tries < TRIES:
+                await sql.execute(RAISE.format("40001"))
+        return tries
+
+    assert await repeated(work) == TRIES
+    rows = await db.fetch("SELECT name FROM marks WHERE starts_with(name, 'try')")
+    assert [row["name"] for row in rows] == [f"try {TRIES}"]
+    tries = -1
+    with pytest.raises(Lost):
+        await repeated(work)
+
+
+async def test_the_server_ends_what_a_lost_client_has_left(
+    db: Db, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    monkeypatch.setattr(engine, "SERVER_SECONDS", 1)
+    impatient = await open_db(postgres_url, Pool(2))
+    try:
+        with pytest.raises(DbUnavailable, match="statement timeout"):
+            await impatient.fetch("SELECT pg_sleep(20)")
+
+        async def idle() -> None:
+            async with impatient.transaction() as sql:
+                await sql.execute(INSERT, "idle", now())
+                await asyncio.sleep(1.5)
+                await sql.fetch("SELECT 1")
+
+        with pytest.raises(DbUnavailable):
+            await idle()
+        assert await db.fetch("SELECT name FROM marks WHERE name = 'idle'") == []
+    finally:
+        await impatient.close()
+
+
+@pytest.mark.parametrize("pooler", ["session", "transaction"])
+async def test_nothing_is_set_that_a_pooler_refuses(
+    postgres_url: str, pooler: Literal["session", "transaction"]
+) -> None:
+    """And in transaction mode no statement is prepared for later: the next connection would not
+    know it."""
+    pooled = await open_db(postgres_url, Pool(2, pooler))
+    try:
+        row = await pooled.fetch_one("SELECT current_setting('statement_timeout') AS it")
+        assert row == {"it": "0"}
+        for _ in range(3):
+            rows = await pooled.fetch("SELECT name FROM pg_prepared_statements")
+        assert bool(rows) == (pooler == "session")
+    finally:
+        await pooled.close()

@@ -25,7 +25,7 @@ from api.wake import Wake
 from sandbox.faults import Fault
 from tests.sandbox_server import Sandbox
 
-SOON = 10.0
+SOON = 30.0
 ASK = ImageAsk("openai/gpt-image-2", "images", "a fox")
 
 
@@ -81,6 +81,8 @@ async def until(process: Process, *, paused: bool) -> None:
 
 async def pause_is_over(*processes: Process) -> None:
     """Let the time pass that each waits."""
+    query = "UPDATE provider_pauses SET paused_until = now() - INTERVAL '1 second'"
+    await processes[0].db.execute(query)
     for each in processes:
         each.breaker._open_until = now() - timedelta(seconds=0.1)
 
