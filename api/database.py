@@ -89,7 +89,7 @@ def about_file(error: CannotOpen, settings: Settings) -> str:
     path = settings.duckdb_path
     wal = log_of(path)
     if error.reason == "locked":
-        holder = re.search(r"PID \d+", error.detail)
+        holder = re.search(r"PID [1-9]\d*", error.detail)
         return (
             f"The database {path} is open in another "
             f"process{f' ({holder[0]})' if holder else ''}: stop that one, or set another DATA_DIR."

@@ -102,21 +102,27 @@ async def _operator(
     settings: SettingsDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
-    """Let the shell of this machine in, by its key. Everybody else gets a 404."""
-    if bearer is not None and _is_local(request):
+    """Let the shell of this machine, or of a network that the operator named, in by its key.
+    Everybody else gets a 404."""
+    if bearer is not None and _is_near(request, settings):
         secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
         if hmac.compare_digest(bearer.credentials.encode(), secrets.operator_key.encode()):
             return
     raise HTTPException(404)
 
 
-def _is_local(request: Request) -> bool:
+def _is_near(request: Request, settings: Settings) -> bool:
     """Through a proxy the client is whoever the proxy names."""
     host = request.client.host if request.client else ""
     try:
-        return ipaddress.ip_address(host).is_loopback or host == request.scope["server"][0]
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return (
+        address.is_loopback
+        or host == request.scope["server"][0]
+        or any(address in network for network in settings.shell_networks)
+    )
 
 
 OperatorCaller = Annotated[None, Depends(_operator)]
@@ -141,7 +147,7 @@ async def adopt_bot_keys(
 ) -> None:
     """Take what `secrets.json` holds now; the key before works on until the next rotation."""
     secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
-    await bots.adopt_keys(secrets.bot_keys)
+    await bots.adopt_keys({**secrets.bot_keys, **settings.bot_keys})
 
 
 @router.post("/backups")

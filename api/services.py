@@ -313,7 +313,7 @@ async def start(
     files = files_of(settings, secrets)
     services = Services(settings, secrets, db, files, metrics, stop, cost, decoders, processes)
     stack.push_async_callback(services.provider.close)
-    await services.bots.adopt_keys(secrets.bot_keys)
+    await services.bots.adopt_keys({**secrets.bot_keys, **settings.bot_keys})
     await services.catalog.load()
     await services.deliveries.start()
     await services.text.start()

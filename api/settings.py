@@ -3,6 +3,7 @@ each."""
 
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -38,6 +39,11 @@ class MailServer:
     password: str = ""
 
 
+def _networks(value: str | None) -> list[IPv4Network | IPv6Network]:
+    """Raises `ValueError`."""
+    return [ip_network(part.strip()) for part in (value or "").split(",") if part.strip()]
+
+
 class Settings(BaseSettings):
     """An empty value in the environment or in `.env` counts as not set."""
 
@@ -65,7 +71,10 @@ class Settings(BaseSettings):
     public_api_url: str | None = None
     public_media_url: str | None = None
     telegram_bot_token: SecretStr | None = None
+    operator_networks: str | None = None
 
+    telegram_bot_key: SecretStr | None = None
+    discord_bot_key: SecretStr | None = None
     secret_key: SecretStr | None = None
     secret_key_previous: SecretStr | None = None
     chat_signup: Literal["link", "open"] = "link"
@@ -87,11 +96,20 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_from: str | None = None
 
-    @field_validator("secret_key", "secret_key_previous")
+    @field_validator("secret_key", "secret_key_previous", "telegram_bot_key", "discord_bot_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < 32:
             raise ValueError("must be at least 32 bytes long")
+        return value
+
+    @field_validator("operator_networks")
+    @classmethod
+    def _networks(cls, value: str | None) -> str | None:
+        try:
+            _networks(value)
+        except ValueError as error:
+            raise ValueError("must be addresses or networks, such as 10.0.0.0/8") from error
         return value
 
     @field_validator("database_url")
@@ -170,6 +188,17 @@ class Settings(BaseSettings):
                 "inside the api"
             )
         return self
+
+    @property
+    def bot_keys(self) -> dict[str, str]:
+        """Return the bots' credentials that are given as settings, by platform."""
+        given = {"telegram": self.telegram_bot_key, "discord": self.discord_bot_key}
+        return {name: key.get_secret_value() for name, key in given.items() if key is not None}
+
+    @property
+    def shell_networks(self) -> list[IPv4Network | IPv6Network]:
+        """Return the networks in which the operator's shell may be, beside this machine."""
+        return _networks(self.operator_networks)
 
     @property
     def mail_server(self) -> MailServer | None:

@@ -1,14 +1,12 @@
-"""Health of the processes: waiting until they answer, and the check of a container."""
+"""Waiting until the processes answer."""
 
 import asyncio
 import contextlib
-import sys
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from api.settings import reachable
-from cli.settings import LaunchSettings, load
 from client.schemas import ReadyOut
 
 BETWEEN = 0.1
@@ -77,21 +75,3 @@ async def api_ready(api: HostPort, patience: float) -> ReadyOut:
                 await asyncio.sleep(BETWEEN)
                 state = await api_state(api)
     return state
-
-
-def main(name: str) -> int:
-    """Return the health of a container: 0 when its process answers, or has nothing to do."""
-    launch = load(LaunchSettings)
-    if launch.idle(name):
-        return 0
-    places = {
-        "api": (HostPort(launch.api_host, launch.api_port), "/readyz"),
-        "web": (HostPort(launch.web_host, launch.web_port), "/healthz"),
-        "sandbox": (HostPort(launch.sandbox_host, launch.sandbox_port), "/_sandbox/faults"),
-    }
-    answer = asyncio.run(get(*places[name]))
-    return 0 if answer is not None and answer[0] == 200 else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

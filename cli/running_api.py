@@ -22,10 +22,20 @@ class NoApiRuns(Exception):
 
 
 def call_api(launch: LaunchSettings, call: Call[T]) -> T:
-    """Return the api's answer. Raises `NoApiRuns`, `CommandRefused`."""
-    place = HostPort(launch.api_host, launch.api_port)
+    """Return the answer of the api on this machine, else of the one at `API_URL`. Raises
+    `NoApiRuns`, `CommandRefused`."""
+    here = HostPort(launch.api_host, launch.api_port).url
+    if launch.api_url is None:
+        return _call(here, launch, call)
     try:
-        with with_key(place.url, secrets_of(launch).operator_key) as api:
+        return _call(here, launch, call)
+    except NoApiRuns:
+        return _call(launch.api_url, launch, call)
+
+
+def _call(url: str, launch: LaunchSettings, call: Call[T]) -> T:
+    try:
+        with with_key(url, secrets_of(launch).operator_key) as api:
             return api.send(call)
     except ApiError as error:
         cause = error.__cause__
@@ -34,6 +44,6 @@ def call_api(launch: LaunchSettings, call: Call[T]) -> T:
             raise NoApiRuns from error
         if isinstance(cause, httpx.TransportError):
             raise CommandRefused(
-                f"The api at {place.url} does not answer. Try again, or stop it first."
+                f"The api at {url} does not answer. Try again, or stop it first."
             ) from error
         raise CommandRefused(error.detail) from error

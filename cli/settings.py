@@ -73,6 +73,8 @@ class LaunchSettings(BaseSettings):
     secret_key: SecretStr | None = None
     web_session_key: SecretStr | None = None
     bot_key: SecretStr | None = None
+    telegram_bot_key: SecretStr | None = None
+    discord_bot_key: SecretStr | None = None
 
     worker: Literal["inside", "off"] = "inside"
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
@@ -104,7 +106,9 @@ class LaunchSettings(BaseSettings):
             missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
         if process == "terminal" and self.public_url is None:
             missing["public_url"] = f"http://{reachable(self.web_host)}:{self.web_port}"
-        field = self.missing_secret(process)
+        field, key = self.missing_secret(process), self.key_of_bot(process)
+        if key is not None and self.bot_key is None:
+            missing["bot_key"] = key.get_secret_value()
         if field is not None and secrets is not None:
             missing[field] = (
                 secrets.bot_keys[process] if field == "bot_key" else getattr(secrets, field)
@@ -117,7 +121,13 @@ class LaunchSettings(BaseSettings):
         """Return the field of the one secret that this process needs, when nobody set it: it has to
         come out of `DATA_DIR`."""
         field = OWN_SECRET.get(process)
-        return field if field is not None and getattr(self, field) is None else None
+        if field is None or getattr(self, field) or self.key_of_bot(process):
+            return None
+        return field
+
+    def key_of_bot(self, process: str) -> SecretStr | None:
+        """Return the credential that is named for the bot of one platform."""
+        return {"telegram": self.telegram_bot_key, "discord": self.discord_bot_key}.get(process)
 
 
 def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
@@ -176,7 +186,7 @@ def check_names() -> None:
     own = {name for name in missing if len(name.partition("_")[0]) >= LONG_WORD}
     for name in sorted(around - written):
         if _plain({name}).isdisjoint(known):
-            _refuse_if_near(name, own, "the environment", nearness=0.85)
+            _refuse_if_near(name, own, "the environment", nearness=0.88)
 
 
 def _plain(names: Collection[str]) -> set[str]:

@@ -152,6 +152,25 @@ async def test_only_this_machine_is_answered(
         assert await role_of(api, "boss@example.org") is None
 
 
+async def test_a_network_that_the_operator_named_is_answered(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {ensure_secrets(api.data_dir).operator_key}"}
+    api.services.settings.operator_networks = "172.16.0.0/12, fd00::/8"
+    found = {}
+    for host in ("172.18.0.7", "fd00::7", "192.168.0.7", "203.0.113.9"):
+        transport = httpx.ASGITransport(_From(api.app, (host, 1)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as there:
+            body = {"email": "nobody@example.org"}
+            for each in ({}, headers):
+                answer = await there.post("/internal/password-resets", json=body, headers=each)
+                found[host, bool(each)] = answer.status_code
+    assert found == {
+        ("172.18.0.7", False): 404, ("172.18.0.7", True): 409,
+        ("fd00::7", False): 404, ("fd00::7", True): 409,
+        ("192.168.0.7", False): 404, ("192.168.0.7", True): 404,
+        ("203.0.113.9", False): 404, ("203.0.113.9", True): 404,
+    }  # fmt: skip
+
+
 class _From:
     """The app, called from an address of the test's choice."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.secrets import ensure_secrets
 from cli.errors import CommandRefused
 from cli.running_api import NoApiRuns, call_api
 from cli.settings import LaunchSettings
@@ -44,6 +45,24 @@ async def test_an_answer_is_of_an_api_unless_its_status_says_otherwise(
     async with served(other) as port:
         with pytest.raises(error, match=said):
             await asyncio.to_thread(ask, tmp_path, port)
+
+
+async def test_the_api_at_its_url_is_asked_when_none_is_here(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    asked = []
+
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(dict(scope["headers"])[b"authorization"].decode())
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with served(other) as port:
+        launch = LaunchSettings(
+            data_dir=tmp_path, api_port=unused_tcp_port, api_url=f"http://127.0.0.1:{port}"
+        )
+        await asyncio.to_thread(call_api, launch, Call("POST", "/internal/x", within=5))
+    assert asked == [f"Bearer {ensure_secrets(tmp_path).operator_key}"]
 
 
 def test_none_runs_where_the_connection_is_refused(tmp_path: Path, unused_tcp_port: int) -> None:

@@ -220,6 +220,22 @@ def test_any_setting_may_be_read_from_a_file(
     assert secret.get_secret_value() == "secret of the provider"
 
 
+def test_a_bot_takes_the_key_that_is_named_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_KEY", "t" * 40)
+    launch, secrets = load(LaunchSettings), ensure_secrets(tmp_path)
+    assert (launch.missing_secret("telegram"), launch.missing_secret("discord")) == (
+        None,
+        "bot_key",
+    )
+    assert launch.given("telegram", None)["bot_key"] == "t" * 40
+    assert launch.given("discord", secrets)["bot_key"] == secrets.bot_keys["discord"]
+    assert load(Settings).bot_keys == {"telegram": "t" * 40}
+    monkeypatch.setenv("BOT_KEY", "b" * 40)
+    assert "bot_key" not in load(LaunchSettings).given("telegram", None)
+
+
 def test_an_empty_file_counts_as_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = tmp_path / "empty"
     empty.write_text("\n")

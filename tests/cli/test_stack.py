@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.ready import main as health
+from cli.health import main as health
 from tests.processes import wait_gone
 from tests.stack import get, running_stack
 

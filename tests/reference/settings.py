@@ -28,9 +28,6 @@ READERS: dict[str, type[BaseSettings]] = {
     "`./run`": LaunchSettings,
     "all": TelemetrySettings,
 }
-COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
-"""Read by a container that is not ours."""
-
 HEAD = """# Settings
 
 Settings come from the environment or from the file `.env` in the folder of the product. The
@@ -121,8 +118,6 @@ def page() -> str:
 
 def _row(entry: Entry, readers: dict[str, FieldInfo]) -> str:
     default = f"`{entry.default}`" if entry.default else "not set"
-    if entry.name in COMPOSE_ONLY:
-        return f"| `{entry.name}` | {default} | text | PostgreSQL | {entry.explanation} |"
     info = next(iter(readers.values()))
     taken = values(info.annotation, info.metadata)
     who = ", ".join(readers)
