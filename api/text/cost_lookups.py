@@ -87,12 +87,12 @@ class Lookups:
         try:
             cost = await self._provider.cost_of(row["provider_id"])
         except ProviderError as error:
-            log.info("text_price_not_said", answer=row["id"], error=str(error))
+            log.info("text_price_not_said", answer_id=row["id"], error=str(error))
             cost = None
         if cost is not None:
             await self._book(row, cost)
         elif row["tries"] >= len(self._times.waits):
-            log.warning("text_price_never_said", answer=row["id"])
+            log.warning("text_price_never_said", answer_id=row["id"])
             await self._db.execute("DELETE FROM text_lookups WHERE id = $1", row["id"])
         else:
             due = ids.now() + timedelta(seconds=self._times.waits[row["tries"]])
@@ -109,4 +109,4 @@ class Lookups:
                 sql, row["hold_id"], cost, kind="text", model=row["model"]
             )
             await store.set_cost(sql, row["id"], cost)
-        log.info("text_price_said", answer=row["id"], cost=cost, change=change)
+        log.info("text_price_said", answer_id=row["id"], cost=cost, change=change)

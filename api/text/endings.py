@@ -49,7 +49,7 @@ class Endings:
         except DbUnavailable:
             raise
         except Exception:
-            log.exception("text_not_kept", answer=running.id)
+            log.exception("text_not_kept", answer_id=running.id)
             await self._media.discard(kept)
             answered = await _patiently(lambda: self._close_hold(running, cost, failed=failed))
         if cost is not None and running.unpriced is not None:
@@ -105,7 +105,7 @@ class Endings:
             try:
                 kept.append(await self._media.keep_shown(running.user_id, picture.data))
             except (DomainError, OSError) as error:
-                log.warning("picture_of_answer_not_kept", answer=running.id, error=str(error))
+                log.warning("picture_of_answer_not_kept", answer_id=running.id, error=str(error))
         return kept
 
 

@@ -319,7 +319,7 @@ class TextService:
         try:
             await self._work(running)
         except Exception as error:
-            log.exception("text_failed", answer=running.id)
+            log.exception("text_failed", answer_id=running.id)
             running.out.put_nowait(error)
         finally:
             running.out.put_nowait(None)
@@ -352,9 +352,9 @@ class TextService:
         except ProviderError as error:
             return error
         except asyncio.CancelledError:
-            log.info("text_stopped", answer=running.id, parts=len(running.written))
+            log.info("text_stopped", answer_id=running.id, parts=len(running.written))
         except Exception:
-            log.exception("text_failed", answer=running.id)
+            log.exception("text_failed", answer_id=running.id)
             return ProviderError(
                 "provider_unavailable",
                 "unreadable_answer",
