@@ -131,6 +131,11 @@ def about_schema(error: WrongSchema) -> str:
 def _go_back(settings: Settings) -> str:
     """Return the command that restores the newest backup."""
     folder = settings.backups
+    if settings.backup_bucket is not None:
+        return (
+            f"go back to a backup in {settings.backup_bucket} (./run backup --list) with "
+            "./run restore NAME"
+        )
     newest = max(folder.glob("allucanget-*.zip"), default=None, key=lambda path: path.name)
     if newest is None:
         return f"put back a backup of your own with ./run restore FILE (there is none in {folder}/)"

@@ -6,7 +6,7 @@ from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     disk_floor_mb: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     backup_hours: Annotated[int, Field(ge=0, le=8760)] = 24
     backup_keep: Annotated[int, Field(ge=1, le=1000)] = 14
+    backup_url: str | None = None
 
     smtp_host: str | None = None
     smtp_port: Port = 587
@@ -128,7 +129,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value
 
-    @field_validator("media_url")
+    @field_validator("media_url", "backup_url")
     @classmethod
     def _known_store(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("file:///", "s3://")):
@@ -242,7 +243,16 @@ class Settings(BaseSettings):
 
     @property
     def backups(self) -> Path:
+        """The folder in which backups are made, and stay unless there is a bucket."""
+        if self.backup_url is not None and self.backup_url.startswith("file:///"):
+            return Path(unquote(urlsplit(self.backup_url).path))
         return self.data_dir / "backups"
+
+    @property
+    def backup_bucket(self) -> str | None:
+        """The bucket and prefix to which backups are moved."""
+        url = self.backup_url
+        return url if url is not None and url.startswith("s3://") else None
 
     @property
     def database(self) -> str | Path:

@@ -135,12 +135,25 @@ def backup(
     media: Annotated[
         bool, typer.Option("--media", help="Make a second one, with all pictures and videos in it.")
     ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Print the backups, and make none.")
+    ] = False,
 ) -> None:
-    """Make a backup of the database now, into DATA_DIR/backups. Works while everything runs."""
+    """Make a backup of the database now, into DATA_DIR/backups or BACKUP_URL. Works while
+    everything runs."""
     from cli import backup
 
-    with failures_end():
-        print(backup.make_backup(media=media))
+    if not media and not list_:
+        with failures_end():
+            print(backup.make_backup())
+        return
+    from cli import backup_contents
+
+    with ends_at_once(), failures_end():
+        if list_:
+            backup_contents.print_list()
+        else:
+            print(backup.make_backup(media=True))
 
 
 @app.command()
@@ -158,12 +171,11 @@ def restore(
     ] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
-    from cli import restore
+    from cli import backup_contents, restore
 
-    with failures_end():
+    with ends_at_once(), failures_end():
+        file = backup_contents.local(file)
         if dry_run:
-            from cli import backup_contents
-
             backup_contents.print_contents(file)
             return
         about = restore.look_into(file)
@@ -313,6 +325,19 @@ def print_link(link: "AccountLinkOut", what: str) -> None:
     assert link.expires_at is not None
     left = round((link.expires_at - datetime.now(UTC)).total_seconds() / 60)
     print(f"{what}, once, within {left} minutes:\n{admin_access.page_of(link)}")
+
+
+@contextmanager
+def ends_at_once() -> Iterator[None]:
+    """End the process with the block where it used a store of files: the store's own threads may
+    abort an interpreter that is closing."""
+    from cli import media
+
+    try:
+        yield
+    except SystemExit as end:
+        media.leave(int(end.code or 0))
+    media.leave(0)
 
 
 @contextmanager

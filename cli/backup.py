@@ -25,11 +25,12 @@ def make_backup(*, media: bool = False) -> str:
         made = asyncio.run(_backup(settings))
     if media:
         # its code is not needed for the others
-        from cli.backup_contents import pack_media
+        from cli.backup_contents import fetched, pack_media
 
-        return pack_media(settings.backups / made.name, settings)
+        return pack_media(fetched(made.name, settings), settings)
+    place = settings.backup_bucket or settings.backups
     return (
-        f"Made {settings.backups / made.name} ({made.size / 1_000_000:.1f} MB). Keep "
+        f"Made {place}/{made.name} ({made.size / 1_000_000:.1f} MB). Keep "
         "DATA_DIR/media and secrets.json, too."
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from api.admin.backup_copy import ABOUT
+from api.admin.backup_place import NAME, BackupPlace
 from api.database import about_schema
 from api.db import CannotOpen
 from api.db.duckdb_tables import duckdb_tables
@@ -137,7 +138,7 @@ def put_media(file: Path, settings: Settings) -> str:
 
 def pack_media(backup: Path, settings: Settings) -> str:
     """Write the backup once more, with its pictures and videos. Raises `CommandRefused`."""
-    target = backup.with_name(f"{backup.stem}-with-media.zip")
+    target = settings.backups / f"{backup.stem}-with-media.zip"
     try:
         done = asyncio.run(packed.pack(backup, store_of(settings), target))
     except (DomainError, OSError) as error:
@@ -155,3 +156,41 @@ def pack_media(backup: Path, settings: Settings) -> str:
         f"Made {target}: the same with {done.files} pictures and videos "
         f"({target.stat().st_size / 1_000_000:,.1f} MB). It is not deleted by itself."
     )
+
+
+def fetched(name: str, settings: Settings) -> Path:
+    """Return the path of a backup of this place, brought here from the bucket if need be. Raises
+    `CommandRefused`."""
+    place = BackupPlace(settings.backups, settings.backup_bucket)
+    try:
+        found = asyncio.run(place.fetch(name, settings.data_dir / "fetched"))
+    except DomainError as error:
+        raise CommandRefused(error.detail) from error
+    if found is None:
+        raise CommandRefused(
+            f"There is no {name}, neither here nor in {settings.backup_bucket or settings.backups}."
+        )
+    return found
+
+
+def local(file: Path) -> Path:
+    """Return the path of a backup that is named by its path, or by its name alone. Raises
+    `CommandRefused`, `BadSetting`."""
+    logs.configure(level="error", stream=sys.stderr)
+    settings = load(Settings)
+    is_name = len(file.parts) == 1 and NAME.fullmatch(file.name) is not None
+    return fetched(file.name, settings) if is_name and not file.exists() else file
+
+
+def print_list() -> None:
+    """Print the backups, the newest first. Raises `CommandRefused`, `BadSetting`."""
+    logs.configure(level="error", stream=sys.stderr)
+    settings = load(Settings)
+    place = BackupPlace(settings.backups, settings.backup_bucket)
+    try:
+        found = asyncio.run(place.all())
+    except DomainError as error:
+        raise CommandRefused(error.detail) from error
+    print(f"{len(found)} backups in {settings.backup_bucket or settings.backups}:")
+    for one in found:
+        print(f"  {one.name}  {one.size / 1_000_000:>12,.1f} MB")

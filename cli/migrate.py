@@ -3,12 +3,13 @@
 import asyncio
 import shutil
 
-from api.admin.backups import newest_backup
+from api.admin.backup_place import BackupPlace
 from api.database import about_file, about_schema, open_and_migrate
 from api.db import CannotOpen
 from api.db.duckdb_tables import duckdb_tables
 from api.db.migrate import WrongSchema
 from api.db.plan import PlannedMigration, plan, size_of
+from api.errors import StorageUnavailable
 from api.ids import now
 from api.settings import Settings
 from api.start_errors import CannotStart
@@ -86,8 +87,16 @@ def _work(step: PlannedMigration) -> str:
 
 
 def _about_backup(settings: Settings) -> str:
-    newest = newest_backup(settings.backups)
-    if newest is None:
-        return f"There is no backup in {settings.backups}: make one first with ./run backup."
+    place = BackupPlace(settings.backups, settings.backup_bucket)
+    try:
+        found = asyncio.run(place.all())
+    except StorageUnavailable as error:
+        return f"The backups cannot be seen: {error.detail}"
+    if not found:
+        return (
+            f"There is no backup in {settings.backup_bucket or settings.backups}: make one first "
+            "with ./run backup."
+        )
+    newest = found[0]
     hours = (now() - newest.created_at).total_seconds() / 3600
     return f"The newest backup, {newest.name}, is {hours:,.0f} hours old."

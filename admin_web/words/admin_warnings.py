@@ -38,6 +38,7 @@ TITLES = {
     "storage_full": N_("The disk is full"),
     "storage_unavailable": N_("The store for files cannot be used"),
     "store_shared": N_("Others keep files in the same store"),
+    "backup_place_away": N_("The bucket of the backups cannot be used"),
     "backup_no_room": N_("The disk has no room for the next backup"),
     "backup_missing": N_("There is no backup"),
     "backup_old": N_("The newest backup is %(days)s days old"),
@@ -76,6 +77,7 @@ HINTS = {
         "Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete "
         "the mark of one that is no more."
     ),
+    "backup_place_away": N_("%(detail)s See BACKUP_URL and the keys of the bucket."),
     "backup_no_room": N_("%(lacking_mb)s MB are missing. Make room; it is then made by itself."),
     "backup_missing": N_("Make one now; it takes a moment."),
     "backup_old": N_("Make one now, or see why the schedule does not."),

@@ -8,18 +8,19 @@ DuckDB file, and nobody waits.
 
 import asyncio
 import os
-import re
 import shutil
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from structlog import get_logger
 
 from api.admin import backup_copy
+from api.admin.backup_place import STAMP, BackupPlace
 from api.admin.schemas import BackupOut, BackupsOut
 from api.db import Db
 from api.db.duckdb import DuckDb
@@ -31,8 +32,6 @@ from api.users import audit
 
 log = get_logger("backups")
 
-NAME = re.compile(r"allucanget-(\d{8}-\d{6})\.zip")
-STAMP = "%Y%m%d-%H%M%S"
 LEFTOVERS = ".making-*"
 AGAIN_AFTER = 600.0
 PAUSE_MAX = 3600.0
@@ -42,13 +41,15 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
     """`every_hours` 0: only by hand. `floor`: bytes that a backup made by itself leaves free, None:
-    chosen by the size of the disk. `server`: the address of a PostgreSQL database."""
+    chosen by the size of the disk. `server`: the address of a PostgreSQL database.
+    `bucket`: where they are moved to."""
 
     folder: Path
     every_hours: int
     keep: int
     floor: int | None = None
     server: str | None = None
+    bucket: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "BackupPlan":
@@ -58,6 +59,7 @@ class BackupPlan:
             settings.backup_keep,
             settings.disk_floor,
             settings.database_url if settings.is_postgres else None,
+            settings.backup_bucket,
         )
 
 
@@ -65,22 +67,21 @@ class Backups:
     def __init__(self, db: Db, plan: BackupPlan) -> None:
         self._db = db
         self._plan = plan
+        self._place = BackupPlace(plan.folder, plan.bucket)
         self._making = asyncio.Lock()
 
     async def all(self) -> BackupsOut:
-        """Return them all, the newest first."""
+        """Return them all, the newest first. Raises `StorageUnavailable`."""
         return BackupsOut(
             every_hours=self._plan.every_hours,
             keep=self._plan.keep,
-            items=await asyncio.to_thread(self._found),
+            items=await self._place.all(),
         )
-
-    def _found(self) -> list[BackupOut]:
-        return backups_in(self._plan.folder)
 
     async def make(self, actor_id: str | None) -> BackupOut:
         """Make a backup. `actor_id` None: by itself, or from the shell. Raises `Conflict`,
-        `StorageFull`."""
+        `StorageFull`, `StorageUnavailable`. One that the bucket does not take stays on this machine
+        and is moved with the next one."""
         if self._making.locked():
             raise Conflict("backup_running")
         async with self._making:
@@ -121,7 +122,8 @@ class Backups:
                 "backup_failed", code=child.returncode, said=said.decode(errors="replace")[-2000:]
             )
             raise Conflict("backup_failed")
-        return await asyncio.to_thread(self._rotate, target.name)
+        await self._place.keep_made()
+        return await self._rotate(target.name)
 
     async def _size(self) -> int:
         """Return the bytes of the database."""
@@ -132,27 +134,27 @@ class Backups:
         size: int = row["size"]
         return size
 
-    def _rotate(self, made: str) -> BackupOut:
-        found = self._found()
+    async def _rotate(self, made: str) -> BackupOut:
+        found = await self._place.all()
         for old in found[self._plan.keep :]:
-            (self._plan.folder / old.name).unlink(missing_ok=True)
+            await self._place.delete(old.name)
         return next(each for each in found if each.name == made)
 
-    async def path(self, name: str, actor_id: str) -> Path:
-        """Return the path of a backup to download, and write the download down. Raises
-        `NotFound`."""
-        path = self._plan.folder / name
-        if NAME.fullmatch(name) is None or not await asyncio.to_thread(path.is_file):
+    async def open(self, name: str, actor_id: str) -> Path | tuple[int, AsyncIterator[bytes]]:
+        """Return a backup to download, as a path or as its size and content, and write the download
+        down. Raises `NotFound`, `StorageUnavailable`."""
+        found = await self._place.open(name)
+        if found is None:
             raise NotFound("backup_unknown")
         await audit.record(self._db, "backup_download", actor_id=actor_id, subject=name)
-        return path
+        return found
 
     async def due_at(self) -> datetime | None:
         """Return the time of the next backup by itself; None: never. The first one is due when the
-        database is as old as a backup may get."""
+        database is as old as a backup may get. Raises `StorageUnavailable`."""
         if self._plan.every_hours == 0:
             return None
-        newest = await asyncio.to_thread(self._found)
+        newest = await self._place.all()
         if newest:
             return newest[0].created_at + timedelta(hours=self._plan.every_hours)
         row = await self._db.fetch_one("SELECT min(applied_at) AS born FROM schema_migrations")
@@ -192,17 +194,3 @@ def _prepare(folder: Path, size: int) -> None:
         shutil.rmtree(left, ignore_errors=True)
     if shutil.disk_usage(folder).free < _needed(size):
         raise StorageFull("storage_full")
-
-
-def backups_in(folder: Path) -> list[BackupOut]:
-    """Return the backups of a folder, the newest first."""
-    found = []
-    for path in folder.glob("*.zip"):
-        if (name := NAME.fullmatch(path.name)) is not None:
-            at = datetime.strptime(name[1], STAMP).replace(tzinfo=UTC)
-            found.append(BackupOut(name=path.name, size=path.stat().st_size, created_at=at))
-    return sorted(found, key=lambda each: each.name, reverse=True)
-
-
-def newest_backup(folder: Path) -> BackupOut | None:
-    return next(iter(backups_in(folder)), None)

@@ -2,6 +2,7 @@
 credentials."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -149,12 +150,18 @@ async def make_backup(caller: AdminCaller, backups: BackupsDep) -> schemas.Backu
 
 
 @router.get("/backups/{name}", response_class=FileResponse)
-async def backup(name: str, caller: RecentAdminCaller, backups: BackupsDep) -> FileResponse:
+async def backup(name: str, caller: RecentAdminCaller, backups: BackupsDep) -> Response:
     """The whole database: it needs a recent password, and is written to the audit log."""
-    path = await backups.path(name, caller.user_id)
-    return FileResponse(
-        path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"}
-    )
+    found = await backups.open(name, caller.user_id)
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(found, Path):
+        return FileResponse(found, media_type="application/zip", filename=name, headers=headers)
+    size, content = found
+    headers |= {
+        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
 @router.get("/settings")

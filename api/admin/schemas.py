@@ -205,6 +205,7 @@ WarningCode = Literal[
     "storage_full",
     "storage_unavailable",
     "store_shared",
+    "backup_place_away",
     "backup_no_room",
     "backup_missing",
     "backup_old",

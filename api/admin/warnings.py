@@ -11,7 +11,7 @@ from api.admin.schemas import DeliveryCountOut, WarningCode, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
 from api.db import Db
-from api.errors import DomainError
+from api.errors import DomainError, StorageUnavailable
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import KeyState, Provider, ProviderError
@@ -44,6 +44,7 @@ _GRAVEST = (
     "deliveries_stuck",
     "budget_nearly_used",
     "store_shared",
+    "backup_place_away",
     "backup_no_room",
     "backup_missing",
     "backup_old",
@@ -180,7 +181,11 @@ class Warnings:
     async def _backup(self) -> list[WarningOut]:
         """Warn of a due backup that the disk has no room for, and of one that was not made for as
         long as a backup may get old."""
-        due, found = await self._backups.due_at(), await self._backups.all()
+        try:
+            due, found = await self._backups.due_at(), await self._backups.all()
+        except StorageUnavailable as error:
+            facts = {"detail": error.detail}
+            return [WarningOut(code="backup_place_away", count=1, target="backups", facts=facts)]
         if due is None or due > ids.now():
             return []
         if lacking := await self._backups.lacking():

@@ -146,6 +146,15 @@ class Bucket:
                     for each in batch
                 ]
 
+    async def sizes(self) -> dict[str, int]:
+        """Return all files with their sizes. Raises `StorageUnavailable`."""
+        with storage_errors():
+            return {
+                each["path"]: each["size"]
+                async for batch in obstore.list(self._store)
+                for each in batch
+            }
+
     async def forget_received(self, before: datetime) -> int:
         """Delete unfinished files of processes that died, and return their number."""
         if self.root is None:
