@@ -57,7 +57,9 @@ REFUSED: dict[Access, dict[str, Refusal]] = {
 """Known callers without the right; unknown callers get another refusal."""
 NOT_AUTHENTICATED = (401, "not_authenticated")
 OWNERS = {"user", "act token", "signed in long ago"}
-PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "reason", "params"}
+PROBLEM_FIELDS = {
+    "type", "title", "status", "detail", "code", "reason", "params", "request_id",
+}  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
