@@ -42,7 +42,7 @@ async def _look(
         if error.response.status_code in REFUSED:
             return [_of(subject, "bad", "token_refused", setting=setting)]
         return [_of(subject, "bad", "failed", said=f"status {error.response.status_code}")]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
         # an error may quote the address, and Telegram's holds the token
         said = (str(error) or type(error).__name__).replace(token, "...")
         return [_of(subject, "bad", "failed", said=said)]
@@ -76,7 +76,9 @@ async def _get(url: str, headers: Mapping[str, str] | None = None) -> dict[str, 
     ) as http:
         answer = await http.get(url)
     answer.raise_for_status()
-    body: dict[str, Any] = answer.json()
+    body = answer.json()
+    if not isinstance(body, dict):
+        raise ValueError(f"the answer of {httpx.URL(url).host} is no object")  # noqa: TRY004 - it is the other side's fault
     return body
 
 

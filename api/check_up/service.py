@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
+from structlog import get_logger
 
 from api.admin.backups import Backups
 from api.admin.db_health import DbHealth
@@ -29,6 +30,8 @@ from api.provider.http_client import http_client
 from api.provider.types import Provider, ProviderError
 from api.settings import Settings
 from api.version import VERSION
+
+log = get_logger("check-up")
 
 WITHIN = 15.0
 SLOW_ANSWER_MS, SLOW_WRITE_MS = 250, 1000
@@ -97,6 +100,9 @@ class CheckUp:
             return [refused(subject, error)]
         except (DbUnavailable, *_AWAY) as error:
             return [failed(subject, error)]
+        except Exception as error:
+            log.exception("check_up_failed", subject=subject)
+            return [of(subject, "bad", "failed", said=type(error).__name__)]
 
     async def _database(self) -> Sequence[FindingOut]:
         found = await self._db_health.look()
@@ -292,7 +298,7 @@ async def _address(subject: Subject, url: str | None, sign: str) -> FindingOut:
         subject,
         "good" if ours else "bad",
         "address_works" if ours else "address_of_others",
-        url=url,
+        url=_without_secrets(url),
         status=answer.status_code,
     )
 

@@ -14,6 +14,7 @@ from cli import tokens
 from tests.cli.run_command import typed
 from tests.fakes.discord import running_discord
 from tests.fakes.telegram import running_telegram
+from tests.sandbox_server import sandbox_server
 from tests.stack import Stack, free_ports, running_stack
 
 
@@ -108,3 +109,12 @@ def test_a_platform_that_is_away_is_named_without_the_token() -> None:
     (found,) = [one for one in asyncio.run(tokens.look(bots)) if one.subject == "telegram"]
     assert found.finding == "failed"
     assert "secret" not in str(found.params)
+
+
+def test_another_program_in_the_place_of_a_platform_is_named() -> None:
+    with sandbox_server() as other:
+        url = f"{other.origin}/_sandbox/calls?instead="  # answers with a list
+        bots = BotSettings.model_validate({"discord_bot_token": "1:secret", "discord_api_url": url})
+        found = {one.subject: one for one in asyncio.run(tokens.look(bots))}
+    assert found["discord"].finding == "failed"
+    assert "secret" not in str(found["discord"].params)

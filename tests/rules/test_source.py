@@ -20,6 +20,7 @@ BROAD = {
     "so",
     "api/generations/making/paid_pictures.py": "pictures that are paid for are booked all the "
     "same; it is raised afterwards",
+    "api/check_up/service.py": "one look that breaks is a finding, beside the others",
     "api/media/pictures.py": "decoders fail in any way there is on made-up bytes; it goes on as a "
     "domain error with its cause",
     "api/text/endings.py": "an answer that cannot be kept is settled all the same",

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.admin.db_health import DbHealth
 from api.media.files import REHEARSALS
 from api.secrets import ensure_secrets
 from sandbox.faults import Fault
@@ -125,3 +126,16 @@ async def test_a_public_address_has_to_lead_here(
             404,
         )
         assert found["public_api_url"]["finding"] == "failed"
+
+
+@one_engine
+async def test_a_look_that_breaks_leaves_the_others(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(DbHealth, "look", broken)
+    found = by_subject(await (await api.admin()).post("/admin/check-up"))
+    assert found["database"]["params"] == {"said": "RuntimeError"}
+    assert found["media"]["finding"] == "media_works"
