@@ -1,5 +1,5 @@
-# The one image of every process. docs/operating/install.md says how to pin the base by its digest.
-FROM python:3.12.12-slim-trixie AS base
+# The one image of every process.
+FROM python:3.12.12-slim-trixie@sha256:f3fa41d74a768c2fce8016b98c191ae8c1bacd8f1152870a3f9f87d350920b7c AS base
 
 FROM base AS install
 # binutils: what the packages' compiled parts carry for debuggers is a sixth of the whole image

@@ -95,7 +95,7 @@ def test_all_thinking_says_what_it_cost_and_what_helps(page: Page, sandbox: Sand
     asked(page, sandbox, replay(case("empty-answer-charged/reasoning_length.sse")))
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("used up all its room for thinking")
-    expect(alert).to_contain_text("It cost $0.02.")
+    expect(alert).to_contain_text("It cost $0.016.")
     expect(page.locator(".message-assistant")).to_have_count(0)
     page.get_by_text("Instructions and thinking").click()
     page.get_by_label("How much the model thinks first").select_option("a little")

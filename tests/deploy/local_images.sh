@@ -2,7 +2,9 @@
 # Makes images that stand in for those of a registry, where none can be reached: the Dockerfile's base
 # from debootstrap and a CPython of this machine; Caddy, PostgreSQL and SeaweedFS from packages. With
 # them docker-compose.yml and deploy/scale.yml are tried for real, on podman. Run it as root, with
-# podman, debootstrap and a Python of the base's version; it is not part of the tests.
+# podman, debootstrap and a Python of the base's version; it is not part of the tests. A stand-in has
+# not the digest of the real image, so take the digests out of a copy of the checkout first:
+#   sed -i 's/@sha256:[0-9a-f]*//' Dockerfile deploy/scale.yml
 #   tests/deploy/local_images.sh PYTHON_PREFIX WEED_BINARY
 set -eu
 python=$1 weed=$2
