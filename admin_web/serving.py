@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CAME = "allucanget.came"
+"""Name of the monotonic time at which the headers of a request were here, in its environ."""
 IN_MEMORY = 64 * 1024
 LARGE_AT_ONCE = 8
 LARGE_FROM_ONE = 3
@@ -49,6 +52,7 @@ class ThreadedApp:
         self._is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        came = time.monotonic()
         with SpooledTemporaryFile(IN_MEMORY) as body:
             async with AsyncExitStack() as stack:
                 try:
@@ -67,7 +71,7 @@ class ThreadedApp:
                     )
                     await send({"type": "http.response.body"})
                     return
-                await self._answer(_environ(scope, body, length), receive, send)
+                await self._answer(_environ(scope, body, length, came), receive, send)
 
     def refuse_unfinished(self) -> None:
         """Stop waiting for requests that have not arrived as a whole."""
@@ -218,7 +222,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _environ(scope: Scope, body: IO[bytes], length: int) -> WSGIEnvironment:
+def _environ(scope: Scope, body: IO[bytes], length: int, came: float) -> WSGIEnvironment:
     host, port = scope["server"] or ("", None)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],
@@ -229,6 +233,7 @@ def _environ(scope: Scope, body: IO[bytes], length: int) -> WSGIEnvironment:
         "SERVER_PORT": str(port or ""),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",
+        CAME: came,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": body,

@@ -7,7 +7,9 @@ import os
 import pkgutil
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from api.start_errors import CannotStart
 from api.version import VERSION
@@ -72,6 +74,8 @@ def run(name: str, *, stay: bool = False) -> int:
         settings = load(pkgutil.resolve_name(PROCESSES[name].settings), given)
     except BadSetting as error:
         return bad_setting(error)
+    if name == "web":
+        _delete_old_sessions(launch.data_dir)
     telemetry.start(name, VERSION, watched, launch, settings)
     main = pkgutil.resolve_name(PROCESSES[name].main)
     gc.freeze()
@@ -84,6 +88,14 @@ def run(name: str, *, stay: bool = False) -> int:
     finally:
         ending.end()
     return 0
+
+
+def _delete_old_sessions(data_dir: Path) -> None:
+    """Delete the sessions that versions before 0.2 kept in a file: it holds refresh tokens, and
+    nobody reads it any more."""
+    with suppress(OSError):  # a web on another machine may have no folder, or not a readable one
+        for file in data_dir.glob("web-sessions.db*"):
+            file.unlink()
 
 
 def bad_setting(error: BadSetting) -> int:

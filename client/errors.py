@@ -11,6 +11,8 @@ from client.schemas.generations import ErrorOut
 
 API_UNAVAILABLE = "api_unavailable"
 BAD_ANSWER = "bad_answer"
+TOO_SLOW = "too_slow"
+"""The request took so long that its old tokens could pass for stolen ones, so it was not sent."""
 NOT_KNOWN = "not_known"
 """The API has not said for a long time what became of a request."""
 UNANSWERED = {API_UNAVAILABLE, BAD_ANSWER}
@@ -18,6 +20,7 @@ SILENT = {API_UNAVAILABLE, "database_unavailable"}
 GATEWAY = {502, 503, 504}
 """Statuses of a proxy that does not reach the API."""
 UNAVAILABLE = 503
+UNANSWERABLE = 400
 
 
 class _Refusal(Out):
@@ -34,11 +37,11 @@ class _Refusal(Out):
 class ApiError(Exception):
     """The API refused or could not be asked.
 
-    `code`: the API's own, `api_unavailable`, `bad_answer` or `not_known`. `status` is 503 without
-    a refusal. `problem` is all that the API has said; its reason is `earlier` where that is one of
-    another version. `request_id`: by this name the API's log knows the request. `unsent`: the API
-    has certainly not got it. `fields`: the refused fields, each with its reason. With
-    `confirm_cost`, `cost` is the most that it may cost in dollars, and `draft_id` what can be
+    `code`: the API's own, `api_unavailable`, `bad_answer`, `too_slow` or `not_known`. `status`
+    is 503 without a refusal. `problem` is all that the API has said; its reason is `earlier` where
+    that is one of another version. `request_id`: by this name the API's log knows the request.
+    `unsent`: the API has certainly not got it. `fields`: the refused fields, each with its reason.
+    With `confirm_cost`, `cost` is the most that it may cost in dollars, and `draft_id` what can be
     confirmed. `charged`: the dollars that were booked all the same.
     """
 
@@ -82,15 +85,24 @@ class ApiError(Exception):
         return self.code == "conflict" and self.retry_after is not None
 
     @property
+    def refuses_session(self) -> bool:
+        """The API has said that nobody is signed in with these tokens."""
+        return self.status == httpx.codes.UNAUTHORIZED and not self.unanswered
+
+    @property
     def needs_person(self) -> bool:
         """Before anything else the person has to sign in, or to enter the password."""
-        refused = self.status == httpx.codes.UNAUTHORIZED and not self.unanswered
-        return refused or self.code == "reauth_required"
+        return self.refuses_session or self.code == "reauth_required"
 
 
 def unavailable(error: BaseException, *, unsent: bool = False) -> ApiError:
     """The transport has failed."""
     return ApiError(API_UNAVAILABLE, f"{type(error).__name__}: {error}", unsent=unsent)
+
+
+def too_slow() -> ApiError:
+    """The error of a request that may not renew its tokens any more."""
+    return ApiError(TOO_SLOW, "the request took too long", status=UNANSWERABLE, unsent=True)
 
 
 def refused(response: httpx.Response) -> ApiError:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from flask import Response, current_app, flash, g, jsonify, redirect, request, session, url_for
 
+from admin_web.serving import CAME
 from admin_web.sessions.flask_session import SealedSessions, SessionAccess, SessionEnded, WebSession
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, speak
@@ -73,7 +74,7 @@ def anonymous() -> Api:
 def api() -> Api:
     """Return the api as the signed-in person may use it."""
     if "api" not in g:
-        access = SessionAccess(web_session(), anonymous())
+        access = SessionAccess(web_session(), anonymous(), request.environ.get(CAME))
         g.api = Api(current_app.extensions["api_http"], access)
     return cast("Api", g.api)
 
@@ -143,7 +144,7 @@ def to_login() -> Response:
 
 def leave() -> bool:
     """Sign out: end the session at the api, so that no copy of its cookie is good for anything, and
-    forget it in this browser. False when the api could not be asked."""
+    forget it in this browser. False when the api has not ended it: a copy works on."""
     ended = True
     if web_session().sid is not None:
         try:
@@ -151,7 +152,7 @@ def leave() -> bool:
         except SessionEnded:
             pass
         except ApiError as error:
-            ended = not error.unanswered
+            ended = error.refuses_session
     sessions().sign_out(web_session())
     g.pop("api", None)
     return ended
@@ -165,7 +166,7 @@ def still_signed_in() -> bool:
         sessions().sign_out(web_session())
         return False
     except ApiError as error:
-        return error.unanswered
+        return not error.refuses_session
     return True
 
 

@@ -24,6 +24,8 @@ MESSAGES = "_flashes"
 """Flask's own name for the messages of the next page."""
 SHORTEST_MESSAGE = 100
 ALWAYS_KEPT = {"csrf_token"}
+SEALED = "gAAAA"
+"""The beginning of whatever Fernet seals in this century: its version and the time."""
 
 
 class NotOurs(Exception):
@@ -86,6 +88,12 @@ class SessionCookies:
             case [owner, dict(values)] if owner == sid:
                 return values
         return {}
+
+
+def looks_sealed(cookie: str) -> bool:
+    """Tell whether a cookie may have been sealed, with whichever key. The ids of sessions in
+    versions before were not."""
+    return cookie.startswith(SEALED)
 
 
 def _shorten(values: dict[str, Any]) -> str:

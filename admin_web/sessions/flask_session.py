@@ -13,10 +13,10 @@ from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
-from admin_web.sessions.cookies import InBrowser, NotOurs, SessionCookies, Tokens
+from admin_web.sessions.cookies import InBrowser, NotOurs, SessionCookies, Tokens, looks_sealed
 from admin_web.settings import WebSettings
 from client import calls
-from client.errors import ApiError, unavailable
+from client.errors import ApiError, too_slow
 from client.schemas.auth import TokensOut
 from client.sync import Api
 
@@ -24,8 +24,9 @@ SIGNED_IN_SECONDS = 30 * 86_400
 """As long as the api lets a session last."""
 VISITOR_SECONDS = 86_400
 RENEW_WITHIN = 240.0
-"""A request renews its tokens within so many seconds. For a minute longer the api gives all
-requests that began with one pair the same new pair, whichever answer the browser gets last."""
+"""A request renews its tokens within so many seconds of its headers. For a minute longer the api
+gives all requests that began with one pair the same new pair, whichever answer the browser gets
+last."""
 WARN_EVERY = 60.0
 
 
@@ -74,15 +75,9 @@ class SealedSessions(SessionInterface):
         self._warn_from = 0.0
 
     def open_session(self, app: Flask, request: Request) -> WebSession:
-        cookie = request.cookies.get(self.cookie)
         values = request.cookies.get(self.values_cookie)
-        signed_in, kept = None, dict[str, object]()
-        try:
-            signed_in = self.cookies.open(cookie) if cookie else None
-            sid = signed_in.id if signed_in else None
-            kept = self.cookies.open_values(sid, values) if values else {}
-        except NotOurs:
-            self._warn(app)
+        signed_in = self._signed_in(app, request.cookies.get(self.cookie))
+        kept = self._kept(app, signed_in.id if signed_in else None, values)
         return WebSession(kept, signed_in, new=not values)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -112,6 +107,22 @@ class SealedSessions(SessionInterface):
         session.signed_in, session.renewed = None, False
         session.clear()
 
+    def _signed_in(self, app: Flask, cookie: str | None) -> InBrowser | None:
+        try:
+            return self.cookies.open(cookie) if cookie else None
+        except NotOurs:
+            self._warn(app, cookie)
+            return None
+
+    def _kept(self, app: Flask, sid: str | None, cookie: str | None) -> dict[str, object]:
+        """Return a visitor's values also where the session cannot be opened: without them its
+        browser could not send the sign-in form."""
+        try:
+            return self.cookies.open_values(sid, cookie) if cookie else {}
+        except NotOurs:
+            self._warn(app, cookie)
+            return {}
+
     def _set(self, response: Response, name: str, value: str, seconds: int) -> None:
         response.set_cookie(
             name,
@@ -126,10 +137,10 @@ class SealedSessions(SessionInterface):
     def _drop(self, response: Response, name: str) -> None:
         response.delete_cookie(name, secure=self.secure, httponly=True, samesite="Lax")
 
-    def _warn(self, app: Flask) -> None:
+    def _warn(self, app: Flask, cookie: str | None) -> None:
         """Tell the operator, who may have given two replicas two keys: nobody could sign in."""
         now = time.monotonic()
-        if now >= self._warn_from:
+        if looks_sealed(cookie or "") and now >= self._warn_from:
             self._warn_from = now + WARN_EVERY
             app.logger.warning(
                 "a session cookie was sealed with another WEB_SESSION_KEY, so its browser counts "
@@ -143,15 +154,18 @@ def as_tokens(answer: TokensOut) -> Tokens:
 
 class SessionAccess:
     """The access tokens of one session during one request. No clock says when they end: the api
-    refuses them, and then they are renewed once for all threads of the request."""
+    refuses them, and then they are renewed once for all threads of the request.
 
-    def __init__(self, session: WebSession, anonymous: Api) -> None:
+    `came`: the monotonic time at which the request's headers were here. The body of an upload may
+    have taken minutes since, in which another tab has renewed the tokens."""
+
+    def __init__(self, session: WebSession, anonymous: Api, came: float | None = None) -> None:
         if session.signed_in is None:
             raise RuntimeError("a page that asks the api as a person must not be public")
         self._session = session
         self._held = session.signed_in.tokens
         self._api = anonymous
-        self._until = time.monotonic() + RENEW_WITHIN
+        self._until = (time.monotonic() if came is None else came) + RENEW_WITHIN
         self._lock = Lock()
 
     def token(self) -> str:
@@ -162,7 +176,7 @@ class SessionAccess:
             if self._held.access == stale:
                 if time.monotonic() > self._until:
                     # by now the api may take an old token for a stolen one
-                    raise unavailable(TimeoutError("the page took too long"))
+                    raise too_slow()
                 self._held = as_tokens(self._refresh(self._held.refresh))
                 self._session.renew(self._held)
             return self._held.access

@@ -7,7 +7,7 @@ from decimal import Decimal
 from admin_web.words.formats import money
 from admin_web.words.language import _, chosen, ngettext
 from admin_web.words.options import label
-from client.errors import API_UNAVAILABLE, ApiError
+from client.errors import API_UNAVAILABLE, TOO_SLOW, ApiError
 from client.schemas import FieldProblem, Problem
 from client.schemas.deliveries import DeliveryReason
 from client.schemas.generations import ErrorOut
@@ -18,6 +18,10 @@ from client.words.errors import Voice
 from client.words.language import N_
 
 API_DOWN = N_("The studio's engine does not answer right now.")
+TOO_LONG = N_(
+    "This took so long to arrive that your sign-in has to be renewed first. Open the studio in "
+    "another tab, then send it again here."
+)
 ENDINGS: dict[Finish, str] = {
     "length": N_("Cut at the limit of its length."),
     "content_filter": N_("A content filter stopped the answer here."),
@@ -77,6 +81,8 @@ def in_words(error: ApiError) -> FormError:
     problem = error.problem
     if error.code == "not_found" and problem is None:
         return FormError(words.of_reason(voice(), "address_unknown", {}), code=error.code)
+    if error.code == TOO_SLOW:
+        return FormError(_(TOO_LONG), code=TOO_SLOW)
     if not error.unanswered and problem is None:
         return FormError(error.detail, code=error.code)
     if problem is None:

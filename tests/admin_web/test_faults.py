@@ -4,6 +4,7 @@ afterwards."""
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from flask import Flask
 
@@ -82,6 +83,28 @@ def test_signing_out_works_without_the_api(unplugged: Browser) -> None:
     assert unplugged.cookie is None
     assert unplugged.get("/").status_code == 302
     assert "a copy of this sign-in would still work" in unplugged.get("/login").text
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, "database_unavailable"), (500, "internal"), (429, "rate_limited")]
+)
+def test_a_session_that_the_api_could_not_end_is_not_said_to_have_ended(
+    app: Flask, browser: Browser, status: int, code: str
+) -> None:
+    said = {"title": "", "status": status, "detail": "Not now.", "code": code, "retry_after": 1}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json=said)
+
+    real = app.extensions["api_http"]
+    with httpx.Client(base_url="http://api", transport=httpx.MockTransport(answer)) as refusing:
+        app.extensions["api_http"] = refusing
+        try:
+            answered = browser.post("/logout")
+        finally:
+            app.extensions["api_http"] = real
+    assert (answered.location, browser.cookie) == ("/login", None)
+    assert "a copy of this sign-in would still work" in browser.get("/login").text
 
 
 def test_a_fault_of_our_own_is_a_page_without_a_traceback(app: Flask, visitor: Browser) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from contextvars import ContextVar
@@ -39,6 +40,7 @@ class Pages:
         self.app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
         self.app.add_url_rule("/", "here", lambda: "here")
         self.app.add_url_rule("/echo", view_func=self.echo, methods=["POST"])
+        self.app.add_url_rule("/came", "came", self.since_the_headers, methods=["POST"])
         self.app.add_url_rule("/asked/<path:path>", view_func=self.asked)
         self.app.add_url_rule("/parts", view_func=self.parts)
         self.app.add_url_rule("/endless", view_func=self.endless)
@@ -54,6 +56,9 @@ class Pages:
             said=request.headers.get("Content-Length"),
             same=body == b"x" * len(body),
         )
+
+    def since_the_headers(self) -> str:
+        return str(time.monotonic() - request.environ[serving.CAME])
 
     def asked(self, path: str) -> Response:
         return jsonify(
@@ -287,6 +292,17 @@ async def test_a_stop_does_not_wait_for_what_has_not_arrived(pages: Pages) -> No
         assert (await asyncio.wait_for(reader.readline(), WITHIN)).startswith(b"HTTP/1.1 503 ")
         pages.go_on.release(3)
         assert len([line async for line in lines]) == 2
+
+
+async def test_a_page_knows_when_the_headers_of_its_request_came(port: int) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(0.3)
+        yield b"x"
+
+    async with client(port) as http:
+        for content, least, most in ((slowly(), 0.3, WITHIN), (b"xx", 0, 0.3)):
+            assert least <= float((await http.post("/came", content=content)).text) < most
 
 
 async def test_a_page_is_told_what_was_asked(port: int) -> None:

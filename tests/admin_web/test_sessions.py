@@ -15,9 +15,16 @@ from flask import Flask
 from pydantic import SecretStr
 
 from admin_web.app import create_app
+from admin_web.serving import CAME
 from admin_web.sessions import flask_session
 from admin_web.sessions.cookies import VALUES_MAX, InBrowser, NotOurs, SessionCookies, Tokens
-from admin_web.sessions.flask_session import SessionAccess, SessionEnded, WebSession
+from admin_web.sessions.flask_session import (
+    RENEW_WITHIN,
+    SessionAccess,
+    SessionEnded,
+    WebSession,
+    as_tokens,
+)
 from admin_web.settings import AGENT, WebSettings
 from api.auth.schemas import TokensOut
 from client import calls
@@ -109,6 +116,30 @@ def test_a_replica_with_another_key_says_so_once_and_takes_nothing_away(
     said = [record for record in caplog.records if "WEB_SESSION_KEY" in record.getMessage()]
     assert len(said) == 1
     app.extensions["api_http"].close()
+
+
+@pytest.mark.parametrize("held", ["an id of older versions", "sealed with another key"])
+@pytest.mark.parametrize("is_values_stale", [False, True])
+def test_a_browser_whose_session_cannot_be_opened_signs_in(
+    app: Flask,
+    settings: WebSettings,
+    email: str,
+    held: str,
+    is_values_stale: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    browser = Browser(app)
+    other = SessionCookies(settings.model_copy(update={"web_session_key": OTHER_KEY}))
+    is_old = held == "an id of older versions"
+    browser.client.set_cookie("sid", "x" * 43 if is_old else other.seal(SESSION))
+    if is_values_stale:
+        stale = browser.sessions.cookies if is_old else other
+        browser.client.set_cookie("values", stale.seal_values(SESSION.id, {"csrf_token": "t"})[0])
+    assert browser.sign_in(email).location == "/"
+    assert browser.get("/profile").status_code == 200
+    told = [record for record in caplog.records if "WEB_SESSION_KEY" in record.getMessage()]
+    if is_old:
+        assert not told, "nobody has changed a key"
 
 
 @pytest.mark.parametrize("seconds", [-86_400, 86_400])
@@ -290,9 +321,31 @@ def test_a_page_that_takes_too_long_renews_nothing(
     """By then its tokens may be so old that they would pass for stolen ones."""
     monkeypatch.setattr(flask_session, "RENEW_WITHIN", -1.0)
     with open_http(stack.api_url) as http:
-        with pytest.raises(ApiError, match="api_unavailable"):
+        with pytest.raises(ApiError, match="too_slow"):
             Api(http, SessionAccess(expired(account), Api(http))).send(calls.me())
         assert http.get("/users/me", headers=bearer(account)).status_code == 200
+
+
+def test_an_upload_that_took_too_long_is_asked_for_again(app: Flask, account: TokensOut) -> None:
+    """Another tab has renewed the tokens twice while the body arrived."""
+    upload, tab = Browser(app), Browser(app)
+    tab.hold(as_tokens(account))
+    tab.get("/profile")
+    upload.page = tab.page
+    upload.client.set_cookie("values", tab.values or "")
+    old = InBrowser(tab.signed_in.id, Tokens("not a token", account.refresh_token))
+    upload.client.set_cookie("sid", upload.sessions.cookies.seal(old))
+    for _ in range(2):
+        tab.hold(Tokens("not a token", tab.signed_in.tokens.refresh))
+        tab.get("/")
+    came = {CAME: time.monotonic() - RENEW_WITHIN - 1}
+    fields = {"csrf_token": upload.token, "display_name": "Ada", "language": "en"}
+    answer = upload.client.post("/profile/about", data=fields, environ_overrides=came)
+    assert answer.status_code in {302, 400}
+    assert "sid" not in str(answer.headers.getlist("Set-Cookie"))
+    page = upload.client.get("/profile", environ_overrides=came)
+    assert (page.status_code, "then send it again here" in page.text) == (400, True)
+    assert tab.get("/profile").status_code == 200, "nobody was taken for a thief"
 
 
 def bearer(account: TokensOut) -> dict[str, str]:

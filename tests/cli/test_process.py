@@ -130,6 +130,16 @@ def test_does_not_outlive_a_parent_that_ended_before_it_looked(tmp_path: Path) -
     assert (process.returncode, said) == (0, "")
 
 
+def test_the_web_deletes_the_sessions_of_older_versions(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("web-sessions.db", "web-sessions.db-wal", "other.db"):
+        (tmp_path / "data" / name).write_text("tokens")
+    process = start(tmp_path, "web", WEB_HOST="203.0.113.1")
+    _, said = process.communicate(timeout=60)
+    assert said.startswith("WEB_HOST, WEB_PORT: 203.0.113.1:8080 cannot be listened on")
+    assert {file.name for file in (tmp_path / "data").glob("*.db*")} == {"other.db"}
+
+
 def test_a_process_with_its_own_secret_needs_no_folder(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, where a folder would be made")
     (tmp_path / "key").write_text("k" * 40)
