@@ -12,8 +12,10 @@ class InUse(Exception):
 
 async def start_anew(sql: Sql, *, source: str) -> None:
     """Sessions and one-time tokens end, because some were ended since the backup. A queued job is
-    not submitted, because it may have been since. Keys of answers that were being written are free,
-    and so is what processes of then held. `source`: where the act came from."""
+    not submitted, because it may have been since. Messages that the bots were answering are not
+    answered again for the same reason; their ids stay, so that a platform that brings one again is
+    not heard. Keys of answers that were being written are free: whoever repeats one got no answer.
+    So is what processes of then held. `source`: where the act came from."""
     at = now()
     await sql.execute(
         """
@@ -28,7 +30,8 @@ async def start_anew(sql: Sql, *, source: str) -> None:
     await sql.execute("""
         DELETE FROM idempotency
         WHERE answer_json IS NULL AND starts_with(generation_id, 'text:')""")
-    await sql.execute("DELETE FROM leases")
+    for table in ("bot_updates", "bot_processes", "leases"):
+        await sql.execute(f"DELETE FROM {table}")
     await marks.remove(sql, home.PREFIX)
     await audit.record(
         sql, "backup_restore", actor_id=None, subject="database", after={"from": source}

@@ -23,6 +23,8 @@ from tests.sample_rows import ROWS, add_samples, contents
 
 CARED_FOR = {
     "audit",
+    "bot_processes",
+    "bot_updates",
     "generations",
     "idempotency",
     "leases",
@@ -113,6 +115,9 @@ def test_a_backup_of_either_engine_fills_an_empty_server(
     open_ones = "SELECT id FROM sessions WHERE revoked_at IS NULL"
     assert asked(postgres_url, open_ones, "SELECT token_hash FROM one_time_tokens") == []
     assert asked(postgres_url, "SELECT id FROM generations WHERE status = 'queued'") == []
+    for table in ("bot_updates", "bot_processes", "leases"):
+        assert after[table] == [], "or what was answered since would be answered and paid again"
+    assert len(after["bot_updates_seen"]) == ROWS
     assert len(after["generations"]) == ROWS
     assert list(folder.iterdir()) == []
     run(opened(folder, postgres_url))
