@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -235,7 +236,7 @@ class MediaService:
 
     async def discard(self, kept: Sequence[KeptFile]) -> None:
         """Delete stored files that will not be recorded."""
-        await self._delete([row.key for each in kept for row in each.rows])
+        await self.delete_files([row.key for each in kept for row in each.rows])
 
     async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
         """Store an input image of a user, cleaned; with the Idempotency-Key `key` of an earlier
@@ -372,22 +373,30 @@ class MediaService:
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))
 
-    async def erase_uploads(self, user_id: str, media_ids: Sequence[str]) -> None:
-        """Erase those uploads that are an input of no generation of the user."""
+    async def mark_used(self, sql: Sql, media_ids: Sequence[str]) -> None:
+        """Begin the age of these uploads anew: something uses them from this transaction on."""
         if media_ids:
-            await self._erase(await store.idle_uploads(self._db, user_id, media_ids))
+            await store.mark_used(sql, media_ids, ids.now())
+
+    async def drop_uploads(
+        self, sql: Sql, user_id: str, media_ids: Sequence[str], before: datetime | None = None
+    ) -> list[str]:
+        """Delete the rows of those uploads that nothing of the user's uses, and that were used last
+        before then. Returns the names of their files, for `delete_files` after the commit."""
+        return await store.drop_uploads(sql, user_id, media_ids, before) if media_ids else []
 
     async def erase_user(self, user_id: str) -> None:
         await self._erase(await store.of_user(self._db, user_id))
 
     async def _erase(self, rows: Sequence[MediaRow]) -> None:
-        """Delete files, then rows, which tell the rest of the work after a crash in between. A
-        store that is away stops no erasure: files without rows are swept."""
+        """Delete files, then rows, which tell the rest of the work after a crash in between."""
         if rows:
-            await self._delete(sorted({row.key for row in rows}))
+            await self.delete_files(sorted({row.key for row in rows}))
             await store.delete(self._db, [row.id for row in rows])
 
-    async def _delete(self, keys: Sequence[str]) -> None:
+    async def delete_files(self, keys: Sequence[str]) -> None:
+        """Delete files of rows that are gone or go now. A store that is away stops nothing: files
+        without rows are swept."""
         try:
             await self.files.delete(keys)
         except StorageUnavailable as error:

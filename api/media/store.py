@@ -83,23 +83,39 @@ async def own_images(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[M
     return [MediaRow(**row) for row in await sql.fetch(query, list(media_ids), user_id)]
 
 
-async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
-    """Return those uploads that are an input of no generation and no draft, with their
-    thumbnails."""
-    query = f"""
+async def mark_used(sql: Sql, media_ids: Sequence[str], at: datetime) -> None:
+    query = "UPDATE media SET created_at = $2 WHERE id = ANY($1::text[]) AND role = 'upload'"
+    await sql.execute(query, list(media_ids), at)
+
+
+async def drop_uploads(
+    sql: Sql, user_id: str, media_ids: Sequence[str], before: datetime | None
+) -> list[str]:
+    """Delete those uploads that no generation, draft or message uses, with their thumbnails, and
+    return the keys. The age is compared in the deletion itself, since who uses one sets it anew."""
+    query = """
         WITH these AS MATERIALIZED (
-            SELECT id, user_id, role, thumbnail_id FROM media WHERE id = ANY($2::text[])),
+            SELECT id FROM media WHERE id = ANY($2::text[]) AND user_id = $1 AND role = 'upload'),
         idle AS MATERIALIZED (
-            SELECT id, thumbnail_id FROM these WHERE user_id = $1 AND role = 'upload'
-            AND NOT EXISTS (
+            SELECT id FROM these
+            WHERE NOT EXISTS (
                 SELECT 1 FROM generations
                 WHERE user_id = $1 AND strpos(inputs_json, these.id) > 0)
             AND NOT EXISTS (
                 SELECT 1 FROM generation_drafts
-                WHERE user_id = $1 AND strpos(request_json, these.id) > 0))
-        SELECT {_COLUMNS} FROM media
-        WHERE id IN (SELECT id FROM idle UNION ALL SELECT thumbnail_id FROM idle)"""
-    return [MediaRow(**row) for row in await sql.fetch(query, user_id, list(media_ids))]
+                WHERE user_id = $1 AND strpos(request_json, these.id) > 0)
+            AND NOT EXISTS (
+                SELECT 1 FROM messages
+                WHERE user_id = $1 AND images_json IS NOT NULL
+                AND strpos(images_json, these.id) > 0))
+        DELETE FROM media WHERE id IN (SELECT id FROM idle)
+            AND ($3::timestamptz IS NULL OR created_at < $3::timestamptz)
+        RETURNING key, thumbnail_id"""
+    gone = await sql.fetch(query, user_id, list(media_ids), before)
+    query = "DELETE FROM media WHERE id = ANY($1::text[]) RETURNING key"
+    thumbnails = [row["thumbnail_id"] for row in gone if row["thumbnail_id"] is not None]
+    gone = [*gone, *await sql.fetch(query, thumbnails)]
+    return sorted({row["key"] for row in gone})
 
 
 async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:

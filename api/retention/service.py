@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from structlog import get_logger
 
 from api.db import Db
-from api.errors import NotFound
 from api.generations.erasure import GenerationEraser
 from api.ids import now
 from api.media.service import MediaService
@@ -114,19 +113,18 @@ class Retention:
     async def _uploads(self, before: datetime) -> int:
         found = await store.old_uploads(self._db, before, BATCH)
         for user_id, media_ids in found.items():
-            await self._media.erase_uploads(user_id, media_ids)
+            async with self._db.transaction() as sql:
+                files = await self._media.drop_uploads(sql, user_id, media_ids, before)
+            await self._media.delete_files(files)
         return sum(map(len, found.values()))
 
     async def _old_conversations(self, before: datetime) -> int:
-        deleted = 0
-        for conversation_id, user_id in await store.old_conversations(self._db, before, BATCH):
-            try:
-                if (await self._conversations.own(user_id, conversation_id)).updated_at < before:
-                    await self._conversations.delete(user_id, conversation_id)
-                    deleted += 1
-            except NotFound:
-                log.debug("conversation_gone", conversation=conversation_id)
-        return deleted
+        found = await store.old_conversations(self._db, before, BATCH)
+        deleted = [
+            await self._conversations.delete_unused(user_id, conversation_id, before)
+            for conversation_id, user_id in found
+        ]
+        return sum(deleted)
 
     async def _audit(self, before: datetime) -> int:
         return await audit.forget(self._db, before, BATCH)

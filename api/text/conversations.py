@@ -86,11 +86,21 @@ class Conversations:
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """Delete it with the pictures that were uploaded for it and are used nowhere else."""
         await self.own(user_id, conversation_id)
-        await self._media.erase_uploads(
-            user_id, await store.images_only_in(self._db, user_id, conversation_id)
-        )
+        await self._delete(user_id, conversation_id, None)
+
+    async def delete_unused(self, user_id: str, conversation_id: str, since: datetime) -> bool:
+        """Delete it as `delete` does, except one that was used since then: a question makes it
+        used when it is accepted. Returns whether it was deleted."""
+        return await self._delete(user_id, conversation_id, since)
+
+    async def _delete(self, user_id: str, conversation_id: str, since: datetime | None) -> bool:
         async with self._db.transaction() as sql:
-            await store.delete(sql, conversation_id)
+            pictures = await store.delete(sql, conversation_id, unused_since=since)
+            if pictures is None:
+                return False
+            files = await self._media.drop_uploads(sql, user_id, pictures)
+        await self._media.delete_files(files)
+        return True
 
     async def rename(self, user_id: str, conversation_id: str, title: str) -> ConversationOut:
         await self.own(user_id, conversation_id)

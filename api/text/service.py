@@ -206,7 +206,8 @@ class TextService:
             raise errors.PriceUnknown("price_not_known", model=model.name)
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
-        hold_id = await self._hold(caller.user_id, amount, answer_id, key, _hash(body))
+        asked_in = None if is_new else conversation.id
+        hold_id = await self._hold(caller.user_id, body, amount, answer_id, key, asked_in)
         ask = TextAsk(model.id, tuple(messages), limit, caller.user_id, body.effort)
         running = Answer(
             id=answer_id,
@@ -275,8 +276,16 @@ class TextService:
         return tuple(found)
 
     async def _hold(
-        self, user_id: str, amount: int, answer_id: str, key: str | None, body_hash: str
+        self,
+        user_id: str,
+        body: TextIn,
+        amount: int,
+        answer_id: str,
+        key: str | None,
+        asked_in: str | None,
     ) -> str:
+        """Hold the money, and mark conversation and pictures as used, so that none of them is
+        deleted for its age before the answer ends. `asked_in`: an earlier conversation."""
         user = await self._users.find(user_id)
         if user is None:
             raise errors.NotFound("account_gone")
@@ -286,9 +295,9 @@ class TextService:
             async with self._db.transaction() as sql:
                 if key is not None:
                     await idempotency.claim(
-                        sql, idempotency.key_of(user_id, key), body_hash, subject, ids.now()
+                        sql, idempotency.key_of(user_id, key), _hash(body), subject, ids.now()
                     )
-                return await self._budget.reserve(
+                hold_id = await self._budget.reserve(
                     sql,
                     user_id=user_id,
                     monthly_micro=person.monthly_micro,
@@ -297,6 +306,10 @@ class TextService:
                     subject=subject,
                     process=self._processes.name,
                 )
+                if asked_in is not None and not await store.touch(sql, asked_in, ids.now()):
+                    raise errors.NotFound("conversation_unknown")
+                await self._media.mark_used(sql, body.images or ())
+                return hold_id
 
         try:
             return await repeated(hold)

@@ -197,21 +197,6 @@ async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
     await sql.execute("UPDATE messages SET cost_micro = $2 WHERE id = $1", answer_id, cost_micro)
 
 
-async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
-    """Return the pictures of a conversation that no other conversation of the user shows."""
-    query = (
-        "SELECT conversation_id, images_json FROM messages "
-        "WHERE user_id = $1 AND images_json IS NOT NULL"
-    )
-    here: set[str] = set()
-    elsewhere: set[str] = set()
-    for row in await sql.fetch(query, user_id):
-        (here if row["conversation_id"] == conversation_id else elsewhere).update(
-            json.loads(row["images_json"])
-        )
-    return sorted(here - elsewhere)
-
-
 async def add_conversation(sql: Sql, new: Conversation) -> None:
     query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     chat = astuple(new.chat) if new.chat else (None, None, None)
@@ -234,11 +219,21 @@ async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message
     await sql.execute(query, *said, new.finish_reason, citations, conversation_id, user_id)
 
 
-async def delete(sql: Sql, conversation_id: str) -> None:
-    """The conversation first: who writes into it has its row, so their messages are there to be
+async def delete(
+    sql: Sql, conversation_id: str, *, unused_since: datetime | None = None
+) -> list[str] | None:
+    """Return the pictures that it showed; None when it is gone, or was used since then.
+
+    The conversation first: who writes into it has its row, so their messages are there to be
     deleted when that is done."""
-    await sql.execute("DELETE FROM conversations WHERE id = $1", conversation_id)
-    await sql.execute("DELETE FROM messages WHERE conversation_id = $1", conversation_id)
+    query = """
+        DELETE FROM conversations
+        WHERE id = $1 AND ($2::timestamptz IS NULL OR updated_at < $2::timestamptz) RETURNING id"""
+    if await sql.fetch_one(query, conversation_id, unused_since) is None:
+        return None
+    query = "DELETE FROM messages WHERE conversation_id = $1 RETURNING images_json"
+    gone = await sql.fetch(query, conversation_id)
+    return sorted({each for row in gone for each in json.loads(row["images_json"] or "[]")})
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:

@@ -227,6 +227,7 @@ class GenerationService:
             )
             accepted = replace(generation, hold_id=hold_id)
             await store.insert(sql, accepted)
+            await self._media.mark_used(sql, [item.media_id for item in accepted.inputs])
             if key is not None:
                 await idempotency.claim(sql, key, body_hash, accepted.id, now())
         return accepted

@@ -7,8 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from api.callers import Caller
+from api.errors import NotFound
 from api.ids import now
-from api.retention import service
+from api.retention import service, store
+from api.text.schemas import TextIn
+from sandbox.faults import Fault
 from tests.api.generations.test_jobs import SEEDREAM
 from tests.api.harness import Api, running_api
 from tests.api.media.samples import picture
@@ -159,3 +163,60 @@ async def test_odd_numbers_are_refused(tmp_path: Path, sandbox: Sandbox) -> None
             body = {**NOTHING, name: days}
             assert (await admin.put("/admin/retention", json=body)).status_code == 422
         assert (await admin.get("/admin/retention")).json() == NOTHING
+
+
+async def test_a_conversation_with_a_question_under_way_stays_with_its_pictures(
+    database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.admin() as admin,
+        await api.user() as user,
+    ):
+        text, caller = api.services.text, Caller((await user.get("/users/me")).json()["id"], "user")
+        shown, sent = await upload(user), await upload(user)
+        talk = await ask(user, images=[shown])
+        await admin.put("/admin/retention", json=ALL)
+        await age(api, "media", "created_at", 31, shown, sent)
+        await age(api, "conversations", "updated_at", 31, talk)
+        found = await api.services.conversations.own(caller.user_id, talk)
+
+        sandbox.break_with(Fault(call="chat", kind="stall", after=1))
+        running = await text.begin(caller, TextIn(prompt="x", conversation_id=talk, images=[sent]))
+        assert await api.services.retention.turn() == service.EVERY
+        running.stop()
+        assert running.task is not None
+        await running.task
+        said = (await user.get(f"/conversations/{talk}")).json()["messages"]
+        assert [[each["id"] for each in one["images"]] for one in said] == [[shown], [], [sent], []]
+
+        before = found.updated_at + timedelta(days=1)
+        delete = api.services.conversations.delete_unused
+        assert not await delete(caller.user_id, talk, before), "it was used since it was found"
+        assert not await delete(caller.user_id, "unknown", now())
+        assert await delete(caller.user_id, talk, now())
+        assert await api.services.db.fetch("SELECT id FROM media") == []
+        assert await api.services.db.fetch("SELECT id FROM messages") == []
+        with pytest.raises(NotFound):
+            await text.begin(caller, TextIn(prompt="x", conversation_id=talk))
+
+
+async def test_a_picture_that_a_waiting_job_will_use_stays(
+    database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.user() as user,
+    ):
+        used = await upload(user)
+        await age(api, "media", "created_at", 31, used)
+        assert await old_uploads(api) == {used}
+        body = {"prompt": "bluer", "model": SEEDREAM, "input_images": [used]}
+        made = await user.post("/generate/image", json=body)
+        await api.services.generation_eraser.erase(made.json()["id"])
+        assert await old_uploads(api) == set(), "its age begins with its last use"
+
+
+async def old_uploads(api: Api) -> set[str]:
+    found = await store.old_uploads(api.services.db, now() - timedelta(days=30), 9)
+    return {each for ids in found.values() for each in ids}
