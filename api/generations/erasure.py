@@ -1,11 +1,14 @@
 """Deleting a generation with all that hangs on it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from api.budget.service import BudgetService
 from api.db import Db, Sql
 from api.deliveries.outbox import DeliveryOutbox
-from api.generations import store
+from api.generations import aged, store
+from api.generations.aged import Aged
+from api.generations.store import Generation
 from api.media.service import MediaService
 
 
@@ -28,34 +31,42 @@ class GenerationEraser:
         """
         await self._erase(generation_id, also)
 
-    async def erase_unless_kept(self, generation_id: str) -> bool:
-        """Delete it as `erase` does, except a favourite, a shared one, and one that is not over.
-        Returns whether it was deleted."""
-        return await self._erase(generation_id, None, unless_kept=True)
+    async def count_aged(self, before: datetime) -> Aged:
+        """Count those that `erase_aged` would delete."""
+        return await aged.count(self._db, before)
+
+    async def erase_aged(self, before: datetime, most: int) -> int:
+        """Delete the oldest that were over before then, as `erase` does, and return their number.
+        Favourites and shared ones stay, and those whose cost, money or delivery is still open."""
+        found = await aged.found(self._db, before, most)
+        return sum([await self._erase(each, None, aged_before=before) for each in found])
 
     async def _erase(
         self,
         generation_id: str,
         also: Callable[[Sql], Awaitable[None]] | None,
         *,
-        unless_kept: bool = False,
+        aged_before: datetime | None = None,
     ) -> bool:
         async with self._db.transaction() as sql:
-            if unless_kept and not await store.hold_unkept(sql, generation_id):
+            if aged_before is not None and not await aged.hold(sql, generation_id, aged_before):
                 return False
             await self._outbox.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)
-            if gone is not None and gone.phase == "submit":
-                await self._budget.release(sql, gone.hold_id)
-            elif gone is not None and gone.phase != "done":
-                await self._budget.settle(
-                    sql,
-                    gone.hold_id,
-                    cost_micro=gone.estimate_micro,
-                    kind=gone.kind,
-                    model=gone.model,
-                )
+            if gone is not None:
+                await self._close_hold(sql, gone)
             if also is not None:
                 await also(sql)
         await self._media.erase_generation(generation_id)
         return True
+
+    async def _close_hold(self, sql: Sql, gone: Generation) -> None:
+        """Close the hold with the cost that is known. That of a job that is over is closed already,
+        unless something went wrong."""
+        cost = {"submit": None, "done": gone.cost_micro}.get(gone.phase, gone.estimate_micro)
+        if not cost:
+            await self._budget.release(sql, gone.hold_id)
+        else:
+            await self._budget.settle(
+                sql, gone.hold_id, cost_micro=cost, kind=gone.kind, model=gone.model
+            )

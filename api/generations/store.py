@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from api import ids
@@ -14,6 +14,8 @@ from api.reasons import SENTENCES, Reason
 from api.schemas import MediaKind
 
 Options = dict[str, str | int | bool]
+COST_ASKED_FOR = timedelta(days=2)
+"""The time after its end for which the provider is asked what a job cost that came to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,17 +287,6 @@ async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
 async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
     query = "UPDATE generations SET favourite = $2 WHERE id = $1"
     await sql.execute(query, generation_id, favourite)
-
-
-async def hold_unkept(sql: Sql, generation_id: str) -> bool:
-    """Keep others from changing it until the transaction ends; False for one that stays: a
-    favourite, one with an open link, and one that is not over or gone."""
-    query = """
-        UPDATE generations SET favourite = favourite
-        WHERE id = $1 AND phase = 'done' AND NOT favourite
-            AND id NOT IN (SELECT generation_id FROM shares WHERE expires_at > $2)
-        RETURNING id"""
-    return await sql.fetch_one(query, generation_id, ids.now()) is not None
 
 
 async def delete(sql: Sql, generation_id: str) -> Generation | None:

@@ -12,14 +12,14 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class RetentionIn(In):
-    """Days after which things are deleted; null: never. `media_days`: images and videos, and
-    pictures that were sent along and nothing uses any more; favourites stay, and what an open link
-    shares. `conversations_days` counts from the last message. `trash_days`: files without an owner,
-    30 days when it is null."""
+    """Days after which things are deleted; null: never. `media_days`: images and videos from their
+    end, except favourites and what an open link shares, and pictures that were sent along from
+    their last use, once nothing uses them any more. `conversations_days` counts from the last
+    message. `trash_days`: files without an owner, 30 days when it is null."""
 
     media_days: Days | None
     conversations_days: Days | None
-    audit_days: Days | None
+    audit_days: Annotated[int, Field(ge=30, le=3650)] | None
     trash_days: Annotated[int, Field(ge=1, le=30)] | None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from structlog import get_logger
 
 from api.db import Db
+from api.generations.aged import Aged
 from api.generations.erasure import GenerationEraser
 from api.ids import now
 from api.media.service import MediaService
@@ -22,6 +23,8 @@ log = get_logger("retention")
 
 BATCH = 200
 """Things of one kind that are deleted in one turn."""
+ACT = "retention"
+"""The audit log's entries of a batch."""
 EVERY, GO_ON = 3600.0, 1.0
 """Seconds between two turns, and between those while there is more."""
 
@@ -67,8 +70,8 @@ class Retention:
         at, items = now(), list[DueOut]()
         if wanted.media_days is not None:
             before = at - timedelta(days=wanted.media_days)
-            kept = await store.generations_kept(self._db, before)
-            items.append(_due("generations", await store.generations(self._db, before), kept))
+            aged = await self._eraser.count_aged(before)
+            items.append(_due("generations", aged, aged.kept))
             items.append(_due("uploads", await store.uploads(self._db, before)))
         if wanted.conversations_days is not None:
             before = at - timedelta(days=wanted.conversations_days)
@@ -89,26 +92,32 @@ class Retention:
             ("generations", wanted.media_days, self._generations),
             ("uploads", wanted.media_days, self._uploads),
             ("conversations", wanted.conversations_days, self._old_conversations),
-            ("audit", wanted.audit_days, self._audit),
             ("trash", wanted.trash_days, self._trash),
         ):
             if days is None:
                 continue
             deleted = await delete(at - timedelta(days=days))
-            if deleted:
-                await self._told(kind, deleted, days)
+            await self._told(kind, deleted, days, recorded=deleted > 0)
             more = more or deleted >= BATCH
+        if wanted.audit_days is not None:
+            before = at - timedelta(days=wanted.audit_days)
+            acts = await audit.forget(self._db, before, BATCH)
+            # an entry about such entries alone would be due one day, and make the next one
+            await self._told("audit", len(acts), wanted.audit_days, recorded=not {*acts} <= {ACT})
+            more = more or len(acts) >= BATCH
         return GO_ON if more else EVERY
 
-    async def _told(self, kind: str, count: int, days: int) -> None:
-        log.info("retention_deleted", kind=kind, count=count, older_than_days=days)
-        async with self._db.transaction() as sql:
-            facts: audit.Facts = {"count": count, "older_than_days": days}
-            await audit.record(sql, "retention", actor_id=None, subject=kind, after=facts)
+    async def _told(self, kind: str, count: int, days: int, *, recorded: bool) -> None:
+        """Log what was deleted. `recorded`: in the audit log, too."""
+        if count:
+            log.info("retention_deleted", kind=kind, count=count, older_than_days=days)
+        if recorded:
+            async with self._db.transaction() as sql:
+                facts: audit.Facts = {"count": count, "older_than_days": days}
+                await audit.record(sql, ACT, actor_id=None, subject=kind, after=facts)
 
     async def _generations(self, before: datetime) -> int:
-        found = await store.old_generations(self._db, before, BATCH)
-        return sum([await self._eraser.erase_unless_kept(each) for each in found])
+        return await self._eraser.erase_aged(before, BATCH)
 
     async def _uploads(self, before: datetime) -> int:
         found = await store.old_uploads(self._db, before, BATCH)
@@ -126,12 +135,9 @@ class Retention:
         ]
         return sum(deleted)
 
-    async def _audit(self, before: datetime) -> int:
-        return await audit.forget(self._db, before, BATCH)
-
     async def _trash(self, before: datetime) -> int:
         return await self._media.files.empty_trash(before)
 
 
-def _due(kind: Kept, found: Found, kept: int = 0) -> DueOut:
+def _due(kind: Kept, found: Found | Aged, kept: int = 0) -> DueOut:
     return DueOut(kind=kind, count=found.count, bytes=found.bytes, oldest=found.oldest, kept=kept)

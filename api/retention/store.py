@@ -7,10 +7,6 @@ from api.db import Sql
 
 NAME = "retention"
 
-_OLD = """
-    SELECT id, created_at FROM generations
-    WHERE phase = 'done' AND created_at < $1 AND NOT favourite
-        AND id NOT IN (SELECT generation_id FROM shares WHERE expires_at > now())"""
 _IDLE = """
     SELECT id, user_id, thumbnail_id, size, created_at FROM media
     WHERE role = 'upload' AND created_at < $1
@@ -46,30 +42,6 @@ async def set_setting(sql: Sql, value_json: str, at: datetime) -> None:
         ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json,
             changed_at = excluded.changed_at"""
     await sql.execute(query, NAME, value_json, at)
-
-
-async def generations(sql: Sql, before: datetime) -> Found:
-    query = f"""
-        WITH old AS MATERIALIZED ({_OLD})
-        SELECT (SELECT count(*) FROM old) AS n, (SELECT min(created_at) FROM old) AS oldest,
-            (SELECT CAST(sum(size) AS BIGINT) FROM media
-                WHERE generation_id IN (SELECT id FROM old)) AS bytes"""
-    return await _found(sql, query, before)
-
-
-async def generations_kept(sql: Sql, before: datetime) -> int:
-    """Count those that are old and stay."""
-    query = """
-        SELECT count(*) AS n FROM generations
-        WHERE phase = 'done' AND created_at < $1 AND (favourite
-            OR id IN (SELECT generation_id FROM shares WHERE expires_at > now()))"""
-    row = await sql.fetch_one(query, before)
-    return int(row["n"]) if row else 0
-
-
-async def old_generations(sql: Sql, before: datetime, most: int) -> list[str]:
-    query = f"{_OLD} ORDER BY created_at LIMIT $2"
-    return [str(row["id"]) for row in await sql.fetch(query, before, most)]
 
 
 async def uploads(sql: Sql, before: datetime) -> Found:

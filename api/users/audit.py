@@ -93,13 +93,13 @@ async def page(sql: Sql, wanted: AuditFilter, limit: int) -> tuple[list[AuditEnt
     return [found[each] for each in shown if each in found], cursor
 
 
-async def forget(sql: Sql, before: datetime, most: int) -> int:
-    """Delete the oldest entries before then, at most so many, and return their number."""
+async def forget(sql: Sql, before: datetime, most: int) -> list[str]:
+    """Delete the oldest entries before then, at most so many, and return their actions."""
     query = """
         DELETE FROM audit WHERE id IN (
             SELECT id FROM audit WHERE created_at < $1 ORDER BY created_at LIMIT $2)
-        RETURNING id"""
-    return len(await sql.fetch(query, before, most))
+        RETURNING action"""
+    return [row["action"] for row in await sql.fetch(query, before, most)]
 
 
 async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:

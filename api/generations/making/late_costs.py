@@ -15,7 +15,6 @@ from api.provider.types import Provider, ProviderError
 
 log = get_logger("late")
 
-ASKED_FOR = timedelta(days=2)
 BEGUN_WITHIN = timedelta(days=7)
 AT_ONCE = 200
 ASKED_EVERY = 300.0
@@ -32,7 +31,7 @@ class LateCosts:
         """Ask the provider about generations that ended without their cost, until it says how they
         ended there. Returns when to ask again, in seconds."""
         at = ids.now()
-        begun, ended = at - BEGUN_WITHIN, at - ASKED_FOR
+        begun, ended = at - BEGUN_WITHIN, at - store.COST_ASKED_FOR
         rows = await store.uncounted(self._db, begun, ended, self._after, AT_ONCE)
         # the next turn goes on behind them, for some never get an answer
         self._after = rows[-1].id if len(rows) == AT_ONCE else ""

@@ -1,5 +1,6 @@
 """Retention: old things are counted, then deleted, and nothing else is."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import httpx
 import pytest
 
 from api.callers import Caller
+from api.deliveries.store import DeliveryTarget
 from api.errors import NotFound
+from api.generations import aged
 from api.ids import now
 from api.retention import service, store
 from api.text.schemas import TextIn
@@ -80,10 +83,10 @@ async def test_old_things_go_and_the_books_stay(
         over, current = await ask(user), await ask(user, images=[asked])
         files = api.data_dir / "media"
         before, spent = list(files.glob("??/*/*")), await books(api)
-        await age(api, "generations", "created_at", 31, old["id"], favourite["id"], shared["id"])
+        await age(api, "generations", "finished_at", 31, old["id"], favourite["id"], shared["id"])
         await age(api, "media", "created_at", 31, idle, used, asked)
         await age(api, "conversations", "updated_at", 31, over)
-        await age(api, "generations", "created_at", 29, young["id"])
+        await age(api, "generations", "finished_at", 29, young["id"])
 
         assert await due(admin, NOTHING) == {}
         found = await due(admin, ALL)
@@ -127,7 +130,7 @@ async def test_old_entries_of_the_audit_log_go_in_batches(
 ) -> None:
     monkeypatch.setattr(service, "BATCH", 2)
     async with running_api(tmp_path, sandbox) as api, await api.admin() as admin:
-        for days in (1, 2, 3, 4, 5):
+        for days in (31, 32, 33, 34, 35):
             await admin.put("/admin/retention", json={**NOTHING, "audit_days": days})
         rows = (await admin.get("/admin/audit")).json()["items"]
         await age(api, "audit", "created_at", 40, *(row["id"] for row in rows[1:]))
@@ -139,27 +142,86 @@ async def test_old_entries_of_the_audit_log_go_in_batches(
         assert turns[-1] == service.EVERY
         left = (await admin.get("/admin/audit")).json()["items"]
         assert {one["action"] for one in left} == {"retention_settings", "retention"}
-        assert [one["after"]["count"] for one in left if one["action"] == "retention"][-1] == 2
+        told = [one for one in left if one["action"] == "retention"]
+        assert told[-1]["after"]["count"] == 2
+        await age(api, "audit", "created_at", 40, *(one["id"] for one in told))
+        while await api.services.retention.turn() != service.EVERY:
+            pass
+        left = (await admin.get("/admin/audit")).json()["items"]
+        assert {one["action"] for one in left} == {"retention_settings"}, "they make no entry"
 
 
-async def test_a_favourite_of_the_last_moment_stays(
+NEEDED = {
+    "favourite": "UPDATE generations SET favourite = true",
+    "young": "UPDATE generations SET finished_at = now()",
+    "not over": "UPDATE generations SET phase = 'poll'",
+    "cost asked for": """UPDATE generations SET status = 'failed', cost_micro = NULL,
+        finished_at = now() - INTERVAL '47 hours'""",
+    "money held": "UPDATE holds SET state = 'held'",
+    "delivery under way": """UPDATE deliveries SET state = 'pending', generation_id = (
+        SELECT id FROM generations)""",
+}
+
+
+async def test_a_job_that_is_needed_since_a_moment_stays(
     database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    class Undone(Exception):
+        pass
+
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.user() as user,
+    ):
+        db, made = api.services.db, (await image(user))["id"]
+        target = DeliveryTarget("telegram", "77")
+        async with db.transaction() as sql:
+            code, facts = "stopped", dict[str, str]()
+            await api.services.outbox.announce_notice(sql, made, target, code, facts, 1)
+        await db.execute("UPDATE deliveries SET state = 'done'")
+        await age(api, "generations", "finished_at", 2, made)
+        before = now() - timedelta(days=1)
+        for name, change in NEEDED.items():
+            with suppress(Undone):
+                async with db.transaction() as sql:
+                    await sql.execute(change)
+                    assert await aged.found(sql, before, 9) == [], name
+                    assert (await aged.count(sql, before)).count == 0, name
+                    assert not await aged.hold(sql, made, before), name
+                    raise Undone
+        await db.execute("""UPDATE generations SET status = 'failed', cost_micro = NULL,
+            finished_at = now() - INTERVAL '49 hours', created_at = now()""")
+        assert (await aged.count(db, before)).count == 1, "nobody asks for its cost any more"
+        assert await api.services.generation_eraser.erase_aged(before, 9) == 1
+        assert await db.fetch("SELECT id FROM deliveries") == []
+        assert await api.services.generation_eraser.erase_aged(before, 9) == 0
+
+
+@pytest.mark.parametrize("cost", [None, 30_000])
+async def test_the_money_of_a_job_that_is_over_is_freed_with_it(
+    database: str, tmp_path: Path, sandbox: Sandbox, cost: int | None
 ) -> None:
     async with (
         running_api(tmp_path, sandbox, database_url=url(database)) as api,
         await api.user() as user,
     ):
-        made = await image(user)
-        await user.put(f"/generations/{made['id']}/favourite", json={"favourite": True})
-        assert not await api.services.generation_eraser.erase_unless_kept(made["id"])
-        await user.put(f"/generations/{made['id']}/favourite", json={"favourite": False})
-        assert await api.services.generation_eraser.erase_unless_kept(made["id"])
-        assert not await api.services.generation_eraser.erase_unless_kept(made["id"])
+        db, made = api.services.db, (await image(user))["id"]
+        await db.execute("UPDATE holds SET state = 'held', settled_micro = NULL")
+        await db.execute("UPDATE budgets SET held_micro = 1000000")
+        await db.execute("UPDATE generations SET cost_micro = $1", cost)
+        await user.delete(f"/generations/{made}")
+        (hold,) = await db.fetch("SELECT state, settled_micro FROM holds")
+        assert tuple(hold.values()) == ("settled" if cost else "released", cost)
 
 
 async def test_odd_numbers_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     async with running_api(tmp_path, sandbox, refresh=False) as api, await api.admin() as admin:
-        for name, days in (("media_days", 0), ("media_days", 3651), ("trash_days", 31)):
+        for name, days in (
+            ("media_days", 0),
+            ("media_days", 3651),
+            ("audit_days", 29),
+            ("trash_days", 31),
+        ):
             body = {**NOTHING, name: days}
             assert (await admin.put("/admin/retention", json=body)).status_code == 422
         assert (await admin.get("/admin/retention")).json() == NOTHING
