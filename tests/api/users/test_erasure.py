@@ -211,8 +211,8 @@ async def drawing(
     media = api.services.media
     keep, discard, ended = media.keep_image, media.discard, asyncio.Event()
 
-    async def slow_keep(*given: Any) -> Any:
-        kept = await keep(*given)
+    async def slow_keep(*given: Any, **named: Any) -> Any:
+        kept = await keep(*given, **named)
         await meanwhile()
         return kept
 
