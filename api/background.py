@@ -75,11 +75,14 @@ class Background:
         task.add_done_callback(lambda done: self._ended(name, done))
 
     def once(
-        self, name: str, work: Coroutine[Any, Any, None], **about: object
+        self, name: str, work: Coroutine[Any, Any, None], *, told: bool = True, **about: object
     ) -> asyncio.Task[None]:
         """Run work once, in a task that ends also when the work fails. `about`: fields for the log;
-        `name` stands for all of its kind."""
+        `name` stands for all of its kind. `told` False: an error is logged and counted, and not
+        named among what is failing, which strangers may read."""
         state = self._state(name, needed=False)
+        if not told:
+            state = _State(needed=False)
         return asyncio.create_task(self._do(name, work, state, about), name=name)
 
     @property

@@ -94,6 +94,9 @@ class Metrics(ProcessMetrics):
         self._decoder_failures = self._counter(
             "decoder_failures", "Times that a file was too much for its decoder.", "how"
         )
+        self._password_mails = self._counter(
+            "password_mails", "Mails for a forgotten password that somebody asked for.", "end"
+        )
 
     def _of_database(self) -> None:
         self._jobs = self._gauge("jobs", "Jobs that are not over.", "kind", "state")
@@ -146,6 +149,9 @@ class Metrics(ProcessMetrics):
 
     def decoder_failed(self, how: str) -> None:
         self._decoder_failures.labels(how).inc()
+
+    def password_mail(self, end: str) -> None:
+        self._password_mails.labels(end).inc()
 
     @contextmanager
     def statement(self, what: Literal["read", "write", "transaction"]) -> Iterator[None]:

@@ -172,6 +172,7 @@ class Services:
             users=self.users,
             mail=self.mailer,
             background=self.background,
+            count=self.metrics,
             public_url=settings.public_url,
         )
         token, signup = secrets.setup_token, settings.web_signup

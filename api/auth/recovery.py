@@ -7,6 +7,7 @@ admin's newer one takes its place. Every reason for which it does not work gets 
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from api import ids
 from api.auth import devices, one_time_tokens, store
@@ -42,8 +43,18 @@ FORGOT_FROM = Limit(
 FORGOT_FOR = Limit(
     3, timedelta(hours=1), timedelta(minutes=15), timedelta(hours=1), "tries_too_many"
 )
+FORGOT_IN_A_DAY = Limit(
+    5, timedelta(days=1), timedelta(days=1), timedelta(days=1), "tries_too_many"
+)
 AGAIN_AFTER = (5.0, 30.0, 120.0)
 """Seconds after which a mail that was asked for on the web is tried again."""
+
+
+class Count(Protocol):
+    """The count of mails that were asked for on the web, by their end: `sent`, `failed`, `over`
+    (the link was good no longer) or `no_account`."""
+
+    def password_mail(self, end: str) -> None: ...
 
 
 class Recovery:
@@ -56,12 +67,14 @@ class Recovery:
         users: UserService,
         mail: Mailer,
         background: Background,
+        count: Count,
         public_url: str | None,
     ) -> None:
         self._db = db
         self._users = users
         self._mail = mail
         self._background = background
+        self._count = count
         self._mailing: set[asyncio.Task[None]] = set()
         self._public_url = public_url
         self._throttle = Throttle(db)
@@ -151,9 +164,11 @@ class Recovery:
             raise NotFound("mail_off")
         email = normal(body.email)
         await self._throttle.take(f"forgot-from:{client.net}", FORGOT_FROM)
-        await self._throttle.take(f"forgot:{ids.digest(email)}", FORGOT_FOR)
+        address = ids.digest(email)
+        await self._throttle.take(f"forgot:{address}", FORGOT_FOR)
+        await self._throttle.take(f"forgot-day:{address}", FORGOT_IN_A_DAY)
         work = self._mail_forgot(email, body.language, client)
-        task = self._background.once("password-mail", work)
+        task = self._background.once("password-mail", work, told=False)
         self._mailing.add(task)
         task.add_done_callback(self._mailing.discard)
 
@@ -166,27 +181,42 @@ class Recovery:
         await asyncio.gather(*self._mailing, return_exceptions=True)
 
     async def _mail_forgot(self, email: str, language: Language, client: Client) -> None:
-        """Both kinds of address cost one look and one transaction. Links that were mailed before
-        stay good: a stranger who asks for new ones takes nothing from the owner."""
+        """Links that were mailed before stay good: a stranger who asks for new ones takes nothing
+        from the owner. An address without an account leaves no row: strangers would fill the audit
+        log."""
         user = await self._users.find_by_email(email)
-        found = user if user and user.password_hash and user.status == "active" else None
+        if user is None or user.password_hash is None or user.status != "active":
+            self._count.password_mail("no_account")
+            return
         token, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
-            if found is not None and await self._users.hold_active(sql, found.id):
-                await one_time_tokens.issue_another(
-                    sql, ids.digest(token), "reset", found.id, at=at, expires_at=at + RESET_LIFE
-                )
-            after: audit.Facts = {"ip": client.ip, "account": found is not None}
-            subject = found.id if found else ""
-            await audit.record(sql, "password_forgot", actor_id=None, subject=subject, after=after)
-        if found is not None:
-            link = self._link("reset", token)
-            for pause in (*AGAIN_AFTER, None):
-                if await self._send("forgot", found, link, language):
-                    return
-                if pause is None:
-                    raise MailNotSent
+            if not await self._users.hold_active(sql, user.id):
+                self._count.password_mail("no_account")
+                return
+            await one_time_tokens.issue_another(
+                sql, ids.digest(token), "reset", user.id, at=at, expires_at=at + RESET_LIFE
+            )
+            after: audit.Facts = {"ip": client.ip}
+            await audit.record(sql, "password_forgot", actor_id=None, subject=user.id, after=after)
+        for pause in (*AGAIN_AFTER, None):
+            if not await self._leads_to(user, token):
+                self._count.password_mail("over")
+                return
+            if await self._send("forgot", user, self._link("reset", token), language):
+                self._count.password_mail("sent")
+                return
+            if pause is not None:
                 await asyncio.sleep(pause)
+        self._count.password_mail("failed")
+        raise MailNotSent
+
+    async def _leads_to(self, user: User, token: str) -> bool:
+        """Tell whether a reset link is still good and its person still has the same address."""
+        try:
+            holder, _ = await self._holder(token, "reset")
+        except NotFound:
+            return False
+        return holder.email == user.email
 
     async def reset(self, body: ResetIn, client: Client) -> None:
         """Set the password and end every session; signing in is the next step. Raises `NotFound`,

@@ -85,11 +85,12 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
 async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
     address = ids.digest(email or "")
     keys = [f"password:{user_id}", f"link-start:{user_id}", f"login:{address}", f"forgot:{address}"]
+    keys.append(f"forgot-day:{address}")
     await sql.execute("DELETE FROM throttles WHERE key = ANY($1::text[])", keys)
 
 
 async def purge(sql: Sql, at: datetime) -> int:
-    """Delete tries that no window counts any more: the longest one is an hour."""
+    """Delete tries that no window counts any more: the longest one is a day."""
     query = (
         "DELETE FROM throttles "
         "WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) "

@@ -223,11 +223,13 @@ def build(
     users = users_of(db, cost)
     links = LinkService(db, users, deliveries.outbox)
     callers = Bearers(db, signer, users, links)
+    metrics = Metrics()
     recovery = Recovery(
         db,
         users=users,
         mail=Mailer(mail_server),
-        background=Background(Metrics()),
+        background=Background(metrics),
+        count=metrics,
         public_url="https://studio.example.org",
     )
     auth = AuthService(db, signer, users, recovery, setup_token=SETUP_TOKEN, web_signup=web_signup)
