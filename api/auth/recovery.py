@@ -50,7 +50,7 @@ AGAIN_AFTER = (5.0, 30.0, 120.0)
 """Seconds after which a mail that was asked for on the web is tried again."""
 
 
-class Count(Protocol):
+class MailCount(Protocol):
     """The count of mails that were asked for on the web, by their end: `sent`, `failed`, `over`
     (the link was good no longer) or `no_account`."""
 
@@ -67,7 +67,7 @@ class Recovery:
         users: UserService,
         mail: Mailer,
         background: Background,
-        count: Count,
+        count: MailCount,
         public_url: str | None,
     ) -> None:
         self._db = db
