@@ -1,6 +1,6 @@
 """`/internal`: the calls of the operator's shell (`./run admin ...`, `./run bot-key`, `./run
-backup`, `./run doctor`, `./run status`). While the api runs, it answers here, because only one
-process can open the database; otherwise the command opens the database itself."""
+backup`, `./run doctor`, `./run status`, `./run media ...`). While the api runs, it answers here,
+because only one process can open the database; otherwise the command opens the database itself."""
 
 import asyncio
 import hmac
@@ -12,7 +12,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import ids
 from api.admin.backups import Backups
-from api.admin.schemas import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
+from api.admin.schemas import (
+    AccountLinkOut,
+    AccountResetIn,
+    AdminIn,
+    BackupOut,
+    MissingFilesOut,
+    NamedFilesOut,
+)
 from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
@@ -22,6 +29,7 @@ from api.check_up.service import CheckUp, Status
 from api.db import Db
 from api.deps import FromApp
 from api.errors import Conflict
+from api.media import missing, store
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from api.users import audit
@@ -163,3 +171,13 @@ async def check_up(checks: FromApp[CheckUp], _operator: OperatorCaller) -> Check
 @router.get("/status")
 async def status(status: FromApp[Status], _operator: OperatorCaller) -> InstallationOut:
     return await status.now()
+
+
+@router.post("/media/missing/forget")
+async def forget_missing(db: FromApp[Db], _operator: OperatorCaller) -> MissingFilesOut:
+    return MissingFilesOut(files=await missing.forget(db))
+
+
+@router.get("/media/named")
+async def named_files(folder: str, db: FromApp[Db], _operator: OperatorCaller) -> NamedFilesOut:
+    return NamedFilesOut(keys=sorted(await store.keys(db, folder)))

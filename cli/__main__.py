@@ -261,6 +261,22 @@ def move_media(
     media.leave(code)
 
 
+@media.command("forget")
+def forget_media() -> None:
+    """Give up pictures and videos that the store lacks since it changed: they leave galleries.
+    Works while it runs, too."""
+    from cli import media_rows
+
+    with failures_end():
+        files = media_rows.forget()
+    print(
+        f"{files} missing pictures and videos leave the galleries within a day. Any that come back "
+        "into the store before then stay."
+        if files
+        else "The store lacks no picture or video since it changed."
+    )
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

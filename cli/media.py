@@ -30,7 +30,8 @@ def move(to: str, source: str | None, *, verify: bool) -> bool:
             settings.data_dir / "spool" / "receiving",
             line.show,
         )
-        done = asyncio.run(work.compare() if verify else work.copy())
+        in_use = launch if _is_in_use(settings, to) else None
+        done = asyncio.run(_do(work, in_use, verify=verify))
     except MoveRefused as error:
         raise CommandRefused(str(error)) from error
     except MoveStopped as error:
@@ -44,6 +45,23 @@ def move(to: str, source: str | None, *, verify: bool) -> bool:
     if not done.bad and not verify:
         _way_on(settings, here, to)
     return not done.bad
+
+
+async def _do(work: MediaMove, in_use: LaunchSettings | None, *, verify: bool) -> Progress:
+    """Copy or compare; into a store that is in use only what the database names."""
+    do = work.compare if verify else work.copy
+    if in_use is None:
+        return await do()
+    # its code is not needed for the others
+    from cli.media_rows import named_files
+
+    async with named_files(in_use) as named:
+        work.take_only(named)
+        return await do()
+
+
+def _is_in_use(settings: Settings, url: str) -> bool:
+    return url.rstrip("/") == settings.media_root.rstrip("/")
 
 
 def leave(code: int) -> NoReturn:
@@ -100,21 +118,21 @@ def _report(done: Progress, here: str, to: str, seconds: float, *, verify: bool)
     )
     if done.bad:
         print(
-            f"{done.bad} files are damaged in {here}, are not what their names say, and were left "
-            "out. Bring them back from a copy, or delete them there, then run this again.",
+            f"{done.bad} files cannot be read in {here}, or are not what their names say, and were "
+            "left out. Mend them, or delete them there, then run this again.",
             file=sys.stderr,
         )
 
 
 def _way_on(settings: Settings, here: str, to: str) -> None:
-    if to.rstrip("/") == settings.media_root.rstrip("/"):
+    if _is_in_use(settings, to):
         print(f"MEDIA_URL is {to} already. Nothing was deleted; when everything shows,")
     else:
         default = (settings.data_dir / "media").absolute().as_uri()
         value = "" if to.rstrip("/") == default else to
         print(
             f"Now set in .env:  MEDIA_URL={value}\n"
-            "and restart. Then take what was made meanwhile:\n"
+            "and restart. Then take at once what was made meanwhile, and shows only afterwards:\n"
             f"  ./run media move --from {here} --to {to}\n"
             "Nothing was deleted. When everything shows,"
         )

@@ -37,6 +37,7 @@ TITLES = {
     "disk_nearly_full": N_("The disk is nearly full"),
     "storage_full": N_("The disk is full"),
     "storage_unavailable": N_("The store for files cannot be used"),
+    "files_missing": N_("Pictures and videos are missing in the store"),
     "store_shared": N_("Others keep files in the same store"),
     "backup_place_away": N_("The bucket of the backups cannot be used"),
     "backup_no_room": N_("The disk has no room for the next backup"),
@@ -72,6 +73,11 @@ HINTS = {
     "storage_unavailable": N_(
         "Until it can, new files are kept on this machine's disk, and %(waiting)s wait there. "
         "What was said: “%(detail)s”"
+    ),
+    "files_missing": N_(
+        "The store changed, and they stay in galleries until all are there. ./run media move "
+        "--from OLD --to NEW brings those that the old store has, and ./run media forget gives the "
+        "others up."
     ),
     "store_shared": N_(
         "Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete "

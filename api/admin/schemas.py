@@ -204,6 +204,7 @@ WarningCode = Literal[
     "disk_nearly_full",
     "storage_full",
     "storage_unavailable",
+    "files_missing",
     "store_shared",
     "backup_place_away",
     "backup_no_room",
@@ -340,3 +341,15 @@ class AccountLinkOut(Out):
     state: Literal["invite", "reset", "user", "admin", "promoted"]
     token: str | None = None
     expires_at: Time | None = None
+
+
+class MissingFilesOut(Out):
+    """Files that the store lacks, and whose rows the next sweeps delete."""
+
+    files: int
+
+
+class NamedFilesOut(Out):
+    """Files that the database names in one folder of the store."""
+
+    keys: list[str]

@@ -43,6 +43,7 @@ _GRAVEST = (
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
+    "files_missing",
     "store_shared",
     "backup_place_away",
     "backup_no_room",
@@ -207,6 +208,8 @@ class Warnings:
             )
         if state.others:
             found.append(WarningOut(code="store_shared", count=state.others, target="health"))
+        if lacking := await self._media.missing_files():
+            found.append(WarningOut(code="files_missing", count=lacking, target="health"))
         if space.free < max(FREE_BYTES_LEAST, space.floor):
             facts = {
                 "free_mb": str(space.free // 1_000_000),

@@ -52,6 +52,7 @@ class MediaStore:
     """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` our id."""
 
     def __init__(self, url: str, spool: Path, *, installation: str) -> None:
+        self._url = url.rstrip("/")
         self._bucket = Bucket(url)
         self._spool = Spool(spool)
         self._installation = installation
@@ -165,13 +166,15 @@ class MediaStore:
         await self._spool.delete(file.key)
         log.info("file_moved_to_store", key=file.key)
 
-    async def claim(self) -> None:
-        """Leave our mark in the store and look for those of others. Raises as reading and writing
-        do."""
+    async def claim(self) -> str:
+        """Leave our mark in the store and look for those of others. Return the store's address with
+        the time of our mark, which tells it from any other, also from one that `./run media move`
+        has put in its place. Raises as reading and writing do."""
         ours = f"{INSTALLATIONS}/{self._installation}"
-        found = [key async for batch in self._bucket.listed(INSTALLATIONS) for key in batch]
+        found = await self._marks()
         if ours not in found:
             await self._bucket.put(f"{socket.gethostname()} {now():%Y-%m-%d}\n".encode(), ours)
+            found = await self._marks()
         others = [key for key in found if key != ours]
         if others and not self.state.others:
             log.error(
@@ -181,6 +184,16 @@ class MediaStore:
             )
         self.state = replace(self.state, others=len(others))
         self._claimed = True
+        written = found.get(ours)
+        return f"{self._url}@{written.isoformat() if written else ''}"
+
+    async def _marks(self) -> dict[str, datetime]:
+        """Return the marks of installations with the time of each."""
+        return {
+            key: written
+            async for batch in self._bucket.listed(INSTALLATIONS)
+            for key, written in batch.items()
+        }
 
     async def files(self, prefix: str) -> dict[str, datetime]:
         """Return our files in this folder with the time of each write. Raises

@@ -8,8 +8,8 @@ it without a download for most stores; where it does not, the file is read back.
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -42,6 +42,8 @@ ADVICE = {
 """Sentences for S3's codes."""
 
 Work = Callable[[StoredFile, StoredFile | None], Awaitable[None]]
+Named = Callable[[str], Awaitable[Collection[str]]]
+"""Returns the files of a folder that the database names."""
 
 
 class MoveRefused(Exception):
@@ -95,10 +97,16 @@ class MediaMove:
         self._names = source, target
         self._installation = installation
         self._tell = tell
+        self._named: Named | None = None
         self.progress = Progress()
         self._source, self._target = _opened(source, target)
         root = self._target.root
         self._staging = staging if root is None else root / RECEIVING
+
+    def take_only(self, named: Named) -> None:
+        """Leave out files that the database does not name: for a target in use, where people may
+        have deleted some since the last run."""
+        self._named = named
 
     async def copy(self) -> Progress:
         """Copy what the target does not have yet. Raises `MoveRefused`, `MoveStopped`."""
@@ -155,7 +163,7 @@ class MediaMove:
                 error = error.exceptions[0]
             if isinstance(error, StorageFull | StorageUnavailable):
                 raise MoveStopped(error.detail) from error
-            raise
+            raise error from None
         return self.progress
 
     async def _folders(self) -> list[str]:
@@ -170,12 +178,23 @@ class MediaMove:
             there = {
                 each.key: each async for batch in self._target.entries(folder) for each in batch
             }
+            wanted = None
+            if self._named is not None:
+                wanted = set(await self._named(folder.removeprefix(f"{TRASH}/")))
             async for batch in self._source.entries(folder):
                 for file in batch:
-                    if FILE.fullmatch(file.key.removeprefix(f"{TRASH}/")):
-                        with suppress(FileNotFoundError):  # deleted meanwhile
-                            await one(file, there.get(file.key))
+                    name = file.key.removeprefix(f"{TRASH}/")
+                    if FILE.fullmatch(name) and (wanted is None or name in wanted):
+                        await self._one(file, there.get(file.key), one)
                         self._tell(self.progress)
+
+    async def _one(self, file: StoredFile, there: StoredFile | None, work: Work) -> None:
+        try:
+            await work(file, there)
+        except FileNotFoundError:
+            pass  # deleted meanwhile
+        except OSError as error:
+            self.progress.found_bad(f"unreadable ({error.strerror}): {file.key}")
 
     async def _copied(self, file: StoredFile, there: StoredFile | None) -> None:
         if there is not None and there.size == file.size and await self._same(file, there):
@@ -227,6 +246,8 @@ class MediaMove:
         if self._source.root is not None and self._target.root is None:
             yield self._source.root / file.key
             return
+        if self._source.root is not None:
+            await asyncio.to_thread(_open, self._source.root / file.key)
         with storage_errors(writing=True):
             path = await asyncio.to_thread(new_file, self._staging)
         try:
@@ -296,6 +317,12 @@ async def _first(bucket: Bucket, folder: str | None = None) -> bool:
         if batch:
             return True
     return False
+
+
+def _open(path: Path) -> None:
+    """Raise the disk's own error for a file that cannot be read."""
+    with path.open("rb") as file:
+        file.read(1)
 
 
 def _sha256(key: str) -> str:

@@ -2,7 +2,8 @@
 a file are deleted.
 
 Files that another database at hand names stay: one that a restore set aside, or a backup. A store
-with files of other installations is left alone.
+with files of other installations is left alone, and in a new one no row is forgotten before all
+files were there once.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from structlog import get_logger
 
 from api import ids
 from api.db import Db
-from api.media import referenced_keys, store
+from api.media import missing, referenced_keys, store
 from api.media.files import MediaStore
 
 log = get_logger("media")
@@ -52,7 +53,7 @@ class MediaSweep:
         before = ids.now() - GRACE
         if left := await self._files.forget_received(before):
             log.warning("received_files_deleted", files=left)
-        await self._files.claim()
+        place = await self._files.claim()
         if self._files.state.others:
             return []
         seen, rows, orphans, gone = 0, 0, list[str](), list[str]()
@@ -69,6 +70,13 @@ class MediaSweep:
                 break
         await self._throw_away(orphans[:MOST], seen)
         await self._files.empty_trash(ids.now() - TRASH_KEPT)
+        if not await missing.is_settled(self._db, place, len(gone)):
+            log.warning(
+                "files_missing_in_changed_store",
+                files=len(gone),
+                hint="bring them from the old store, or type ./run media forget; no row is deleted",
+            )
+            return []
         return await self._forget(gone, rows)
 
     async def _missing_in(self, folder: str, keys: Set[str]) -> list[str]:
@@ -76,13 +84,13 @@ class MediaSweep:
         if not keys:
             return []
         thrown = await self._files.thrown_away(folder)
-        missing = []
+        lacking = []
         for key in keys:
             if key in thrown and await self._files.recover(key):
                 log.warning("file_back_from_trash", key=key)
             elif not await self._files.waits(key):
-                missing.append(key)
-        return missing
+                lacking.append(key)
+        return lacking
 
     async def _throw_away(self, orphans: Sequence[str], seen: int) -> None:
         needed = await self._named_elsewhere(orphans) if orphans else set()

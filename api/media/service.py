@@ -20,7 +20,7 @@ from api import ids
 from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
-from api.media import file_types, store
+from api.media import file_types, missing, store
 from api.media.decoded import Picture, Thumbnail
 from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
@@ -117,6 +117,10 @@ class MediaService:
 
     def sweep_of(self, folders: Sequence[Path], live: Path | None) -> MediaSweep:
         return MediaSweep(self._db, self.files, folders, live)
+
+    async def missing_files(self) -> int:
+        """Return the number of files that are missing since the store changed."""
+        return await missing.count(self._db)
 
     async def keep_image(
         self, user_id: str, generation_id: str, position: int, data: bytes, *, look: bool = True

@@ -1,8 +1,15 @@
 """Calls of the operator's shell on the API's own machine, with its key: `./run admin ...`,
-`./run bot-key`, `./run backup`, `./run doctor` and `./run status`."""
+`./run bot-key`, `./run backup`, `./run doctor`, `./run status` and `./run media`."""
 
 from client.call import Call
-from client.schemas.admin import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
+from client.schemas.admin import (
+    AccountLinkOut,
+    AccountResetIn,
+    AdminIn,
+    BackupOut,
+    MissingFilesOut,
+    NamedFilesOut,
+)
 from client.schemas.check_up import CheckUpOut, InstallationOut
 
 BACKING_UP = 600.0
@@ -31,3 +38,11 @@ def check_up_from_shell() -> Call[CheckUpOut]:
 
 def status() -> Call[InstallationOut]:
     return Call("GET", "/internal/status", InstallationOut, within=CHECKING)
+
+
+def forget_missing_files() -> Call[MissingFilesOut]:
+    return Call("POST", "/internal/media/missing/forget", MissingFilesOut)
+
+
+def named_files(folder: str) -> Call[NamedFilesOut]:
+    return Call("GET", "/internal/media/named", NamedFilesOut, query={"folder": folder})

@@ -424,6 +424,8 @@ MACHINES = [
     Row("POST", "/internal/check-up", SHELL),
     Row("GET", "/internal/status", SHELL),
     Row("POST", "/internal/backups", SHELL),
+    Row("POST", "/internal/media/missing/forget", SHELL),
+    Row("GET", "/internal/media/named", SHELL, passes=422),
     Row("GET", "/healthz", PUBLIC),
     # public from this machine only, as here; other machines are in test_metrics.py
     Row("GET", "/metrics", PUBLIC),

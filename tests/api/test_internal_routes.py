@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from api.admin.warnings import Warnings
 from api.ids import now
+from api.media import missing
 from api.secrets import ensure_secrets, renew_bot_key
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import PASSWORD, Api, running_api
+from tests.api.media.samples import picture
 from tests.sandbox_server import Sandbox
 
 
@@ -126,6 +129,28 @@ async def test_a_new_bot_key_is_taken_and_the_one_before_still_works_once(api: A
     assert (await api.bot("discord").post("/bot/deliveries/claim?wait=0")).status_code == 200
 
 
+async def test_files_are_named_and_missing_ones_given_up(api: Api) -> None:
+    services, ana = api.services, await api.user("ana")
+    uploaded = await ana.post("/uploads", files={"file": ("fox.png", picture(), "image/png")})
+    assert uploaded.status_code == 201, uploaded.text
+    rows = await services.db.fetch("SELECT key FROM media")
+    folder = rows[0]["key"][:2]
+    answer = await shell(api).get("/internal/media/named", params={"folder": folder})
+    assert answer.json()["keys"] == sorted(
+        row["key"] for row in rows if row["key"].startswith(folder)
+    )
+    assert not await missing.is_settled(services.db, "file:///new disk", 3)
+    warnings = api.services.by_type[Warnings]
+    assert isinstance(warnings, Warnings)
+    board = await warnings.now()
+    assert [each.count for each in board if each.code == "files_missing"] == [3]
+    assert [await ask(api, "media/missing/forget") for _ in range(2)] == [
+        {"files": 3},
+        {"files": 0},
+    ]
+    assert await missing.is_settled(services.db, "file:///new disk", 3)
+
+
 @pytest.mark.parametrize(
     ("client", "status"),
     [
@@ -148,7 +173,7 @@ async def test_only_this_machine_is_answered(
     assert answer.status_code == status
     if status == 404:
         nowhere = (await api.client.post("/internal/nowhere")).json()
-        assert answer.json() == nowhere
+        assert answer.json() | {"request_id": None} == nowhere | {"request_id": None}
         assert await role_of(api, "boss@example.org") is None
 
 

@@ -55,6 +55,7 @@ def test_killed_and_typed_again(media: Path, tmp_path: Path) -> None:
     said = done.stdout.splitlines()
     assert said[0].startswith("Copied ")
     assert said[1] == f"Now set in .env:  MEDIA_URL={target.as_uri()}"
+    assert said[2].startswith("and restart. Then take at once what was made meanwhile")
     assert said[3] == f"  ./run media move --from {media.as_uri()} --to {target.as_uri()}"
     assert said[-1] == f"delete the old folder yourself:  rm -r {media}"
 
@@ -76,3 +77,16 @@ def test_refused_in_one_sentence(media: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "--to", media.as_uri())
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"{media.as_uri()} and {media.as_uri()} are the same place.\n"
+
+
+def test_a_store_in_use_gets_nothing_that_was_deleted(media: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old disk"
+    media.rename(old)
+    words = ("--from", old.as_uri(), "--to", media.as_uri())
+    for each in (words, (*words, "--verify")):
+        done = run(tmp_path, *each)
+        assert (done.returncode, done.stderr) == (0, ""), "the database names no file"
+    assert kept(media) == set()
+    done = typed(("media", "forget"), tmp_path, environment(tmp_path), "")
+    said = "The store lacks no picture or video since it changed.\n"
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", said)

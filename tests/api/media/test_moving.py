@@ -154,6 +154,39 @@ async def test_files_that_are_made_or_deleted_meanwhile(
     assert (done.copied, done.bad) == (1, 0)
 
 
+async def test_files_that_cannot_be_read_are_named_and_the_rest_is_copied(
+    with_key: Choose, disk: Path, tmp_path: Path
+) -> None:
+    with_key("owner")
+    first, second = contents()[:2]
+    here, there = await filled(disk, [first, second]), await made("unreadable")
+    (disk / key(first)).unlink()
+    # opens for everybody, and cannot be read by anybody
+    (disk / key(first)).symlink_to("/proc/self/mem")
+    for target in (there, (tmp_path / "other disk").as_uri()):
+        done = await move(here, target, tmp_path).copy()
+        assert (done.copied, done.named) == (1, [f"unreadable (Input/output error): {key(first)}"])
+
+
+async def test_a_target_in_use_gets_only_what_the_database_names(
+    disk: Path, tmp_path: Path
+) -> None:
+    named, deleted, thrown = contents()[:3]
+    here, there = await filled(disk, [named, deleted]), (tmp_path / "other disk").as_uri()
+    await Bucket(here).put(thrown, f"{TRASH}/{key(thrown)}")
+
+    async def rows(folder: str) -> set[str]:
+        return {key(named)} if key(named).startswith(folder) else set()
+
+    work = move(here, there, tmp_path)
+    work.take_only(rows)
+    assert (await work.copy()).copied == 1
+    assert await kept(there) == {key(named): named}
+    work = move(here, there, tmp_path)
+    work.take_only(rows)
+    assert await work.compare() == Progress(there=1, there_bytes=len(named))
+
+
 @pytest.mark.parametrize(
     ("who", "target", "said"),
     [

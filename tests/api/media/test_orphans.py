@@ -16,8 +16,9 @@ import pytest
 from api import ids
 from api.admin.backup_copy import MANIFEST
 from api.db import Db
-from api.media import store
+from api.media import missing, store
 from api.media.files import MediaStore, key_of
+from api.media.moving import MediaMove
 from api.media.orphans import MediaSweep
 from api.media.store import MediaRow
 from tests.api.media.samples import store_in
@@ -62,7 +63,7 @@ def sweep(db: Db, files: MediaStore, tmp_path: Path) -> MediaSweep:
 
 async def keep(files: MediaStore, numbers: Sequence[int], *, age: int = OLD) -> None:
     for number in numbers:
-        await files.put(b"x", key(number))
+        await files.put(str(number).encode(), key(number))
         assert files.root is not None
         os.utime(files.root / key(number), (time.time() - age, time.time() - age))
 
@@ -124,11 +125,69 @@ async def test_a_row_goes_when_its_file_was_missing_twice(
     db: Db, files: MediaStore, sweep: MediaSweep
 ) -> None:
     await keep(files, [0, 1, 2])
-    await add_rows(db, [0, 1, 2, 3])
+    await add_rows(db, [0, 1, 2])
+    assert await sweep.run() == []
+    await add_rows(db, [3])
     assert await sweep.run() == []
     assert await sweep.run() == ["g3"]
     assert await sweep.run() == []
     assert len(await db.fetch("SELECT id FROM media")) == 3
+
+
+async def rows_in(db: Db) -> int:
+    return len(await db.fetch("SELECT id FROM media"))
+
+
+async def test_a_store_that_changed_costs_no_row_until_it_had_all_files(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
+    await keep(files, range(4))
+    await add_rows(db, range(4))
+    await sweep.run()
+    new = store_in(tmp_path / "new", (tmp_path / "new disk").as_uri())
+    await keep(new, range(3))
+    for store_in_use, lacking in ((new, 1), (files, 0), (new, 1)):
+        for _ in range(3):
+            # a process that begins has seen nothing missing yet
+            changed = MediaSweep(db, store_in_use, [], None)
+            for _ in range(3):
+                assert await changed.run() == []
+        assert (await missing.count(db), await rows_in(db)) == (lacking, 4)
+    await keep(new, [3])
+    assert await changed.run() == []
+    assert await missing.count(db) == 0
+    assert new.root is not None
+    (new.root / key(3)).unlink()
+    assert [await changed.run() for _ in range(2)] == [[], ["g3"]]
+
+
+async def test_files_moved_into_the_store_in_use_make_it_a_new_one(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
+    await keep(files, range(3))
+    await add_rows(db, range(3))
+    await sweep.run()
+    assert files.root is not None
+    here, there = files.root, tmp_path / "new disk"
+    await MediaMove(
+        here.as_uri(), there.as_uri(), "one", tmp_path / "receiving", lambda _progress: None
+    ).copy()
+    await add_rows(db, [3])
+    await keep(files, [3])
+    here.rename(tmp_path / "old disk")
+    there.rename(here)
+    assert [await sweep.run() for _ in range(3)] == [[], [], []]
+    assert (await missing.count(db), await rows_in(db)) == (1, 4)
+
+
+async def test_a_person_says_that_missing_files_are_lost(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
+    await keep(files, range(3))
+    await add_rows(db, range(4))
+    assert [await sweep.run() for _ in range(3)] == [[], [], []]
+    assert (await missing.forget(db), await missing.forget(db)) == (1, 0)
+    assert [await sweep.run() for _ in range(2)] == [[], ["g3"]]
 
 
 async def test_a_file_that_waits_for_the_store_is_not_missing(
