@@ -29,7 +29,7 @@ from api.check_up.service import CheckUp, Status
 from api.db import Db
 from api.deps import FromApp
 from api.errors import Conflict
-from api.media import missing, store
+from api.media.service import MediaService
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from api.users import audit
@@ -174,10 +174,14 @@ async def status(status: FromApp[Status], _operator: OperatorCaller) -> Installa
 
 
 @router.post("/media/missing/forget")
-async def forget_missing(db: FromApp[Db], _operator: OperatorCaller) -> MissingFilesOut:
-    return MissingFilesOut(files=await missing.forget(db))
+async def forget_missing(
+    media: FromApp[MediaService], _operator: OperatorCaller
+) -> MissingFilesOut:
+    return MissingFilesOut(files=await media.forget_missing())
 
 
 @router.get("/media/named")
-async def named_files(folder: str, db: FromApp[Db], _operator: OperatorCaller) -> NamedFilesOut:
-    return NamedFilesOut(keys=sorted(await store.keys(db, folder)))
+async def named_files(
+    folder: str, media: FromApp[MediaService], _operator: OperatorCaller
+) -> NamedFilesOut:
+    return NamedFilesOut(keys=await media.named_files(folder))

@@ -122,6 +122,14 @@ class MediaService:
         """Return the number of files that are missing since the store changed."""
         return await missing.count(self._db)
 
+    async def forget_missing(self) -> int:
+        """Let the next sweeps delete the rows of those, and return their number."""
+        return await missing.forget(self._db)
+
+    async def named_files(self, folder: str) -> list[str]:
+        """Return the files that rows name in one of the 256 folders of the store."""
+        return sorted(await store.keys(self._db, folder))
+
     async def keep_image(
         self, user_id: str, generation_id: str, position: int, data: bytes, *, look: bool = True
     ) -> KeptFile:
