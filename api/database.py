@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from api.admin.backup_names import BackupNames, made_at
 from api.db import CannotOpen, Db, DbUnavailable, Pool, home
 from api.db.duckdb import log_of
 from api.db.migrate import WrongSchema, migrate, missing
@@ -136,7 +137,9 @@ def _go_back(settings: Settings) -> str:
             f"go back to a backup in {settings.backup_bucket} (./run backup --list) with "
             "./run restore NAME"
         )
-    newest = max(folder.glob("allucanget-*.zip"), default=None, key=lambda path: path.name)
+    names = BackupNames.of(settings.data_dir)
+    ours = (path for path in folder.glob("allucanget-*.zip") if names.is_ours(path.name))
+    newest = max(ours, default=None, key=lambda path: made_at(path.name))
     if newest is None:
         return f"put back a backup of your own with ./run restore FILE (there is none in {folder}/)"
     return (

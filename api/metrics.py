@@ -201,7 +201,7 @@ class Metrics(ProcessMetrics):
         queue, deliveries = await studio.stats.queue(), await studio.stats.deliveries()
         budgets, bots = await studio.budget.shared(), await studio.stats.bots()
         warnings, space = await studio.warnings.now(), await studio.media.disk_space.tightest()
-        backups = (await studio.backups.all()).items
+        backups = (await studio.backups.all(lately=True)).items
         self._clear()
         for each in queue:
             for state in ("queued", "processing", "needs_review"):

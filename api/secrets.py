@@ -69,6 +69,15 @@ def ensure_secrets(data_dir: Path) -> Secrets:
         )
 
 
+def installation_of(data_dir: Path) -> str | None:
+    """Return the id of this installation and change nothing; None where it has no secrets that can
+    be read."""
+    try:
+        return _read(data_dir / "secrets.json").installation
+    except (OSError, SecretsUnusable):
+        return None
+
+
 def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
     """Make a new credential for this platform's bot, and return all secrets."""
     path = data_dir / "secrets.json"

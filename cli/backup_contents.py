@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from api.admin.backup_copy import ABOUT
-from api.admin.backup_place import NAME, BackupPlace
+from api.admin.backup_names import NAME
+from api.admin.backup_place import BackupPlace
 from api.database import about_schema
 from api.db import CannotOpen
 from api.db.duckdb_tables import duckdb_tables
@@ -161,7 +162,7 @@ def pack_media(backup: Path, settings: Settings) -> str:
 def fetched(name: str, settings: Settings) -> Path:
     """Return the path of a backup of this place, brought here from the bucket if need be. Raises
     `CommandRefused`."""
-    place = BackupPlace(settings.backups, settings.backup_bucket)
+    place = BackupPlace.of(settings)
     try:
         found = asyncio.run(place.fetch(name, settings.data_dir / "fetched"))
     except DomainError as error:
@@ -186,11 +187,12 @@ def print_list() -> None:
     """Print the backups, the newest first. Raises `CommandRefused`, `BadSetting`."""
     logs.configure(level="error", stream=sys.stderr)
     settings = load(Settings)
-    place = BackupPlace(settings.backups, settings.backup_bucket)
+    place = BackupPlace.of(settings)
     try:
         found = asyncio.run(place.all())
     except DomainError as error:
         raise CommandRefused(error.detail) from error
     print(f"{len(found)} backups in {settings.backup_bucket or settings.backups}:")
     for one in found:
-        print(f"  {one.name}  {one.size / 1_000_000:>12,.1f} MB")
+        whose = "" if place.is_ours(one.name) else "  of another installation"
+        print(f"  {one.name}  {one.size / 1_000_000:>12,.1f} MB{whose}")

@@ -87,9 +87,9 @@ def _work(step: PlannedMigration) -> str:
 
 
 def _about_backup(settings: Settings) -> str:
-    place = BackupPlace(settings.backups, settings.backup_bucket)
+    place = BackupPlace.of(settings)
     try:
-        found = asyncio.run(place.all())
+        found = [each for each in asyncio.run(place.all()) if place.is_ours(each.name)]
     except StorageUnavailable as error:
         return f"The backups cannot be seen: {error.detail}"
     if not found:

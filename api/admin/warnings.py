@@ -11,7 +11,7 @@ from api.admin.schemas import DeliveryCountOut, WarningCode, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
 from api.db import Db
-from api.errors import DomainError, StorageUnavailable
+from api.errors import DomainError
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import KeyState, Provider, ProviderError
@@ -182,10 +182,9 @@ class Warnings:
     async def _backup(self) -> list[WarningOut]:
         """Warn of a due backup that the disk has no room for, and of one that was not made for as
         long as a backup may get old."""
-        try:
-            due, found = await self._backups.due_at(), await self._backups.all()
-        except StorageUnavailable as error:
-            facts = {"detail": error.detail}
+        due, found = await self._backups.due_at(), await self._backups.all(lately=True)
+        if (trouble := self._backups.trouble) is not None:
+            facts = {"detail": trouble.detail}
             return [WarningOut(code="backup_place_away", count=1, target="backups", facts=facts)]
         if due is None or due > ids.now():
             return []

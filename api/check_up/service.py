@@ -204,6 +204,8 @@ class CheckUp:
 
     async def _backup(self) -> Sequence[FindingOut]:
         found = await self._backups.all()
+        if self._backups.trouble is not None:
+            raise self._backups.trouble
         newest = found.items[0].created_at if found.items else None
         if newest is None:
             if not found.every_hours:
@@ -247,7 +249,7 @@ class Status:
         self._backups = backups
 
     async def now(self) -> InstallationOut:
-        backups = (await self._backups.all()).items
+        backups = (await self._backups.all(lately=True)).items
         return InstallationOut(
             version=VERSION,
             at=now(),

@@ -147,13 +147,11 @@ class Bucket:
                 ]
 
     async def sizes(self) -> dict[str, int]:
-        """Return all files with their sizes. Raises `StorageUnavailable`."""
+        """Return the files with their sizes, without those in folders: other things may be there.
+        Raises `StorageUnavailable`."""
         with storage_errors():
-            return {
-                each["path"]: each["size"]
-                async for batch in obstore.list(self._store)
-                for each in batch
-            }
+            found = await obstore.list_with_delimiter_async(self._store)
+        return {each["path"]: each["size"] for each in found["objects"]}
 
     async def forget_received(self, before: datetime) -> int:
         """Delete unfinished files of processes that died, and return their number."""

@@ -109,11 +109,12 @@ class MediaSweep:
             log.warning("orphan_files_in_trash", files=len(thrown), needed_elsewhere=len(needed))
 
     async def _named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
-        """Return the keys that another database names. None: unknown, because one of the databases
-        cannot be read."""
+        """Return the keys that another database names, or tables that a restore set aside. None:
+        unknown, because one of the databases cannot be read. Raises `DbUnavailable`."""
+        aside = await store.set_aside(self._db, keys)
         databases = await asyncio.to_thread(referenced_keys.databases, self._folders, self._live)
         if not databases:
-            return set()
+            return aside
         command = (sys.executable, "-m", "api.media.referenced_keys", *map(str, databases))
         child = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
@@ -126,7 +127,7 @@ class MediaSweep:
                 said=said.decode(errors="replace")[-500:],
             )
             return None
-        return set(found.decode().split())
+        return aside | set(found.decode().split())
 
     async def _forget(self, gone: Sequence[str], rows: int) -> list[str]:
         """Delete the rows whose file was missing the last time, too."""

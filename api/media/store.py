@@ -124,6 +124,19 @@ async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:
     return {row["key"]: (row["id"], row["created_at"]) for row in await sql.fetch(query, folder)}
 
 
+async def set_aside(sql: Sql, keys: Sequence[str]) -> set[str]:
+    """Return those of the keys that rows name which a restore on PostgreSQL set aside."""
+    rows = await sql.fetch("""
+        SELECT table_schema FROM information_schema.columns
+        WHERE starts_with(table_schema, 'before_') AND table_name = 'media'
+            AND column_name = 'key'""")
+    found: set[str] = set()
+    for row in rows:
+        query = f'SELECT key FROM "{row["table_schema"]}".media WHERE key = ANY($1::text[])'
+        found |= {each["key"] for each in await sql.fetch(query, list(keys))}
+    return found
+
+
 async def delete(sql: Sql, media_ids: Sequence[str]) -> list[str]:
     """Delete rows, and return the generations that they belonged to."""
     rows = await sql.fetch(

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import fcntl
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from api.admin.backups import AGAIN_AFTER, BackupPlan, Backups
 from api.db.duckdb import DuckDb
 from api.db.migrate import migrate
 from api.db.open import open_db
+from api.errors import Conflict
 from api.ids import now
 from cli.backup import make_backup
 from cli.errors import CommandRefused
@@ -208,6 +210,31 @@ async def test_a_postgresql_database_is_backed_up_without_a_wait(
     with zipfile.ZipFile(tmp_path / "backups" / made.name) as archive:
         about = json.loads(archive.read("about.json"))
     assert (about["engine"], about["rows"]["generations"]) == ("postgresql", ROWS)
+
+
+async def test_only_one_process_makes_a_backup_and_the_newest_file_is_not_its_victim(
+    duckdb_path: Path, tmp_path: Path
+) -> None:
+    """Another process holds the folder first; then the clock is found set back."""
+    folder = tmp_path / "backups"
+    db = await open_db(duckdb_path)
+    await db.execute("UPDATE schema_migrations SET applied_at = $1", now() - timedelta(hours=25))
+    backups = Backups(db, BackupPlan(folder, 24, 1, floor=0))
+    (folder / ".making-by-another").mkdir(parents=True)
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(Conflict, match="being made already"):
+        await backups.make(None)
+    assert await backups.keep_made() == AGAIN_AFTER
+    assert [path.name for path in folder.iterdir()] == [".making-by-another"]
+    os.close(other)
+    (folder / f"allucanget-{now() + timedelta(days=9):%Y%m%d-%H%M%S}.zip").write_bytes(b"")
+    due = await backups.due_at()
+    assert due is not None
+    assert due < now(), "one from the future does not count"
+    made = await backups.make(None)
+    assert [path.name for path in folder.iterdir()] == [made.name]
+    await db.close()
 
 
 @pytest.fixture

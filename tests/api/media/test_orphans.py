@@ -241,6 +241,22 @@ async def test_files_that_another_database_or_backup_names_stay(
     assert in_trash(files) == {key(4)}
 
 
+async def test_files_that_tables_set_aside_name_stay_until_those_are_dropped(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
+    schema = "before_20270101_000000"
+    await db.execute(f"CREATE SCHEMA {schema}")
+    await db.execute(f"CREATE TABLE {schema}.media (key TEXT)")
+    await db.execute(f"INSERT INTO {schema}.media VALUES ($1)", key(1))
+    await keep(files, range(3))
+    await add_rows(db, [0])
+    await sweep.run()
+    assert in_trash(files) == {key(2)}
+    await db.execute(f"DROP SCHEMA {schema} CASCADE")
+    await sweep.run()
+    assert in_trash(files) == {key(1), key(2)}
+
+
 async def test_a_database_that_is_still_in_its_log_is_read_too(
     db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
 ) -> None:
