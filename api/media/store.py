@@ -7,6 +7,7 @@ from typing import Literal
 
 from api import ids
 from api.db import Sql
+from api.db.tables import quoted
 
 Role = Literal["image", "video", "thumbnail", "upload"]
 
@@ -132,7 +133,8 @@ async def set_aside(sql: Sql, keys: Sequence[str]) -> set[str]:
             AND column_name = 'key'""")
     found: set[str] = set()
     for row in rows:
-        query = f'SELECT key FROM "{row["table_schema"]}".media WHERE key = ANY($1::text[])'
+        table = f"{quoted([row['table_schema']])}.media"
+        query = f"SELECT key FROM {table} WHERE key = ANY($1::text[])"
         found |= {each["key"] for each in await sql.fetch(query, list(keys))}
     return found
 

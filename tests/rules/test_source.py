@@ -37,7 +37,7 @@ SQL_PARTS = {
     "db.skip_locked": "the engine's own words",
     "marks": "$1, $2, ... as many as a constant list of columns has",
     "sets": "columns, named by keyword arguments in our own code, and their $n",
-    "table": "one of a constant list",
+    "table": "one of a constant list, or quoted",
     "key": "what to sort by, one of a constant list",
     "direction": "ASC or DESC, of the same list",
     "beyond": "< or >, as the direction asks",
