@@ -7,6 +7,7 @@ which processes are dead, and does not have to wait until they are missed.
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -20,26 +21,39 @@ SLOTS = 32
 
 @dataclass(frozen=True, slots=True)
 class ProcessSlot:
-    """`id` is new with each start, `label` tells an operator where the process runs. `free`: the
-    numbers of slots that no process has now; `replaces`: the ids of those that had them."""
+    """`id` is new with each start, `label` tells an operator where the process runs. `replaces`:
+    the ids of processes of this machine that were dead at the start."""
 
     id: str = field(default_factory=lambda: uuid4().hex)
     label: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}"[-120:])
     number: int = 0
-    free: tuple[int, ...] = ()
+    folder: Path | None = None
     replaces: tuple[str, ...] = ()
+
+    def free(self) -> Iterator[int]:
+        """The numbers of slots that no process has. Each stays locked until the next one is asked
+        for, so that no process that starts meanwhile takes it."""
+        for each in range(SLOTS) if self.folder is not None else ():
+            try:
+                file = os.open(_path(self.folder, each), os.O_RDWR)
+            except OSError:
+                continue
+            try:
+                if _locked(file):  # the own one is not: the lock is that of another open file
+                    yield each
+            finally:
+                os.close(file)
 
 
 def take_slot(folder: Path) -> ProcessSlot:
     """Take the first free slot, until this process ends. A folder that cannot be written has none:
     then its dead are missed after a while."""
     own, number = uuid4().hex, -1
-    free: list[int] = []
     replaces: list[str] = []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in range(SLOTS):
-            path = folder / f"process-{each}"
+            path = _path(folder, each)
             if number >= 0 and not path.exists():
                 continue
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -52,12 +66,16 @@ def take_slot(folder: Path) -> ProcessSlot:
                 os.ftruncate(file, 0)
                 os.pwrite(file, own.encode(), 0)
             else:
-                free.append(each)
                 os.close(file)
     except OSError as error:
         log.info("no_process_slot", folder=str(folder), reason=str(error))
     dead = tuple(one for one in replaces if one.isalnum())
-    return ProcessSlot(id=own, number=max(0, number), free=tuple(free), replaces=dead)
+    kept_in = folder if number >= 0 else None
+    return ProcessSlot(id=own, number=max(0, number), folder=kept_in, replaces=dead)
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"process-{number}"
 
 
 def _locked(file: int) -> bool:

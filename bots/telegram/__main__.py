@@ -95,7 +95,7 @@ def kept_updates(folder: Path, bot_id: str, at_api: UpdatesAtApi, slot: ProcessS
     def of(number: int) -> Path:
         return folder / (f"{bot_id}-{number}" if number else bot_id)
 
-    return KeptUpdates(of(slot.number), api=at_api, left_folders=map(of, slot.free))
+    return KeptUpdates(of(slot.number), api=at_api, left=lambda: map(of, slot.free()))
 
 
 def reachable_for_telegram(public_url: str | None) -> bool:
@@ -127,6 +127,7 @@ async def work(
                 await take_part(telegram, presence, api, telegram.poll(), stop, lost)
     finally:
         stop.set()
+        await telegram.drain()
         there.cancel()
         await asyncio.wait({there})
         await presence.leave()

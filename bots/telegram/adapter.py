@@ -178,7 +178,7 @@ class TelegramBot:
         finished."""
         if not self._resumed:
             self._resumed = True
-            await self._begin_again(self._kept.left())
+            await self._begin_again(await self._kept.left())
 
     async def adopt(self) -> None:
         """Begin with the updates that processes left that are gone. Raises `ApiError`."""
@@ -226,7 +226,7 @@ class TelegramBot:
 
     async def drain(self) -> None:
         """Let running answers end, for a moment, and tell Telegram the updates that are done. Call
-        it after `poll` or `listen`."""
+        it after `poll` or `listen`, before the api hears the goodbye."""
         self._albums.close()
         confirming = asyncio.create_task(self.confirm())
         if self._tasks:

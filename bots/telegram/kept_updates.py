@@ -87,7 +87,8 @@ class KeptUpdate:
 
 class KeptUpdates:
     """The unanswered updates of one bot in this process. `folder` is for their files, None for
-    none; files in `left_folders` were left by processes of this machine that are gone."""
+    none; `left` gives the folders of processes of this machine that are gone, each for as long as
+    it is the one given last."""
 
     def __init__(
         self,
@@ -95,12 +96,12 @@ class KeptUpdates:
         clock: Callable[[], float] = time.time,
         *,
         api: UpdatesAtApi | None = None,
-        left_folders: Iterable[Path] = (),
+        left: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._api = api
-        self._left_folders = tuple(left_folders)
+        self._left = left
 
     async def keep(self, raws: Sequence[dict[str, Any]]) -> list[KeptUpdate]:
         """Keep the updates, so that a kill does not lose them, and return those that this process
@@ -131,14 +132,16 @@ class KeptUpdates:
                 kept.append(each)
         return kept
 
-    def left(self) -> list[KeptUpdate]:
-        """Updates in files that an earlier process did not finish, the oldest first."""
+    async def left(self) -> list[KeptUpdate]:
+        """Updates in files that an earlier process did not finish, the oldest first, without those
+        that another process has or had."""
         if self._folder is None:
             return []
-        for folder in self._left_folders:
+        for folder in self._left():
             self._take_over(folder)
-        found = filter(None, map(self._read, self._folder.glob("*.json")))
-        return sorted(found, key=lambda kept: kept.update_id)
+        found = list(filter(None, map(self._read, self._folder.glob("*.json"))))
+        found.sort(key=lambda kept: kept.update_id)
+        return found if self._api is None else await self._asked(found, self._api)
 
     async def close(self) -> None:
         if self._api is not None:
@@ -150,6 +153,18 @@ class KeptUpdates:
         kept = KeptUpdate(raw, path, self._clock(), api=self._api)
         await asyncio.to_thread(kept.save)
         return kept
+
+    async def _asked(self, found: list[KeptUpdate], api: UpdatesAtApi) -> list[KeptUpdate]:
+        """The updates that this process shall answer: the api keeps them from now on. While it is
+        away, all of them."""
+        mine, not_kept = await api.keep([one.raw for one in found])
+        for one in found:
+            if one.update_id in mine and one.shown:
+                await api.shown(one.update_id, one.shown)
+            if one.update_id not in not_kept:
+                one.forget_file()
+                one.path = None
+        return [one for one in found if one.update_id in mine | not_kept]
 
     def _take_over(self, folder: Path) -> None:
         assert self._folder is not None

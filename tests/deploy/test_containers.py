@@ -172,7 +172,7 @@ def test_only_those_who_keep_something_have_a_volume() -> None:
     everything = ["data:/data"]
     assert kept == {
         "api": everything, "worker": everything, "cli": everything,
-        "telegram": ["telegram:/data"],
+        "telegram": ["telegram:/data"], "discord": ["discord:/data"],
     }  # fmt: skip
 
 

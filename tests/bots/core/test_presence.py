@@ -43,15 +43,23 @@ async def test_an_api_that_refuses_leaves_the_process_to_itself() -> None:
 def test_slots_tell_the_dead_from_the_living(tmp_path: Path) -> None:
     first, second = take_slot(tmp_path), take_slot(tmp_path)
     assert (first.number, second.number) == (0, 1)
-    assert (first.replaces, second.replaces, second.free) == ((), (), ())
+    assert (first.replaces, second.replaces, list(second.free())) == ((), (), [])
     (tmp_path / "process-2").write_text("dead0000")
     third = take_slot(tmp_path)
     assert (third.number, third.replaces) == (2, ("dead0000",))
     (tmp_path / "process-3").write_text("dead1111")
     (tmp_path / "process-4").write_text("dead2222")
     fourth = take_slot(tmp_path)
-    assert (fourth.number, fourth.free) == (3, (4,))
+    assert (fourth.number, list(fourth.free())) == (3, [4])
     assert fourth.replaces == ("dead1111", "dead2222")
+    free = fourth.free()
+    assert next(free) == 4
+    fifth = take_slot(tmp_path)
+    assert fifth.number == 5, "a free slot is not taken while its files are moved"
+    free.close()
+    assert list(first.free()) == [4], "and the slots of others are not free"
+    sixth = take_slot(tmp_path)
+    assert (sixth.number, list(first.free())) == (4, []), "nor one that was taken since the start"
 
 
 def test_a_folder_that_can_not_be_written_has_no_slots(tmp_path: Path) -> None:

@@ -146,9 +146,9 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
     (path,) = files(tmp_path)
     folder = KeptUpdates(path.parent)
     for _ in range(KILLS_MOST + 1):
-        assert len(folder.left()) == 1
+        assert len(await folder.left()) == 1
     with capture_logs() as logged:
-        assert folder.left() == []
+        assert await folder.left() == []
     assert [one["event"] for one in logged] == ["update_given_up"]
     assert files(tmp_path) == []
 
@@ -159,9 +159,9 @@ async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
     await folder.keep([{"update_id": 2, "message": {}}])
     (tmp_path / "3.json").write_text("no json")
     (tmp_path / "4.json").write_text(json.dumps({"update": {}}))
-    assert [kept.update_id for kept in folder.left()] == [2]
+    assert [kept.update_id for kept in await folder.left()] == [2]
     now[0] += KEPT_SECONDS + 1
-    assert folder.left() == []
+    assert await folder.left() == []
     assert files(tmp_path) == []
 
 
@@ -171,11 +171,11 @@ async def test_an_update_that_can_not_be_read_now_stays(tmp_path: Path) -> None:
     (tmp_path / "7.json").symlink_to(disk / "7.json")
     folder = KeptUpdates(tmp_path)
     with capture_logs() as logged:
-        assert folder.left() == []
+        assert await folder.left() == []
     assert [one["event"] for one in logged] == ["update_file_not_read"]
     disk.mkdir()
     await KeptUpdates(disk).keep([{"update_id": 7}])
-    assert [kept.update_id for kept in folder.left()] == [7]
+    assert [kept.update_id for kept in await folder.left()] == [7]
 
 
 async def test_an_update_that_can_not_be_kept_is_answered_all_the_same(

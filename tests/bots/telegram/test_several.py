@@ -14,6 +14,14 @@ import httpx
 import pytest
 
 from api.secrets import ensure_secrets
+from bots.core.presence import Presence, PresenceTimes
+from bots.core.process_slot import ProcessSlot
+from bots.core.types import Inbound, Messenger, Reply
+from bots.core.updates_at_api import UpdatesAtApi
+from bots.settings import BotSettings
+from bots.telegram.__main__ import UPDATES, work
+from bots.telegram.adapter import TelegramBot, make_bot
+from bots.telegram.kept_updates import KeptUpdates
 from tests.bots.core.recording_chat import PLATFORM, Place
 from tests.bots.telegram.conftest import CHAT
 from tests.bots.telegram.test_process import ROOT
@@ -157,6 +165,62 @@ async def test_a_restart_on_the_same_machine_waits_for_nobody(
         assert not second.said("standing_by")
         fake.user_says(CHAT, CHAT, "/help")
         await fake.message(CHAT, "/image", seconds=5)
+
+
+async def test_an_update_in_a_file_is_not_begun_when_another_process_has_answered_it(
+    place: Place, tmp_path: Path
+) -> None:
+    """Its file was written while the api was away from this machine only."""
+    before = KeptUpdates(tmp_path)
+    for kept in await before.keep([{"update_id": 1}, {"update_id": 2}]):
+        await kept.note([["7"]])
+    there = Presence(place.bot, ProcessSlot(), "42")
+    other = UpdatesAtApi(place.bot, Presence(place.bot, ProcessSlot(), "42"))
+    await other.keep([{"update_id": 1}])
+    await other.done(1)
+    left = await KeptUpdates(tmp_path, api=UpdatesAtApi(place.bot, there)).left()
+    assert [(one.update_id, one.shown) for one in left] == [(2, [["7"]])]
+    assert not list(tmp_path.glob("*.json")), "the api keeps it now"
+    (at_api,) = await UpdatesAtApi(place.bot, there).claim()
+    assert (at_api.id, at_api.shown) == (2, [["7"]])
+
+
+async def test_one_that_lost_its_turn_ends_its_answers_before_it_says_goodbye(
+    fake: FakeTelegram, place: Place, tmp_path: Path
+) -> None:
+    """Otherwise another process takes answered updates over."""
+    bot_id = fake.token.partition(":")[0]
+    presence = Presence(place.bot, ProcessSlot(), bot_id, TIMES)
+    begun, stop = asyncio.Event(), asyncio.Event()
+
+    async def slow(chat: Messenger, inbound: Inbound) -> None:
+        begun.set()
+        await stop.wait()
+        await asyncio.sleep(0.3)
+        await chat.show(inbound.address, Reply("there"))
+
+    kept = KeptUpdates(tmp_path, api=UpdatesAtApi(place.bot, presence))
+    bot = TelegramBot(make_bot(fake.token, fake.api_url), slow, kept)
+    await bot.connect()
+    settings = BotSettings(_env_file=None)
+    working = asyncio.create_task(work(bot, presence, place.bot, stop, settings))
+    fake.user_says(CHAT, CHAT, "why?")
+    await asyncio.wait_for(begun.wait(), 10)
+    other = ProcessSlot(replaces=(presence.slot.id,))
+    second = Presence(place.bot, other, bot_id, PresenceTimes(lease=60.0))
+    second.want(UPDATES)
+    there = asyncio.create_task(second.run())
+    await asyncio.wait_for(presence.until(UPDATES, held=False), 10)
+    await place.api.services.db.execute(
+        "UPDATE bot_updates SET process = $1", f"telegram:{presence.slot.id}"
+    )
+    stop.set()
+    await asyncio.wait_for(working, 20)
+    there.cancel()
+    await asyncio.wait({there})
+    await bot.close()
+    assert answers(fake.scene(), CHAT) == ["there"]
+    assert await place.api.services.db.fetch("SELECT * FROM bot_updates") == []
 
 
 async def test_a_webhook_s_repeat_at_another_replica_is_not_answered_again(
