@@ -7,7 +7,7 @@ which processes are dead, and does not have to wait until they are missed.
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -30,10 +30,12 @@ class ProcessSlot:
     folder: Path | None = None
     replaces: tuple[str, ...] = ()
 
-    def free(self) -> Iterator[int]:
+    def free(self) -> Generator[int, None, None]:
         """The numbers of slots that no process has. Each stays locked until the next one is asked
         for, so that no process that starts meanwhile takes it."""
-        for each in range(SLOTS) if self.folder is not None else ():
+        if self.folder is None:
+            return
+        for each in range(SLOTS):
             try:
                 file = os.open(_path(self.folder, each), os.O_RDWR)
             except OSError:
