@@ -234,9 +234,10 @@ class AnswerMessages:
     async def _show(self, reply: Reply) -> ShownMessages | None:
         replacing = None if reply.fresh else self._shown
         if replacing is None:
-            self._sent += not reply.preview
-            # the same update handled again gives the same message, where the platform can tell
-            seed = f"{self._seed}:{self._sent}".encode()
+            self._sent += not (reply.preview or reply.notice)
+            # the same update handled again gives the same message, where the platform can tell; a
+            # process that waits for the api must not take the place of one that answers
+            seed = f"{self._seed}:{'notice' if reply.notice else self._sent}".encode()
             reply = replace(reply, nonce=reply.nonce or hashlib.sha256(seed).hexdigest()[:24])
         try:
             shown = await self._send(reply, replacing, 1 if reply.preview else TRIES)

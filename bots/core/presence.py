@@ -8,6 +8,7 @@ platform or the api's next word says that another one has taken over.
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +21,8 @@ from client.schemas.bots import BeatIn, HeldOut
 
 log = structlog.get_logger()
 
+ASK_SECONDS = 1.0
+"""People wait no longer for the api's word: then it counts as away."""
 LAST_CALL_SECONDS = 0.5
 """A stop waits no longer for the api to hear of it: then the leases end by themselves."""
 
@@ -54,7 +57,8 @@ class Presence:
         self._wants: tuple[str, ...] = ()
         self._replaces = slot.replaces
         self._held: frozenset[str] = frozenset()
-        self._sure_until = 0.0
+        self._sure_until = (0.0, 0.0)
+        self._silent = False
         self._news = asyncio.Event()
         self._now = asyncio.Event()
         self._refused = ""
@@ -67,6 +71,23 @@ class Presence:
     @property
     def wants(self) -> tuple[str, ...]:
         return self._wants
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody else can have what it holds: its last word still counts. The clock of a
+        machine that was paused stands still; that of the day does not, once it is set right."""
+        monotonic, of_day = self._sure_until
+        return time.monotonic() < monotonic and time.time() < of_day
+
+    async def ask(self) -> None:
+        """Return when it is sure what it holds, or when the api does not say so in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                while not (self.sure or self._api.waiters.away):
+                    self._now.set()
+                    await self.news()
+                    if self._silent:
+                        return
 
     def want(self, *names: str) -> None:
         """All leases that it holds or would take, from now on."""
@@ -91,7 +112,7 @@ class Presence:
     def doubt(self, name: str) -> bool:
         """The platform says that another process does this work. Whether that may be so: then the
         lease counts as lost until the api says that it is held."""
-        if time.monotonic() < self._sure_until:
+        if self.sure:
             return False
         self._set(self._held - {name})
         return True
@@ -140,7 +161,7 @@ class Presence:
             replaces=list(self._replaces),
             seconds=self.times.lease,
         )
-        asked_at = time.monotonic()
+        asked_at = time.monotonic(), time.time()
         try:
             told = await self._api.send(calls.beat(word))
         except ApiError as error:
@@ -149,7 +170,8 @@ class Presence:
         self.heard, self._refused = True, ""
         self._replaces = ()
         self.leases, self.processes = tuple(told.leases), told.processes
-        self._sure_until = asked_at + self.times.lease
+        self._silent = False
+        self._sure_until = asked_at[0] + self.times.lease, asked_at[1] + self.times.lease
         if told.orphans:
             self.orphans.set()
         self._set(frozenset(told.held))
@@ -165,6 +187,7 @@ class Presence:
     def _unheard(self, error: ApiError, wants: tuple[str, ...]) -> None:
         """An api that refuses the word knows nobody else either: work as if alone, and say in the
         chats what is wrong."""
+        self._silent = True
         if not (error.silent or error.busy):
             if error.code != self._refused:
                 log.warning("presence_refused", code=error.code, detail=error.detail)

@@ -26,6 +26,7 @@ from bots.discord.chat import ChannelChat, Memory
 from bots.discord.commands import CHOICES, changed, on_message, registered
 from bots.discord.connector import connector_for
 from bots.discord.interaction import InteractionChat, InteractionFacts, Taken
+from bots.discord.leased_shard import SHARD, LeasedChat, LeasedShard
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import DiscordRefusal, DiscordRest
 from bots.discord.shards import SessionsUsedUp, Shards
@@ -199,7 +200,7 @@ class DiscordBot(discord.AutoShardedClient):
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
             pause = min(pause * 2, BACKOFF_MOST)
         queue = getattr(self, "_AutoShardedClient__queue")  # noqa: B009
-        self._launched[shard_id] = shard = Shard(socket, self, queue.put_nowait)
+        self._launched[shard_id] = shard = LeasedShard(socket, self, queue.put_nowait)
         shard.launch()
 
     @property
@@ -230,7 +231,13 @@ class DiscordBot(discord.AutoShardedClient):
         if asked is None or not self._is_new(said.id):
             return
         async with self._finishing():
-            await self._answer(self.channel_chat, asked)
+            chat: Messenger = self.channel_chat
+            shard = SHARD.get()
+            if self._shards is not None and shard is not None:
+                if not await self._shards.has(shard):
+                    return
+                chat = LeasedChat(chat, self._shards, shard)
+            await self._answer(chat, asked)
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event_broke", event_name=event_method)  # noqa: LOG004  (the library calls this while handling)

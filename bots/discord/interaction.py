@@ -55,6 +55,7 @@ class InteractionChat(MessageChat):
         self._token = facts.token
         self._first = asyncio.Lock()
         self._answered = False
+        self._taken = False
         self._soon: asyncio.Task[None] | None = None
         self._waiting = False
         self._hidden = facts.hidden
@@ -79,6 +80,8 @@ class InteractionChat(MessageChat):
         """Tell Discord that an answer will come, once; `hidden` None: as the interaction is. Raises
         `Taken`. An interaction that is over already is answered in its channel."""
         async with self._first:
+            if self._taken:
+                raise Taken
             if self._answered:
                 return
             self._answered = True
@@ -93,7 +96,7 @@ class InteractionChat(MessageChat):
             except SendFailed as failure:
                 log.warning("not_acknowledged", interaction=self._facts.id, reason=str(failure))
                 if refused_with(failure, ErrorCode.ACKNOWLEDGED):
-                    self._waiting = False
+                    self._waiting, self._taken = False, True
                     raise Taken from failure
                 return
             if not update and original is not None:
@@ -123,12 +126,17 @@ class InteractionChat(MessageChat):
 
     async def _open_form(self, ask: Ask) -> bool:
         async with self._first:
+            if self._taken:
+                raise Taken
             if self._answered:
                 return False
             try:
                 await self.rest.open_form(self._facts.id, self._token, form(ask))
             except SendFailed as failure:
                 log.warning("form_not_opened", interaction=self._facts.id, reason=str(failure))
+                if refused_with(failure, ErrorCode.ACKNOWLEDGED):
+                    self._answered = self._taken = True
+                    raise Taken from failure
                 return False
             self._answered = True
             return True

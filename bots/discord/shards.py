@@ -55,6 +55,16 @@ class Shards:
         found = map(SHARD.fullmatch, self._presence.held)
         return {int(one[1]) for one in found if one is not None and int(one[2]) == self._count}
 
+    @property
+    def sure(self) -> bool:
+        return self._presence.sure
+
+    async def has(self, shard: int) -> bool:
+        """Whether an event of the shard is this process's to answer. One that was paused, or cut
+        off from the api, asks first: another may have the shard, and have answered."""
+        await self._presence.ask()
+        return shard in self.held
+
     async def count(self, http: Any) -> int:
         """The number of all shards: that of the processes that run, else the set one. Raises
         `discord.GatewayNotFound`."""

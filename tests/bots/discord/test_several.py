@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from api.secrets import ensure_secrets
+from bots.core import texts
 from tests.bots.core.recording_chat import Place
 from tests.bots.discord.test_process import DM, PERSON, ROOT
 from tests.bots.discord.with_short_leases import TIMES
 from tests.bots.telegram.test_several import Bot
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
+from tests.fakes.discord_rest import NONCE_SECONDS
+from tests.fakes.line import line_to
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,6 +110,59 @@ async def test_one_stands_by_for_a_single_shard_and_takes_over_at_once_after_a_s
         await fake.until(lambda scene: scene.identified == 2 and scene.connected == 1, 20)
         assert time.monotonic() - stopped < TURN + 4
         await fake.answer(fake.slash(PERSON, DM, "help"), "/image")
+
+
+async def test_a_process_that_was_paused_does_not_answer_what_its_successor_has_answered(
+    fake: FakeDiscord, place: Place, tmp_path: Path
+) -> None:
+    """Its connection was broken meanwhile: Discord brings it all that it has missed."""
+    fake.portal(identify_seconds=TURN / 2)
+    async with AsyncExitStack() as up:
+        first = await up.enter_async_context(running(fake, place, tmp_path / "a"))
+        await fake.connected(30)
+        second = await up.enter_async_context(running(fake, place, tmp_path / "b"))
+        await second.says("invite")
+        await asyncio.sleep(TIMES.lease)
+        first.process.send_signal(signal.SIGSTOP)
+        fake.drop()
+        await fake.until(lambda scene: scene.identified == 2 and scene.connected == 1, 20)
+        fake.says(PERSON, DM, "/help")
+        await fake.message(DM, "/image")
+        fake.advance(NONCE_SECONDS + 1)
+        first.process.send_signal(signal.SIGCONT)
+        await first.says("lease_ended")
+        fake.says(PERSON, DM, "/help")
+        await fake.until(lambda scene: len(scene.by_bot(DM)) == 2)
+        await asyncio.sleep(2 * TIMES.beat)
+        assert len(fake.scene().by_bot(DM)) == 2
+        assert first.process.returncode is None
+        assert not first.said("Traceback")
+
+
+async def test_an_answer_that_was_held_ends_when_another_process_has_answered(
+    fake: FakeDiscord, place: Place, tmp_path: Path
+) -> None:
+    """The first process was cut off from the api, and from nothing else."""
+    fake.portal(identify_seconds=TURN / 2)
+    async with AsyncExitStack() as up:
+        line = await up.enter_async_context(line_to(place.url))
+        first = await up.enter_async_context(running(fake, place, tmp_path / "a", API_URL=line.url))
+        await fake.connected(30)
+        second = await up.enter_async_context(running(fake, place, tmp_path / "b"))
+        await second.says("invite")
+        await asyncio.sleep(TIMES.lease)
+        line.cut()
+        await fake.until(lambda scene: scene.identified == 2 and scene.connected == 2, 20)
+        fake.says(PERSON, DM, "why is the sky blue?")
+        await fake.message(DM, texts.still_waiting())
+        await fake.until(lambda scene: len(scene.by_bot(DM)) == 2)
+        fake.advance(NONCE_SECONDS + 1)
+        line.mend()
+        await first.says("answered_elsewhere")
+        await fake.until(lambda scene: len(scene.by_bot(DM)) == 1)
+        await fake.until(lambda scene: scene.connected == 1)
+        assert texts.still_waiting() not in fake.scene().by_bot(DM)[0].content
+        assert not first.said("Traceback")
 
 
 async def test_more_shards_than_processes_are_all_kept_by_one(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from api.secrets import ensure_secrets
-from bots.core.presence import Presence, PresenceTimes
+from bots.core.presence import Presence
 from bots.core.process_slot import ProcessSlot
 from bots.core.types import Inbound, Messenger, Reply
 from bots.core.updates_at_api import UpdatesAtApi
@@ -206,18 +206,12 @@ async def test_one_that_lost_its_turn_ends_its_answers_before_it_says_goodbye(
     working = asyncio.create_task(work(bot, presence, place.bot, stop, settings))
     fake.user_says(CHAT, CHAT, "why?")
     await asyncio.wait_for(begun.wait(), 10)
-    other = ProcessSlot(replaces=(presence.slot.id,))
-    second = Presence(place.bot, other, bot_id, PresenceTimes(lease=60.0))
-    second.want(UPDATES)
-    there = asyncio.create_task(second.run())
-    await asyncio.wait_for(presence.until(UPDATES, held=False), 10)
     await place.api.services.db.execute(
-        "UPDATE bot_updates SET process = $1", f"telegram:{presence.slot.id}"
+        "UPDATE leases SET holder = 'telegram:other', held_until = now() + INTERVAL '1 hour'"
     )
+    await asyncio.wait_for(presence.until(UPDATES, held=False), 20)
     stop.set()
     await asyncio.wait_for(working, 20)
-    there.cancel()
-    await asyncio.wait({there})
     await bot.close()
     assert answers(fake.scene(), CHAT) == ["there"]
     assert await place.api.services.db.fetch("SELECT * FROM bot_updates") == []
