@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -23,12 +23,19 @@ def _forks() -> ForkServerContext:
 
 class Forked:
     """A process with the part of `subprocess.Popen` that is needed here. It leads a session of its
-    own and ends with this process."""
+    own and ends with this process. `prepare` is called there first."""
 
-    def __init__(self, name: str, folder: Path, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        env: Mapping[str, str],
+        log: Path,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         # a daemon: one that is left behind must not keep the tests from ending
         self._process = _forks().Process(
-            target=_become, args=(name, folder, dict(env), log), daemon=True
+            target=_become, args=(name, folder, dict(env), log, prepare), daemon=True
         )
         self._process.start()
         assert self._process.pid is not None
@@ -50,7 +57,13 @@ class Forked:
         os.kill(self.pid, number)
 
 
-def _become(name: str, folder: Path, env: dict[str, str], log: Path) -> None:
+def _become(
+    name: str,
+    folder: Path,
+    env: dict[str, str],
+    log: Path,
+    prepare: Callable[[], None] | None,
+) -> None:
     os.setsid()
     end_with(os.getppid())
     os.chdir(folder)
@@ -61,4 +74,6 @@ def _become(name: str, folder: Path, env: dict[str, str], log: Path) -> None:
         os.dup2(file.fileno(), 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if prepare is not None:
+        prepare()
     sys.exit(run(name))

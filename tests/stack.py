@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,9 +83,21 @@ def replicas(program: str, number: int) -> list[str]:
 
 
 class Stack:
-    """`names`: what starts at first, and what is stopped last to first."""
+    """`names`: what starts at first, and what is stopped last to first. `apart`: each process has a
+    data folder of its own, as on a machine of its own, with the same secrets. `prepare` is called
+    in each process before its start."""
 
-    def __init__(self, data_dir: Path, env: Mapping[str, str], names: list[str]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        env: Mapping[str, str],
+        names: list[str],
+        *,
+        apart: bool = False,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self._apart = apart
+        self._prepare = prepare
         self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.data_dir = data_dir
         self.names = names
@@ -111,6 +124,9 @@ class Stack:
             self._ports[name] = free_ports(1)[0]
         return f"http://127.0.0.1:{self._ports[name]}"
 
+    def port(self, name: str) -> int:
+        return int(self.url(name).rpartition(":")[2])
+
     @property
     def setup_token(self) -> str:
         return ensure_secrets(self.data_dir).setup_token
@@ -124,9 +140,13 @@ class Stack:
             raise RuntimeError(f"{name} is running")
         program, env = program_of(name), {**self._env, **(extra_env or {})}
         if name != program and (variable := PORTS.get(program)) is not None:
-            env[variable] = self.url(name).rpartition(":")[2]
+            env[variable] = str(self.port(name))
+        folder = self.data_dir
+        if self._apart:
+            folder = self._folder_of(name)
+            env["DATA_DIR"] = str(folder)
         # the folder hides the developer's .env
-        self._processes[name] = Forked(program, self.data_dir, env, self.log_path(name))
+        self._processes[name] = Forked(program, folder, env, self.log_path(name), self._prepare)
         if wait:
             self.wait_ready(name)
 
@@ -216,6 +236,14 @@ class Stack:
         for name in {**dict.fromkeys(self.names), **self._processes}:
             print(f"--- {name} ---\n{self.log(name)[-TAIL:]}")
 
+    def _folder_of(self, name: str) -> Path:
+        folder = self.data_dir / name
+        if not folder.exists():
+            ensure_secrets(self.data_dir)
+            folder.mkdir(mode=0o700)
+            shutil.copy(self.data_dir / "secrets.json", folder)
+        return folder
+
     def _signal(self, name: str, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._processes[name].pid, number)
@@ -260,9 +288,12 @@ def running_stack(
     without: frozenset[str] = frozenset(),
     apis: int = 1,
     workers: int = 0,
+    apart: bool = False,
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[Stack]:
     """Run all that `./run` would start with these settings, except `without`. More `apis` and
-    `workers` of their own need a `DATABASE_URL`. Logs are shown when the block fails."""
+    `workers` of their own need a `DATABASE_URL`; `apart` and `prepare` are those of `Stack`. Logs
+    are shown when the block fails."""
     env = {**_platforms(telegram, discord), **(extra_env or {})}
     bots = [
         name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None
@@ -279,7 +310,7 @@ def running_stack(
             )
         )
         folder.mkdir(parents=True, exist_ok=True)
-        stack = Stack(folder, env, names)
+        stack = Stack(folder, env, names, apart=apart, prepare=prepare)
         cleanup.callback(stack.close)
         try:
             for name in names:

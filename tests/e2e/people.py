@@ -51,8 +51,9 @@ class TelegramPerson:
     platform = "telegram"
     chat = 501
 
-    def __init__(self, fake: FakeTelegram) -> None:
+    def __init__(self, fake: FakeTelegram, chat: int = chat) -> None:
         self.fake = fake
+        self.chat = chat
 
     def env(self) -> dict[str, Any]:
         return {"telegram": self.fake}
@@ -93,8 +94,10 @@ class DiscordPerson:
     user = "700000000000000001"
     channel = "800000000000000001"
 
-    def __init__(self, fake: FakeDiscord) -> None:
+    def __init__(self, fake: FakeDiscord, user: str = user, channel: str = channel) -> None:
         self.fake = fake
+        self.user = user
+        self.channel = channel
 
     def env(self) -> dict[str, Any]:
         return {"discord": self.fake}
@@ -112,8 +115,7 @@ class DiscordPerson:
     def messages(self) -> list[Shown]:
         return self._all(self.fake.scene())
 
-    @staticmethod
-    def _all(scene: Any) -> list[Shown]:
+    def _all(self, scene: Any) -> list[Shown]:
         return [
             Shown(
                 one.id,
@@ -122,7 +124,7 @@ class DiscordPerson:
                 tuple(file.content_type for file in one.attachments),
                 one.reference,
             )
-            for one in scene.by_bot(DiscordPerson.channel)
+            for one in scene.by_bot(self.channel)
             if not one.loading
         ]
 
@@ -160,10 +162,12 @@ def containing(*texts: str, files: int = 0) -> Callable[[list[Shown]], Shown | N
 
 
 class Account:
-    """The first admin, who is also the person at the chat; talks to the api as a program would."""
+    """The first admin, who is also the person at the chat; talks to the api as a program would.
+    `api_url`: another way to it than straight to the first one."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.http = httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False, verify=PLAIN)
+    def __init__(self, stack: Stack, api_url: str | None = None) -> None:
+        url = api_url or stack.api_url
+        self.http = httpx.Client(base_url=url, timeout=30, trust_env=False, verify=PLAIN)
         body = {"token": stack.setup_token, "email": "ana@example.org", "password": PASSWORD}
         answer = self.http.post("/auth/setup", json=body)
         answer.raise_for_status()
@@ -204,3 +208,16 @@ class Account:
     def jobs(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get("/generations")["items"]
         return found
+
+
+class InvitedAccount(Account):
+    """A member whom the admin has invited."""
+
+    def __init__(self, admin: Account, email: str) -> None:
+        invited = admin.http.post("/users", json={"email": email}).raise_for_status().json()
+        self.http = httpx.Client(
+            base_url=admin.http.base_url, timeout=30, trust_env=False, verify=PLAIN
+        )
+        body = {"email": email, "password": PASSWORD, "invite": invited["token"]}
+        answer = self.http.post("/auth/register", json=body).raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

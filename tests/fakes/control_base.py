@@ -80,8 +80,12 @@ class ConnectionReset(Exception):
 
 async def struck(kind: str, seconds: float, effect: Callable[[], Awaitable[T]]) -> T:
     """Raise `ConnectionReset` before or after the effect, at once or when the time is over, as the
-    kind of the fault says."""
+    kind of the fault says; `slow_after` only answers late."""
     how, _, when = kind.partition("_")
+    if kind == "slow_after":
+        result = await effect()
+        await asyncio.sleep(seconds)
+        return result
     if when == "after":
         await effect()
     if how == "hang":

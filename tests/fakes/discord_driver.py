@@ -257,7 +257,7 @@ class FakeDiscord(Driver[Scene]):
 
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
         """See `Fault`: kind is status, status_after, limited, reset_before, reset_after,
-        hang_before or hang_after."""
+        hang_before, hang_after or slow_after."""
         self._do("fault", method=method, path=path, kind=kind, **more)
 
     def limit(self, method: str, path: str, limit: int, per: float) -> None:

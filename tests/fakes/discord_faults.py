@@ -13,8 +13,9 @@ from tests.fakes.control_base import ConnectionReset, cut, json_answer, struck
 from tests.fakes.discord_world import World
 
 Kind = Literal[
-    "status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after"
-]
+    "status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after",
+    "slow_after",
+]  # fmt: skip
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -203,8 +203,8 @@ class FakeTelegram(Driver[Scene]):
         )
 
     def fault(self, method: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before or
-        hang_after."""
+        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before, hang_after or
+        slow_after."""
         self._do("fault", method=method, kind=kind, **more)
 
     def block(self, chat_id: int, blocked: bool = True) -> None:

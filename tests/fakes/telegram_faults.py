@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from tests.fakes.telegram_world import Refused
 
-Kind = Literal["status", "flood", "reset_before", "reset_after", "hang_before", "hang_after"]
+Kind = Literal[
+    "status", "flood", "reset_before", "reset_after", "hang_before", "hang_after", "slow_after"
+]
 
 
 @dataclass

@@ -64,6 +64,7 @@ class S3:
             "-master.electionTimeout=1s",
             "-master.volumeSizeLimitMB=64",
             "-volume.max=100",
+            "-volume.preStopSeconds=0",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in self._ports.items()),
@@ -76,6 +77,12 @@ class S3:
         # by SIGTERM: killed harder it may forget what it has confirmed
         if self._server is not None:
             self._server.terminate()
+            self._server.wait()
+
+    def kill(self) -> None:
+        """End it for good: a graceful end takes up to half a minute."""
+        if self._server is not None:
+            self._server.kill()
             self._server.wait()
 
     @contextmanager
@@ -115,7 +122,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
         server.start()
         yield server
     finally:
-        server.end()
+        server.kill()
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
