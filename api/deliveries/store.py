@@ -161,11 +161,11 @@ _TURNS = """
         SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting
         WHERE passed GROUP BY chat_id, thread, generation_id
     ), placed AS (
-        SELECT id, chat_id, thread, due_at, lease, generation_id,
+        SELECT id, chat_id, thread, due_at, lease, begun, generation_id,
             row_number() OVER (PARTITION BY chat_id, thread ORDER BY passed, id) AS place
         FROM waiting
     ), turns AS (
-        SELECT placed.id, placed.due_at, placed.lease, placed.place
+        SELECT placed.id, placed.due_at, placed.lease, placed.begun, placed.place
         FROM placed
         LEFT JOIN held ON held.chat_id = placed.chat_id AND held.thread = placed.thread
         LEFT JOIN behind ON behind.chat_id = placed.chat_id AND behind.thread = placed.thread
@@ -196,7 +196,10 @@ async def claim(
     sql: Sql, platform: str, lease: str, now: datetime, until: datetime, limit: int, per_lane: int
 ) -> list[Delivery]:
     """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes
-    come before anybody's second. Call it in a transaction: it takes the platform's turn."""
+    come before anybody's second. Call it in a transaction: it takes the platform's turn.
+
+    A lease that is over was lost with its bot. Only what was being sent, or the head of a lane, can
+    have to do with that: the rows behind were waiting in the bot's hands."""
     query = (
         "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) "
         "ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1"
@@ -204,18 +207,21 @@ async def claim(
     await sql.execute(query, platform)
     # two claims at the same moment would both see the same heads of lanes: on PostgreSQL the row
     # written above makes the second one wait until the first has committed its leases
-    query = f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4"
+    query = (
+        f"{_TURNS} SELECT id, lease IS NOT NULL AND (begun OR place = 1) AS lost FROM turns "
+        "WHERE due_at <= $2 ORDER BY place, id LIMIT $4"
+    )
     ready = await sql.fetch(query, platform, now, per_lane, limit)
     if not ready:
         return []
     query = f"""
         UPDATE deliveries SET lease = $2, due_at = $3, attempt = attempt + 1, begun = false,
             doubts = doubts + CASE WHEN begun AND lease IS NOT NULL THEN 1 ELSE 0 END,
-            mishaps = mishaps + CASE WHEN lease IS NOT NULL THEN 1 ELSE 0 END
+            mishaps = mishaps + CASE WHEN id = ANY($4::text[]) THEN 1 ELSE 0 END
         WHERE id = ANY($1::text[]) AND state = 'pending' RETURNING {COLUMNS}
         """
-    rows = await sql.fetch(query, [row["id"] for row in ready], lease, until)
-    lost = {row["id"] for row in ready if row["lease"] is not None}
+    lost = [row["id"] for row in ready if row["lost"]]
+    rows = await sql.fetch(query, [row["id"] for row in ready], lease, until, lost)
     claimed = [replace(row_of(row), lost=row["id"] in lost) for row in rows]
     return sorted(claimed, key=lambda each: each.id)
 

@@ -9,9 +9,9 @@ import time_machine
 
 from api.db import Db
 from api.deliveries import fallback
-from api.deliveries.fallback import BACKOFF_MAX, PASSED_AFTER, UNCERTAIN_WAIT
+from api.deliveries.fallback import BACKOFF_MAX, MISHAPS_MAX, PASSED_AFTER, UNCERTAIN_WAIT
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
-from api.deliveries.service import PER_LANE, DeliveryService
+from api.deliveries.service import LEASE, PER_LANE, DeliveryService
 from api.ids import now
 from api.wake import Wake
 from tests.api.auth.account_services import deliveries_of
@@ -244,3 +244,36 @@ async def test_many_bots_share_the_chats_without_a_double(
     while len(shown) < 12:
         await asyncio.gather(*[bot() for _ in range(8)])
     assert sorted(shown) == sorted(chat + name for chat in chats for name in "abc")
+
+
+async def test_a_bot_that_dies_again_and_again_costs_what_waited_behind_nothing(
+    deliveries: DeliveryService, db: Db
+) -> None:
+    """Only the head of a lane may be what the bot dies of."""
+    await tell(deliveries, db, "a", "b", "c")
+    at = now()
+    for _ in range(MISHAPS_MAX):
+        with time_machine.travel(at, tick=False):
+            assert names(await claim(deliveries)) == ["a", "b", "c"]
+        at += LEASE + timedelta(seconds=1)
+    with time_machine.travel(at, tick=False):
+        assert names(await claim(deliveries)) == ["b", "c"]
+    states = await db.fetch("SELECT state, mishaps FROM deliveries ORDER BY id")
+    assert [(row["state"] == "pending", row["mishaps"]) for row in states] == [
+        (False, MISHAPS_MAX),
+        (True, 0),
+        (True, 0),
+    ]
+
+
+async def test_what_was_being_sent_when_its_bot_died_counts_behind_another_as_well(
+    deliveries: DeliveryService, db: Db
+) -> None:
+    await tell(deliveries, db, "a", "b")
+    (a, b) = await claim(deliveries)
+    await deliveries.begin("telegram", b.id, BeginIn(lease=b.lease))
+    with time_machine.travel(now() + LEASE + timedelta(seconds=1)):
+        found = await claim(deliveries)
+    assert [(one.id, one.maybe_shown) for one in found] == [(a.id, False), (b.id, True)]
+    rows = await db.fetch("SELECT mishaps FROM deliveries ORDER BY id")
+    assert [row["mishaps"] for row in rows] == [1, 1]
