@@ -126,7 +126,7 @@ def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
     )
     print(
         "The bot uses it from its next start on; until then, the one before works. Do this twice "
-        "to shut a leaked key out."
+        "while the api runs to shut a leaked key out."
     )
 
 

@@ -15,7 +15,6 @@ from api.secrets import (
     Secrets,
     SecretsUnusable,
     ensure_secrets,
-    renew_bot_key,
     rotate_secret,
 )
 from cli import bot_key
@@ -47,7 +46,9 @@ OURS = {
         "seals the web's cookies",
         "Restart the web. Nobody is signed out: cookies of the old one are read for "
         f"{EARLIER_DAYS} days.",
-        "Restart the web. Everybody signs in again there.",
+        "Restart the web. Everybody signs in again there. A cookie that somebody copied holds "
+        "tokens which work on at the api: end the sessions under Admin, Users, of whoever may be "
+        "concerned.",
     ),
     "operator_key": KnownSecret(
         "lets ./run ask the running api", "Nothing has to be restarted and nobody notices."
@@ -127,9 +128,9 @@ def rotate(name: str, *, leaked: bool) -> str:
         for platform in PLATFORMS:
             if name == BOT_KEY.format(platform):
                 if leaked:
-                    renew_bot_key(launch.data_dir, platform)
+                    bot_key.shut_out(platform)
+                else:
                     bot_key.renew(platform)
-                bot_key.renew(platform)
                 break
         else:
             rotate_secret(launch.data_dir, name, leaked=leaked)

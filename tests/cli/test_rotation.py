@@ -6,12 +6,14 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api.ids import now
 from api.secrets import Secrets, ensure_secrets, rotate_secret
 from cli import secrets as command
 from cli.settings import LaunchSettings
+from tests.admin_web.own_api import own_api
 from tests.cli.run_command import typed
 from tests.stack import INHERITED, ROOT
 
@@ -42,8 +44,15 @@ def test_the_list_names_all_and_shows_none(tmp_path: Path) -> None:
     assert [each for each in shown if each in done.stdout] == []
 
 
-@pytest.mark.parametrize("name", command.OURS)
-@pytest.mark.parametrize("leaked", [False, True])
+@pytest.mark.parametrize(
+    ("name", "leaked"),
+    [
+        (name, leaked)
+        for name in command.OURS
+        for leaked in (False, True)
+        if not (leaked and name.startswith("bot_key_"))  # that takes a running api
+    ],
+)
 def test_each_of_ours_is_made_anew(tmp_path: Path, name: str, leaked: bool) -> None:
     before = ensure_secrets(tmp_path / "data")
     done = run(tmp_path, "rotate", name, *(["--leaked"] if leaked else []))
@@ -56,6 +65,46 @@ def test_each_of_ours_is_made_anew(tmp_path: Path, name: str, leaked: bool) -> N
     assert len(set(values_of(after)) - set(values_of(before))) == 1
     assert [each for each in values_of(after) if each in done.stdout] == []
     assert after.installation == before.installation
+
+
+def test_a_leaked_bot_key_is_shut_out_by_a_running_api(tmp_path: Path) -> None:
+    with own_api(tmp_path / "data", "http://127.0.0.1:9") as url:
+        keys = [ensure_secrets(tmp_path / "data").bot_keys["telegram"]]
+        port = url.rpartition(":")[2]
+        done = run(tmp_path, "rotate", "bot_key_telegram", "--leaked", API_PORT=port)
+        assert (done.returncode, done.stderr) == (0, "")
+        keys.append(ensure_secrets(tmp_path / "data").bot_keys["telegram"])
+        answers = [
+            httpx.post(
+                f"{url}/bot/deliveries/claim?wait=0", headers={"authorization": f"Bearer {key}"}
+            ).status_code
+            for key in keys
+        ]
+    assert answers == [401, 200]
+
+
+def test_without_an_api_a_leaked_bot_key_is_not_said_to_be_shut_out(tmp_path: Path) -> None:
+    before = ensure_secrets(tmp_path / "data")
+    done = run(tmp_path, "rotate", "bot_key_telegram", "--leaked")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("No api of this installation runs here")
+    assert ensure_secrets(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("setting", ["BOT_KEY", "TELEGRAM_BOT_KEY"])
+@pytest.mark.parametrize(
+    "words", [("secrets", "rotate", "bot_key_telegram"), ("bot-key", "telegram")]
+)
+def test_a_bot_key_that_is_set_is_not_rotated(
+    tmp_path: Path, setting: str, words: tuple[str, ...]
+) -> None:
+    before = ensure_secrets(tmp_path / "data")
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    env |= {"PYTHONPATH": str(ROOT), "DATA_DIR": str(tmp_path / "data"), "API_PORT": "9"}
+    done = typed(words, tmp_path, {**env, setting: "k" * 40}, "")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{setting} is set: put a new key there")
+    assert ensure_secrets(tmp_path / "data") == before
 
 
 def test_what_is_not_made_here_is_refused_with_the_way_on(tmp_path: Path) -> None:
