@@ -7,7 +7,7 @@ a client that lost the answer can ask again, and the database alone gives no tok
 import base64
 import hashlib
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
 
@@ -46,24 +46,29 @@ async def insert(sql: Sql, token: Refresh) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token with the end of its successor, which is None when that was used or replaced."""
+    """A token with the end of its successor, which is None when that was used or replaced. `again`:
+    it was used so lately that it gives the same successor."""
 
     token: Refresh
     unused_until: datetime | None
+    again: bool
 
 
-async def presented(sql: Sql, token_hash: str) -> Presented | None:
-    """One statement: another process may replace the successor at this moment."""
+async def presented(sql: Sql, token_hash: str, grace: timedelta) -> Presented | None:
+    """One statement: another process may replace the successor at this moment. The database's clock
+    says when a token was used and how long ago that is: those of two machines differ."""
     columns = ", ".join(f"token.{name}" for name in _COLUMNS.split(", "))
     row = await sql.fetch_one(
-        f"SELECT {columns}, child.expires_at AS unused_until FROM refresh_tokens token "
+        f"SELECT {columns}, child.expires_at AS unused_until, coalesce(token.used_at >= now() "
+        "- $2::bigint * INTERVAL '1 millisecond', false) AS again FROM refresh_tokens token "
         "LEFT JOIN refresh_tokens child "
         "ON child.token_hash = token.replaced_by AND child.used_at IS NULL "
         "WHERE token.token_hash = $1",
         token_hash,
+        round(grace.total_seconds() * 1000),
     )
     token = _refresh(row)
-    return Presented(token, row["unused_until"]) if row and token else None
+    return Presented(token, row["unused_until"], row["again"]) if row and token else None
 
 
 async def use(
@@ -71,7 +76,7 @@ async def use(
 ) -> Refresh | None:
     """One caller ever gets the token."""
     query = (
-        "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
+        "UPDATE refresh_tokens SET used_at = now(), replaced_by = $3, sealed_successor = $4 "
         f"WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING {_COLUMNS}"
     )
     return _refresh(await sql.fetch_one(query, token_hash, at, replaced_by, sealed_successor))
@@ -88,14 +93,14 @@ async def retire(sql: Sql, token_hash: str, at: datetime) -> bool:
 
 
 async def exchange_again(
-    sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime
+    sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str
 ) -> None:
     """Give a used token another successor."""
     query = (
-        "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
+        "UPDATE refresh_tokens SET used_at = now(), replaced_by = $2, sealed_successor = $3 "
         "WHERE token_hash = $1"
     )
-    await sql.execute(query, token_hash, at, replaced_by, sealed_successor)
+    await sql.execute(query, token_hash, replaced_by, sealed_successor)
 
 
 async def forget_successor(sql: Sql, token_hash: str) -> None:

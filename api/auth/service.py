@@ -333,7 +333,7 @@ class AuthService:
     ) -> tuple[Refresh, str]:
         """Return a token that was used before, and the successor that it gives once more, or
         `successor` in its place; or end its session."""
-        found = await refresh_tokens.presented(self._db, ids.digest(presented))
+        found = await refresh_tokens.presented(self._db, ids.digest(presented), GRACE)
         token = found.token if found else None
         session = await store.session(self._db, token.session_id) if token else None
         if (
@@ -350,7 +350,7 @@ class AuthService:
         if found.unused_until <= asked_at:
             raise NotAuthenticated("session_ended")
         log.info("refresh_grace", session=token.session_id)
-        if asked_at - token.used_at <= GRACE:
+        if found.again:
             return token, refresh_tokens.unseal(token.sealed_successor, presented)
         async with self._db.transaction() as sql:
             replaced = await self._replace(sql, presented, token, successor)
@@ -365,7 +365,7 @@ class AuthService:
             return False
         seal = refresh_tokens.seal(successor, presented)
         await refresh_tokens.exchange_again(
-            sql, used.token_hash, replaced_by=child, sealed_successor=seal, at=at
+            sql, used.token_hash, replaced_by=child, sealed_successor=seal
         )
         await self._succeed(sql, used, child, at)
         return True

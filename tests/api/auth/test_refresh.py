@@ -2,6 +2,7 @@
 because the answer may have been lost. A session with a token in two hands ends."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import time_machine
@@ -122,6 +123,17 @@ async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World)
     third = (await refresh(world, second["refresh_token"])).json()
     assert (await refresh(world, first.refresh_token)).status_code == 401
     assert not await is_alive(world, third["access_token"])
+
+
+@one_engine
+async def test_the_clocks_of_two_apis_may_differ(world: World) -> None:
+    """The other api is ten minutes ahead, or behind."""
+    for minutes in (10, -10):
+        first = await world.person(f"alice{minutes}".replace("-", "x"))
+        second = (await refresh(world, first.refresh_token)).json()
+        with time_machine.travel(ids.now() + timedelta(minutes=minutes)):
+            again = (await refresh(world, first.refresh_token)).json()
+        assert again["refresh_token"] == second["refresh_token"]
 
 
 @one_engine
