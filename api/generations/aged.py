@@ -9,15 +9,29 @@ from api.generations.store import COST_ASKED_FOR
 
 _OVER = "phase = 'done' AND coalesce(finished_at, created_at) < $1"
 _KEPT = "(favourite OR id IN (SELECT generation_id FROM shares WHERE expires_at > $2))"
+_USED = """
+    EXISTS (
+        SELECT 1 FROM media WHERE media.generation_id = generations.id AND (
+            EXISTS (
+                SELECT 1 FROM generations AS later
+                WHERE later.user_id = media.user_id AND later.inputs_json <> '[]'
+                    AND (later.phase <> 'done' OR later.favourite)
+                    AND strpos(later.inputs_json, media.id) > 0)
+            OR EXISTS (
+                SELECT 1 FROM generation_drafts AS draft
+                WHERE draft.user_id = media.user_id
+                    AND strpos(draft.request_json, media.id) > 0)))"""
 _AGED = f"""
     {_OVER} AND NOT {_KEPT}
     AND (cost_micro IS NOT NULL OR coalesce(finished_at, created_at) < $3)
     AND hold_id NOT IN (SELECT id FROM holds WHERE state = 'held')
     AND id NOT IN (
         SELECT generation_id FROM deliveries
-        WHERE state = 'pending' AND generation_id IS NOT NULL)"""
+        WHERE state = 'pending' AND generation_id IS NOT NULL)
+    AND NOT {_USED}"""
 """Over before `$1`, and nobody needs them: no favourite or open link (at `$2`), a known cost or one
-that is asked for no longer (since `$3`), no money held, and nothing on its way to a chat."""
+that is asked for no longer (since `$3`), no money held, nothing on its way to a chat, and no file
+that a draft, a favourite or a job that is not over begins from."""
 
 
 @dataclass(frozen=True, slots=True)

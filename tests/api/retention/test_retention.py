@@ -282,3 +282,41 @@ async def test_a_picture_that_a_waiting_job_will_use_stays(
 async def old_uploads(api: Api) -> set[str]:
     found = await store.old_uploads(api.services.db, now() - timedelta(days=30), 9)
     return {each for ids in found.values() for each in ids}
+
+
+async def test_a_made_picture_that_something_else_needs_stays(
+    database: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with (
+        running_api(tmp_path, sandbox, database_url=url(database)) as api,
+        await api.user() as user,
+    ):
+        db, made = api.services.db, await image(user)
+        query = "SELECT id FROM media WHERE generation_id = $1 AND role = 'image'"
+        [found] = await db.fetch(query, made["id"])
+        shown, before = found["id"], now() - timedelta(days=1)
+        body = {"prompt": "bluer", "model": SEEDREAM, "input_images": [shown]}
+        later = (await user.post("/generate/image", json=body)).json()["id"]
+        await age(api, "generations", "finished_at", 2, made["id"])
+
+        async def stays() -> bool:
+            held = await aged.hold(db, made["id"], before)
+            assert await aged.found(db, before, 9) == ([made["id"]] if held else [])
+            return not held
+
+        assert not await stays(), "a job that is over needs it no more"
+        for needed, over in (("phase = 'poll'", "phase = 'done'"), ("favourite = true",) * 2):
+            await db.execute(f"UPDATE generations SET {needed} WHERE id = $1", later)
+            assert await stays(), needed
+            await db.execute(f"UPDATE generations SET {over} WHERE id = $1", later)
+        await db.execute("UPDATE generations SET favourite = false WHERE id = $1", later)
+        assert not await stays()
+        await db.execute(
+            """
+            INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, created_at)
+            SELECT 'draft', user_id, 'image', $1::text, 'x', now()
+            FROM generations WHERE id = $2""",
+            f'{{"input_images": ["{shown}"]}}',
+            later,
+        )
+        assert await stays(), "a draft"
