@@ -190,6 +190,12 @@ def about_server(cause: BaseException, url: str) -> CannotStart:
             "The user of DATABASE_URL may not make tables, make it the owner of its database: "
             f"{said}."
         )
+    if isinstance(cause, asyncpg.LockNotAvailableError):
+        return CannotStart(
+            "The database cannot be brought up to date while a long transaction reads it, such as "
+            "a backup: start again when that is done.",
+            final=False,
+        )
     if "startup parameter" in said:
         return CannotStart(
             "DATABASE_URL leads to PgBouncer: set DATABASE_POOLER=transaction, or =session if "

@@ -2,6 +2,7 @@
 the same rows would send the same paid jobs."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,7 +30,22 @@ def moved(database: Path) -> MovedTo | None:
 
 
 def mark(database: Path, value: MovedTo) -> None:
-    mark_of(database).write_text(json.dumps(asdict(value)) + "\n", encoding="utf-8")
+    """Write it whole, or not at all. Raises OSError."""
+    path = mark_of(database)
+    part = path.with_name(f"{path.name}.new")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(value)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def unmark(database: Path) -> None:

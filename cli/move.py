@@ -17,7 +17,7 @@ from api.db.tables import NotEmpty, TableSum, columns_of, fill, must_be_empty
 from api.ids import now
 from api.settings import Settings
 from cli.errors import CommandRefused
-from cli.server import UNTOUCHED, place_of, server
+from cli.server import UNTOUCHED, CommitUnknown, place_of, server
 from cli.settings import LaunchSettings, api_settings, load
 
 MICRO = 1_000_000
@@ -62,6 +62,12 @@ async def _move(source: DuckDbTables, path: Path, to: str, *, dry_run: bool) -> 
                 copied = await _copy(source, target, path, to)
     except NotEmpty as error:
         raise CommandRefused(_in_use(error, path, to)) from error
+    except CommitUnknown:
+        raise  # the mark stays: two databases that go on are worse than none
+    except CommandRefused:
+        if copied is not None:
+            moved.unmark(path)
+        raise
     if copied is not None:
         _print_end(copied, time.monotonic() - begun, path)
 
@@ -121,7 +127,12 @@ async def _copy(source: DuckDbTables, target: PostgresTables, path: Path, to: st
         raise CommandRefused(f"The sums of money differ: {UNTOUCHED}.")
     # before the commit: after a kill in between the next move to this place goes on, while two
     # databases that go on from the same rows are not noticed
-    moved.mark(path, moved.MovedTo(place_of(to), f"{now():%Y-%m-%d %H:%M} UTC"))
+    try:
+        moved.mark(path, moved.MovedTo(place_of(to), f"{now():%Y-%m-%d %H:%M} UTC"))
+    except OSError as error:
+        raise CommandRefused(
+            f"{moved.mark_of(path)} cannot be written ({error.strerror}): {UNTOUCHED}."
+        ) from error
     return copied
 
 

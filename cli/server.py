@@ -15,17 +15,24 @@ from api.db.tables import DifferentCopy
 from cli.errors import CommandRefused
 
 UNTOUCHED = "nothing was written to the server"
+_LOST = ("08", "57")
+"""Classes of SQLSTATE of a connection that was lost, or ended by the server."""
+
+
+class CommitUnknown(CommandRefused):
+    """The server was lost at the commit: it has everything, or nothing."""
 
 
 @asynccontextmanager
 async def server(url: str, name: str) -> AsyncIterator[PostgresTables]:
     """Open a transaction, which commits at the end of the block. `name` is what holds the address.
-    Raises `CommandRefused`, with nothing written."""
-    entered = False
+    Raises `CommandRefused`, with nothing written, and `CommitUnknown`."""
+    entered = left = False
     try:
         async with postgres_tables(url, read_only=False) as target:
             entered = True
             yield target
+            left = True
     except (asyncpg.LockNotAvailableError, InUse) as error:
         raise CommandRefused(
             f"The database of {name} is in use: stop every api and worker. One that was killed "
@@ -42,7 +49,17 @@ async def server(url: str, name: str) -> AsyncIterator[PostgresTables]:
             said = str(about_server(error, url)).replace("DATABASE_URL", name)
             raise CommandRefused(said) from error
         said = str(error).partition("\n")[0] or type(error).__name__
+        if left and not _is_answer(error):
+            raise CommitUnknown(
+                f"The server was lost at the very end ({said}): whether the rows are there is not "
+                "known. Run the same command again: it does it, or says that they are there."
+            ) from error
         raise CommandRefused(f"The server stopped it ({said}): {UNTOUCHED}.") from error
+
+
+def _is_answer(error: Exception) -> bool:
+    """Return whether the server itself has said that it refuses."""
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] not in _LOST
 
 
 def place_of(url: str) -> str:

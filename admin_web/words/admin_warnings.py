@@ -39,6 +39,7 @@ TITLES = {
     "storage_unavailable": N_("The store for files cannot be used"),
     "files_missing": N_("Pictures and videos are missing in the store"),
     "store_shared": N_("Others keep files in the same store"),
+    "database_elsewhere": N_("The database lies in another place than at the last start"),
     "backup_place_away": N_("The bucket of the backups cannot be used"),
     "backup_no_room": N_("The disk has no room for the next backup"),
     "backup_missing": N_("There is no backup"),
@@ -82,6 +83,10 @@ HINTS = {
     "store_shared": N_(
         "Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete "
         "the mark of one that is no more."
+    ),
+    "database_elsewhere": N_(
+        "The next start will ask for ./run after-restore if its rows were restored, or for "
+        "./run after-restore --same if the server was moved."
     ),
     "backup_place_away": N_("%(detail)s See BACKUP_URL and the keys of the bucket."),
     "backup_no_room": N_("%(lacking_mb)s MB are missing. Make room; it is then made by itself."),

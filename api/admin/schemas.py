@@ -206,6 +206,7 @@ WarningCode = Literal[
     "storage_unavailable",
     "files_missing",
     "store_shared",
+    "database_elsewhere",
     "backup_place_away",
     "backup_no_room",
     "backup_missing",

@@ -10,7 +10,7 @@ from api.admin.backups import Backups
 from api.admin.schemas import DeliveryCountOut, WarningCode, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
-from api.db import Db
+from api.db import Db, home
 from api.errors import DomainError
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
@@ -45,6 +45,7 @@ _GRAVEST = (
     "budget_nearly_used",
     "files_missing",
     "store_shared",
+    "database_elsewhere",
     "backup_place_away",
     "backup_no_room",
     "backup_missing",
@@ -81,6 +82,7 @@ class Warnings:
             *await self._budgets(),
             *await self._of_provider(),
             *await self._storage(),
+            *await self._database(),
             *await self._backup(),
         ]
         return sorted(found, key=lambda each: _GRAVEST.index(each.code))
@@ -178,6 +180,11 @@ class Warnings:
             self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK
         )
         return _of_key(key, refused)
+
+    async def _database(self) -> list[WarningOut]:
+        if self._db.engine != "postgresql" or await home.is_home(self._db):
+            return []
+        return [WarningOut(code="database_elsewhere", count=1, target="health")]
 
     async def _backup(self) -> list[WarningOut]:
         """Warn of a due backup that the disk has no room for, and of one that was not made for as

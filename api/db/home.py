@@ -1,8 +1,8 @@
 """The mark by which a database knows its server, so that one that was restored from a dump is
 noticed: it lies in another database, or on another server, than the one that the api used last.
 
-A failover and an upgrade in place keep both. A copy of the server's files keeps them, too: after
-one, an operator has to say so.
+A failover keeps both. `pg_upgrade` makes a new server of it, which an operator has to say. A copy
+of the server's files keeps both and is not noticed: after one, an operator has to say so.
 """
 
 from api.db import Sql, marks
@@ -16,7 +16,8 @@ _DATABASE = "SELECT oid::text AS id FROM pg_database WHERE datname = current_dat
 
 async def is_home(sql: Sql) -> bool:
     """Return whether the database is where the api used it last. A database that was never asked
-    is at home."""
+    is at home. It is asked at a start, and by the board: the server behind an address may change
+    while the api runs."""
     here = await _here(sql)
     homes = await marks.named(sql, PREFIX)
     if not homes:

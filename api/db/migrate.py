@@ -27,6 +27,9 @@ _TABLE = """
 _COLUMNS = """
     SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = current_schema()"""
+LOCK_TIMEOUT = "10s"
+"""Everybody who uses a table waits behind a migration that waits for it, as long as that of a
+backup has it."""
 _ONE_AT_A_TIME = 6_129_548_713
 """The advisory lock at which processes that start together wait for each other."""
 
@@ -170,6 +173,7 @@ async def _apply(sql: Sql, engine: Engine, migration: Migration) -> bool:
         # wait for it, too
         await sql.execute("SET LOCAL statement_timeout = 0")
         await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
+        await sql.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
         return False
     await sql.execute(migration.text)

@@ -10,6 +10,9 @@ from api.db import Engine, Row
 from api.db.postgres import CONNECT_SECONDS
 from api.db.tables import PAGE, Columns, Page, Tables, quoted
 
+SILENT_SECONDS = 300.0
+"""A page of rows takes a moment: a server that says nothing for so long is gone."""
+
 
 class PostgresTables(Tables):
     """Everything on it is one transaction."""
@@ -37,12 +40,16 @@ class PostgresTables(Tables):
 
 
 @asynccontextmanager
-async def postgres_tables(url: str, *, read_only: bool) -> AsyncIterator[PostgresTables]:
+async def postgres_tables(
+    url: str, *, read_only: bool, silent: float = SILENT_SECONDS
+) -> AsyncIterator[PostgresTables]:
     """Open a transaction, which commits at the end of the block; one that only reads sees one
-    state of the database throughout. Raises what the library raises."""
+    state of the database throughout. Raises what the library raises, and OSError when the server
+    says nothing for `silent` seconds."""
     connection = await asyncpg.connect(
         url,
         timeout=CONNECT_SECONDS,
+        command_timeout=silent,
         statement_cache_size=0,
         server_settings={"timezone": "UTC"},
     )
@@ -50,10 +57,22 @@ async def postgres_tables(url: str, *, read_only: bool) -> AsyncIterator[Postgre
         async with connection.transaction(
             isolation="repeatable_read" if read_only else "read_committed", readonly=read_only
         ):
-            await connection.execute(
-                "SET LOCAL statement_timeout = 0; "
-                "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '10s'"
-            )
-            yield PostgresTables(connection)
+            try:
+                await connection.execute(
+                    "SET LOCAL statement_timeout = 0; "
+                    "SET LOCAL idle_in_transaction_session_timeout = 0; "
+                    "SET LOCAL lock_timeout = '10s'"
+                )
+                yield PostgresTables(connection)
+            except TimeoutError:
+                # a rollback would wait, too
+                connection.terminate()
+                raise
+    except (TimeoutError, asyncpg.InterfaceError) as error:
+        if not isinstance(error, TimeoutError) and not isinstance(error.__context__, TimeoutError):
+            raise
+        connection.terminate()
+        raise OSError(f"it has said nothing for {silent:g} seconds") from error
     finally:
-        await connection.close()
+        if not connection.is_closed():
+            await connection.close(timeout=CONNECT_SECONDS)

@@ -199,6 +199,33 @@ def test_a_killed_move_is_repeated(file: Path, postgres_url: str) -> None:
     assert set(map(len, everything(postgres_url).values())) == {ROWS}
 
 
+def test_a_commit_that_the_server_refuses_leaves_no_mark(file: Path, postgres_url: str) -> None:
+    written(
+        postgres_url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the commit is refused'; END $$",
+        "CREATE CONSTRAINT TRIGGER refusal AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    with pytest.raises(CommandRefused, match=r"the commit is refused.*nothing was written"):
+        in_thread(postgres_url)
+    written(postgres_url, "DROP FUNCTION refuse CASCADE")
+    run(open_and_close(Settings(_env_file=None, data_dir=file.parent)))
+    in_thread(postgres_url)
+    assert moved.mark_of(file).exists()
+
+
+def test_a_mark_that_cannot_be_written_whole_is_not_there(
+    file: Path, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = moved.mark_of(file).with_name(f"{moved.mark_of(file).name}.new")
+    blocked.symlink_to("/dev/full")
+    with pytest.raises(CommandRefused, match=r"moved cannot be written \(No space left"):
+        in_thread(postgres_url)
+    assert not moved.mark_of(file).exists()
+    assert set(map(len, everything(postgres_url).values())) == {0}
+
+
 def test_a_place_has_no_password() -> None:
     assert place_of("postgresql://me:secret@db.example.org:6432/studio") == (
         "db.example.org:6432/studio"

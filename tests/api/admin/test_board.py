@@ -435,3 +435,18 @@ async def test_requests_at_the_same_moment_share_one_reading(api: Api) -> None:
     first, second = await asyncio.gather(stats.queue(), stats.queue())
     assert first is second
     assert await stats.queue() is not first
+
+
+async def test_the_board_says_that_the_next_start_will_ask_for_after_restore(
+    sandbox: Sandbox, postgres_url: str, tmp_path: Path
+) -> None:
+    """The server behind an address may change while everything runs."""
+    async with running_api(tmp_path, sandbox, **settings_of(postgres_url)) as api:
+        admin, db = await api.admin(), api.services.db
+
+        async def codes() -> list[str]:
+            return [each["code"] for each in (await asked(admin, "/admin/warnings"))["items"]]
+
+        assert "database_elsewhere" not in await codes()
+        await db.execute("UPDATE marks SET name = 'home:9:9' WHERE starts_with(name, 'home:')")
+        assert "database_elsewhere" in await codes()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from api.db import Db
+from api.database import about_server
+from api.db import Db, DbUnavailable
+from api.db import migrate as migrate_module
 from api.db.migrate import MIGRATIONS, WrongSchema, migrate, migrations
 from api.db.open import open_db
+from api.db.postgres_tables import postgres_tables
 from tests.conftest import Postgres
 
 LANDED = MIGRATIONS / "landed.txt"
@@ -46,6 +49,27 @@ async def db(database: str) -> AsyncIterator[Db]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+
+
+async def test_a_migration_does_not_wait_long_for_a_backup(
+    postgres_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all requests would wait behind it."""
+    monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "200ms")
+    (folder / "0998_later.sql").write_text("ALTER TABLE marks ADD COLUMN later TEXT")
+    db = await open_db(postgres_url)
+    async with asyncio.timeout(20), postgres_tables(postgres_url, read_only=True) as backup:
+        await backup.fetch("SELECT name FROM marks")
+        with pytest.raises(DbUnavailable) as caught:
+            await migrate(db, folder)
+    assert caught.value.__cause__ is not None
+    said = about_server(caught.value.__cause__, postgres_url)
+    assert "while a long transaction reads it" in str(said)
+    assert not said.final
+    assert await migrate(db, folder) == ["0998_later"]
+    await db.execute("ALTER TABLE marks DROP COLUMN later")
+    await db.execute("DROP TABLE schema_migrations")
+    await db.close()
 
 
 async def forget_checksums(db: Db) -> None:

@@ -14,6 +14,7 @@ import pytest
 from api.db import TRIES, Db, DbUnavailable, Duplicate, Lost, Pool, repeated
 from api.db import postgres as engine
 from api.db.open import open_db
+from api.db.postgres_tables import postgres_tables
 from api.ids import now
 from tests.conftest import Postgres
 
@@ -201,21 +202,20 @@ async def test_connections_to_a_server_that_takes_no_writes_are_made_anew(
     await db.close()
 
 
-async def test_a_server_whose_machine_is_gone_is_given_up(
-    postgres: Postgres, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing comes back and nothing is refused: the silence that a network leaves behind."""
-    monkeypatch.setattr(engine, "COMMAND_SECONDS", 0.2)
-    monkeypatch.setattr(engine, "CONNECT_SECONDS", 0.5)
-    silent = asyncio.Event()
-    silent.set()
-
+@pytest.fixture
+async def network(
+    postgres: Postgres, server: Server, tmp_path: Path
+) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Give an address of the server, and the event that lets everything through. Without it nothing
+    comes back and nothing is refused: the silence that a network leaves behind."""
+    passes = asyncio.Event()
+    passes.set()
     passing: set[asyncio.Task[None]] = set()
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
-                await silent.wait()
+                await passes.wait()
                 sink.write(data)
         sink.close()
         with contextlib.suppress(OSError):
@@ -233,9 +233,22 @@ async def test_a_server_whose_machine_is_gone_is_given_up(
     folder = tmp_path / "p"
     folder.mkdir()
     proxy = await asyncio.start_unix_server(through, folder / ".s.PGSQL.5432")
-    db = await open_db(f"postgresql://postgres@/{server.database}?host={quote(str(folder))}")
+    yield f"postgresql://postgres@/{server.database}?host={quote(str(folder))}", passes
+    passes.set()
+    proxy.close()
+    await asyncio.wait(passing, timeout=5)
+    await proxy.wait_closed()
+
+
+async def test_a_server_whose_machine_is_gone_is_given_up(
+    network: tuple[str, asyncio.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "CONNECT_SECONDS", 0.5)
+    address, passes = network
+    db = await open_db(address)
     await db.execute(INSERT, "a", now())
-    silent.clear()
+    passes.clear()
 
     async def inside() -> None:
         async with db.transaction() as sql:
@@ -247,12 +260,26 @@ async def test_a_server_whose_machine_is_gone_is_given_up(
                 await db.fetch("SELECT name FROM marks")
             with pytest.raises(DbUnavailable):
                 await inside()
-    silent.set()
+    passes.set()
     await inside()
     await db.close()
-    proxy.close()
-    await asyncio.wait(passing, timeout=5)
-    await proxy.wait_closed()
+
+
+@pytest.mark.parametrize("at_commit", [False, True], ids=["rows", "commit"])
+async def test_a_copy_of_everything_gives_up_a_server_that_is_gone(
+    network: tuple[str, asyncio.Event], *, at_commit: bool
+) -> None:
+    address, passes = network
+
+    async def copy() -> None:
+        async with postgres_tables(address, read_only=False, silent=0.3) as tables:
+            passes.clear()
+            if not at_commit:
+                await tables.fetch("SELECT name FROM marks")
+
+    async with asyncio.timeout(20):
+        with pytest.raises(OSError, match=r"said nothing for 0\.3 seconds"):
+            await copy()
 
 
 async def test_a_transaction_that_lost_is_done_again_a_few_times(db: Db) -> None:
