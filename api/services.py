@@ -188,7 +188,7 @@ class Services:
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
         self.bot_processes = BotProcesses(db, self.leases)
-        self.bot_updates = BotUpdates(db)
+        self.bot_updates = BotUpdates(db, self.links.links)
         self.shell = Shell(db, self.users)
         self.spending = Spending(db, self.users.names)
 
@@ -251,6 +251,7 @@ class Services:
                 self.text.erase_user,
                 self.media.erase_user,
                 self.outbox.erase_user,
+                self.bot_updates.erase_user,
             ],
             records=[self.links.erase, self.auth.erase, Anonymiser(db).erase_user],
             guests_of=self.links.guests_of,

@@ -36,12 +36,14 @@ class HeldOut(Out):
 
 class BeatOut(Out):
     """`held`: the leases of this process. `leases`: those of all processes of the platform.
-    `processes`: how many there are, this one counted. `orphans`: there are updates to claim."""
+    `processes`: how many there are, this one counted. `orphans`: there are updates to claim.
+    `seconds`: the time for which the word counts from now on."""
 
     held: list[str]
     leases: list[HeldOut]
     processes: int
     orphans: bool
+    seconds: float
 
 
 class LeaveIn(In):

@@ -5,6 +5,7 @@ After the api itself was away nobody is taken for dead who could only not be hea
 process had is free for one that has been there, without a break, for as long as a word counts.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from api import ids
@@ -25,10 +26,13 @@ from api.bots.schemas import (
 )
 from api.db import Db
 from api.leases import Leases
+from api.links.schemas import LinkOut
 from api.schemas import Platform
 
 KEPT_DAYS = 2
 """A platform brings an update again for a day at most."""
+FRESH = 0.5
+"""The part of its time that is left when a word is not said again."""
 PURGE_SECONDS = timedelta(hours=1).total_seconds()
 
 
@@ -42,6 +46,36 @@ class BotProcesses:
         process = _scoped(platform, body.process)
         if body.replaces:
             await self._bury(platform, [_scoped(platform, one) for one in body.replaces])
+        lasts = await self._needs_no_word(platform, process, body)
+        if lasts is None:
+            lasts = body.seconds
+            await self._renew(platform, process, body)
+        senior = await store.is_senior(self._db, process, body.seconds)
+        live = [one for one in await store.leases(self._db, _prefix(platform)) if one.live]
+        return BeatOut(
+            held=[one.name for one in live if one.holder == process],
+            leases=[
+                HeldOut(name=one.name, process=_own(one.holder), label=one.label) for one in live
+            ],
+            processes=await store.alive(self._db, platform),
+            orphans=await store.has_orphans(
+                self._db, _scoped(platform, body.bot), of_the_dead=senior
+            ),
+            seconds=lasts,
+        )
+
+    async def _needs_no_word(self, platform: Platform, process: str, body: BeatIn) -> float | None:
+        """The seconds for which the last word of a single process still counts, when it would be
+        the same again and there is time: an idle studio writes half as often. None otherwise."""
+        prefix = _prefix(platform)
+        lasts = await store.remaining(self._db, process, prefix, body.label)
+        if lasts < body.seconds * FRESH or await store.alive(self._db, platform) > 1:
+            return None
+        live = [one for one in await store.leases(self._db, prefix) if one.live]
+        same = {one.name for one in live} == set(body.wants)
+        return lasts if same and all(one.holder == process for one in live) else None
+
+    async def _renew(self, platform: Platform, process: str, body: BeatIn) -> None:
         await store.beat(self._db, process, platform, body.label, body.seconds)
         senior = await store.is_senior(self._db, process, body.seconds)
         prefix = _prefix(platform)
@@ -53,17 +87,6 @@ class BotProcesses:
             before = known.get(name)
             if before is None or before.holder == process or _is_free(before, senior=senior):
                 await self._leases.take(prefix + name, process, body.seconds)
-        live = [one for one in await store.leases(self._db, prefix) if one.live]
-        return BeatOut(
-            held=[one.name for one in live if one.holder == process],
-            leases=[
-                HeldOut(name=one.name, process=_own(one.holder), label=one.label) for one in live
-            ],
-            processes=await store.alive(self._db, platform),
-            orphans=await store.has_orphans(
-                self._db, _scoped(platform, body.bot), of_the_dead=senior
-            ),
-        )
 
     async def leave(self, platform: Platform, process: str) -> None:
         """End the presence of a process: what it had is free at once."""
@@ -110,8 +133,9 @@ class BotProcesses:
 class BotUpdates:
     """Updates that a platform will not bring again, until they are answered."""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, links_of: Callable[[str], Awaitable[Sequence[LinkOut]]]) -> None:
         self._db = db
+        self._links_of = links_of
 
     async def keep(self, platform: Platform, body: KeepIn) -> KeptOut:
         bot = _scoped(platform, body.bot)
@@ -135,6 +159,11 @@ class BotUpdates:
         bot = _scoped(platform, body.bot)
         process = _scoped(platform, body.process)
         await store.note_shown(self._db, bot, process, body.id, body.shown)
+
+    async def erase_user(self, user_id: str) -> None:
+        """Forget the unanswered updates that name a chat of the user's; their ids stay."""
+        for one in await self._links_of(user_id):
+            await store.forget_person(self._db, f"{one.platform}:", one.platform_user_id)
 
     async def done(self, platform: Platform, body: DoneIn) -> None:
         """Forget the updates, except that they were seen."""

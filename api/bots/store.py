@@ -37,6 +37,18 @@ async def beat(sql: Sql, process: str, platform: str, label: str, seconds: float
     await sql.execute(query, process, platform, label, round(seconds * 1000))
 
 
+async def remaining(sql: Sql, process: str, prefix: str, label: str) -> float:
+    """Return the seconds for which the last word of a process still counts, that of its leases
+    counted; 0 where it has another label now."""
+    query = """
+        SELECT EXTRACT(EPOCH FROM least(p.until, (SELECT min(l.held_until) FROM leases l
+            WHERE l.holder = p.id AND starts_with(l.name, $2))) - now())::float8 AS seconds
+        FROM bot_processes p WHERE p.id = $1 AND p.label = $3
+        """
+    row = await sql.fetch_one(query, process, prefix, label)
+    return max(0.0, row["seconds"] or 0.0) if row else 0.0
+
+
 async def is_senior(sql: Sql, process: str, seconds: float) -> bool:
     """Whether the process has been there for longer than `seconds`."""
     query = """
@@ -166,6 +178,16 @@ async def note_shown(sql: Sql, bot: str, process: str, update_id: int, shown: ob
 
 async def forget_update(sql: Sql, bot: str, update_id: int) -> None:
     await sql.execute("DELETE FROM bot_updates WHERE bot = $1 AND update_id = $2", bot, update_id)
+
+
+async def forget_person(sql: Sql, platform: str, person: str) -> None:
+    """Forget the updates that name this person as an `id`: as their sender, their chat, or as one
+    who is quoted."""
+    query = """
+        DELETE FROM bot_updates WHERE starts_with(bot, $1)
+            AND (strpos(replace(raw, ' ', ''), $2) > 0 OR strpos(replace(raw, ' ', ''), $3) > 0)
+        """
+    await sql.execute(query, platform, f'"id":{person},', f'"id":{person}}}')
 
 
 async def give_back(sql: Sql, processes: Sequence[str], *, killed: bool) -> None:

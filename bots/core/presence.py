@@ -171,7 +171,7 @@ class Presence:
         self._replaces = ()
         self.leases, self.processes = tuple(told.leases), told.processes
         self._silent = False
-        self._sure_until = asked_at[0] + self.times.lease, asked_at[1] + self.times.lease
+        self._sure_until = asked_at[0] + told.seconds, asked_at[1] + told.seconds
         if told.orphans:
             self.orphans.set()
         self._set(frozenset(told.held))

@@ -1,7 +1,8 @@
 """The place of a bot process among those of its machine that share a data folder.
 
 The lock on its file ends with the process, however that ends. So the next one knows for certain
-which processes are dead, and does not have to wait until they are missed.
+which processes are dead, and does not have to wait until they are missed. A copy of the folder, or
+the same disk at another machine, knows nothing of the kind: the lock there is another one.
 """
 
 import fcntl
@@ -17,6 +18,7 @@ import structlog
 log = structlog.get_logger()
 
 SLOTS = 32
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,29 @@ def take_slot(folder: Path) -> ProcessSlot:
             if not _locked(file):
                 os.close(file)
                 continue
-            replaces.append(os.read(file, 64).decode("ascii", "replace"))
+            before, _, place = os.read(file, 300).decode("ascii", "replace").partition(" ")
+            if before.isalnum() and place == place_of(file):
+                replaces.append(before)
             if number < 0:  # this file stays open: the lock is the process's sign of life
                 number = each
                 os.ftruncate(file, 0)
-                os.pwrite(file, own.encode(), 0)
+                os.pwrite(file, f"{own} {place_of(file)}".encode(), 0)
             else:
                 os.close(file)
     except OSError as error:
         log.info("no_process_slot", folder=str(folder), reason=str(error))
-    dead = tuple(one for one in replaces if one.isalnum())
     kept_in = folder if number >= 0 else None
-    return ProcessSlot(id=own, number=max(0, number), folder=kept_in, replaces=dead)
+    return ProcessSlot(id=own, number=max(0, number), folder=kept_in, replaces=tuple(replaces))
+
+
+def place_of(file: int) -> str:
+    """A name of the open file that no copy of it has, nor the same one after the next boot."""
+    try:
+        boot = BOOT.read_text("ascii").strip()
+    except OSError:  # no Linux
+        boot = ""
+    stat = os.fstat(file)
+    return f"{boot}/{stat.st_dev}/{stat.st_ino}"
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -8,7 +8,9 @@ import pytest
 from api.bots.schemas import BeatIn, BeatOut, ClaimIn, DoneIn, KeepIn, ShownIn, TurnIn, UpdateIn
 from api.bots.service import BotProcesses, BotUpdates
 from api.db import Db
+from api.ids import now
 from api.leases import Leases
+from api.links.schemas import LinkOut
 
 FIRST, SECOND, THIRD = "first0000", "second0000", "third0000"
 LASTS = 10.0
@@ -18,7 +20,11 @@ class Studio:
     def __init__(self, db: Db) -> None:
         self.db = db
         self.processes = BotProcesses(db, Leases(db))
-        self.updates = BotUpdates(db)
+        self.links: list[LinkOut] = []
+        self.updates = BotUpdates(db, self.links_of)
+
+    async def links_of(self, _user_id: str) -> list[LinkOut]:
+        return self.links
 
     async def beat(self, process: str, *wants: str, **more: Any) -> BeatOut:
         given = {"process": process, "label": process, "wants": list(wants), "seconds": LASTS}
@@ -163,6 +169,43 @@ async def test_what_a_stopped_process_had_is_free_and_no_kill(studio: Studio) ->
     await studio.processes.leave("telegram", FIRST)
     assert (await studio.beat(SECOND)).orphans
     assert await studio.claim(SECOND) == [(1, 0)]
+
+
+async def test_a_single_process_s_unchanged_word_is_not_written_while_it_is_fresh(
+    studio: Studio,
+) -> None:
+    """An idle studio's database hardly grows. Others must not wait longer for a dead one."""
+
+    async def until() -> object:
+        rows = await studio.db.fetch("SELECT until FROM bot_processes ORDER BY id")
+        return rows[0]["until"]
+
+    assert (await studio.beat(FIRST, "updates")).seconds == LASTS
+    before = await until()
+    await studio.pass_time(LASTS * 0.3)
+    told = await studio.beat(FIRST, "updates")
+    assert (told.held, LASTS * 0.5 < told.seconds <= LASTS * 0.7) == (["updates"], True)
+    assert await until() < before
+    assert (await studio.beat(FIRST, "updates", "more")).held == ["more", "updates"]
+    assert await until() > before, "something changed"
+    await studio.pass_time(LASTS * 0.6)
+    assert (await studio.beat(FIRST, "updates", "more")).seconds == LASTS
+    await studio.beat(SECOND)
+    await studio.pass_time(LASTS * 0.3, SECOND)
+    assert (await studio.beat(FIRST, "updates", "more")).seconds == LASTS, "not alone any more"
+
+
+async def test_an_account_s_erasure_takes_its_unanswered_updates(studio: Studio) -> None:
+    link = {"platform": "telegram", "platform_user_id": "77", "display_name": "Ana"}
+    studio.links.append(LinkOut(**link, created_at=now()))
+    for number, person in enumerate((77, 771, 8)):
+        said = {"message": {"from": {"id": person, "first_name": "P"}, "text": '"id": 77,'}}
+        updates = [UpdateIn(id=number, raw=json.dumps({"update_id": number, **said}))]
+        await studio.updates.keep("telegram", KeepIn(process=FIRST, bot="42", updates=updates))
+    await studio.updates.erase_user("u1")
+    rows = await studio.db.fetch("SELECT update_id FROM bot_updates ORDER BY update_id")
+    assert [row["update_id"] for row in rows] == [1, 2]
+    assert await studio.keep(SECOND, 0) == [], "it is not brought again"
 
 
 async def test_another_bot_s_updates_are_not_mine(studio: Studio) -> None:

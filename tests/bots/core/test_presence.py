@@ -1,12 +1,13 @@
 """A process's presence at an api that answers, is away, or refuses; and its slot on the machine."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 
 from bots.core.presence import Presence, PresenceTimes
-from bots.core.process_slot import ProcessSlot, take_slot
+from bots.core.process_slot import ProcessSlot, place_of, take_slot
 from client.bot import BotApi
 from tests.bots.core.recording_chat import Place, served, there_only
 
@@ -15,7 +16,7 @@ TIMES = PresenceTimes(lease=2.0, beat=0.1, look=0.05)
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_lease_is_sure_while_the_api_is_heard_and_doubted_afterwards(place: Place) -> None:
-    times = PresenceTimes(lease=0.3, beat=0.1)
+    times = PresenceTimes(lease=1.0, beat=0.1)
     presence = Presence(place.bot, ProcessSlot(), times=times)
     presence.want("updates")
     there = asyncio.create_task(presence.run())
@@ -40,15 +41,28 @@ async def test_an_api_that_refuses_leaves_the_process_to_itself() -> None:
         await asyncio.wait({there})
 
 
+def died(path: Path, process: str) -> None:
+    with path.open("w") as file:
+        file.write(f"{process} {place_of(file.fileno())}")
+
+
+def test_a_copy_of_the_folder_is_no_proof_of_death(tmp_path: Path) -> None:
+    """The process that it names may live where it was copied from."""
+    living = take_slot(tmp_path / "own")
+    shutil.copytree(tmp_path / "own", tmp_path / "copy")
+    copy = take_slot(tmp_path / "copy")
+    assert (living.number, copy.number, copy.replaces) == (0, 0, ())
+
+
 def test_slots_tell_the_dead_from_the_living(tmp_path: Path) -> None:
     first, second = take_slot(tmp_path), take_slot(tmp_path)
     assert (first.number, second.number) == (0, 1)
     assert (first.replaces, second.replaces, list(second.free())) == ((), (), [])
-    (tmp_path / "process-2").write_text("dead0000")
+    died(tmp_path / "process-2", "dead0000")
     third = take_slot(tmp_path)
     assert (third.number, third.replaces) == (2, ("dead0000",))
-    (tmp_path / "process-3").write_text("dead1111")
-    (tmp_path / "process-4").write_text("dead2222")
+    died(tmp_path / "process-3", "dead1111")
+    died(tmp_path / "process-4", "dead2222")
     fourth = take_slot(tmp_path)
     assert (fourth.number, list(fourth.free())) == (3, [4])
     assert fourth.replaces == ("dead1111", "dead2222")
