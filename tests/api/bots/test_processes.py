@@ -1,6 +1,7 @@
 """Processes of one bot: who holds a lease, who answers an update, what a dead one leaves."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -176,9 +177,10 @@ async def test_a_single_process_s_unchanged_word_is_not_written_while_it_is_fres
 ) -> None:
     """An idle studio's database hardly grows. Others must not wait longer for a dead one."""
 
-    async def until() -> object:
+    async def until() -> datetime:
         rows = await studio.db.fetch("SELECT until FROM bot_processes ORDER BY id")
-        return rows[0]["until"]
+        found: datetime = rows[0]["until"]
+        return found
 
     assert (await studio.beat(FIRST, "updates")).seconds == LASTS
     before = await until()
