@@ -92,7 +92,9 @@ class Metrics(ProcessMetrics):
             "kind",
         )
         self._decoder_failures = self._counter(
-            "decoder_failures", "Times that a file was too much for its decoder.", "how"
+            "decoder_failures",
+            "Times that a file was too much for its decoder, or that none started.",
+            "how",
         )
         self._password_mails = self._counter(
             "password_mails", "Mails for a forgotten password that somebody asked for.", "end"

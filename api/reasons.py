@@ -179,6 +179,7 @@ TooLargeReason = Literal[
     "memory_short",
     "pixels_too_many",
     "request_too_large",
+    "scans_too_many",
     "video_too_long",
 ]
 UnsupportedMediaReason = Literal["image_damaged", "image_unreadable"]
@@ -199,6 +200,7 @@ Making = Literal[
     "key_refused",
     "lists_empty",
     "model_gone",
+    "no_decoder",
     "no_image",
     "not_fetched",
     "out_of_credit",
@@ -441,6 +443,9 @@ SENTENCES: dict[Reason, str] = {
         "The image has %(megapixels)s megapixels, which is too many for a %(format)s image."
     ),
     "request_too_large": "This request is larger than the server takes.",
+    "scans_too_many": (
+        "The image is a JPEG of %(scans)s scans or more. Save it as a usual JPEG or as a PNG."
+    ),
     "video_too_long": "The file cannot be made as small as %(megabytes)s MB.",
     "image_damaged": "This %(format)s image is damaged and cannot be read.",
     "image_unreadable": (
@@ -467,6 +472,7 @@ SENTENCES: dict[Reason, str] = {
     "key_refused": "The AI provider does not accept this server's key.",
     "lists_empty": "The lists of models of the AI provider are empty.",
     "model_gone": "The AI provider does not offer this model, or not to this server.",
+    "no_decoder": "The server cannot look into files right now.",
     "no_image": "The model answered without a picture.",
     "not_fetched": "It was made, but could not be fetched from the AI provider.",
     "out_of_credit": "The operator's account at the AI provider is out of credit.",

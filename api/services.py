@@ -395,6 +395,7 @@ def _keep_up(services: Services) -> None:
         duty("answers-of-dead", services.text.free_dead)
     add("text-prices", services.text.lookups.turn)
     add("files", services.media.tend)
+    add("decoders", services.media.tend_decoders)
     duty("models", services.catalog.keep_fresh, least=RETRY_FIRST)
     duty("text-holds", services.text.sweep)
     duty("purge", services.admin.keep_purged)

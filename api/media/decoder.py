@@ -1,8 +1,9 @@
 """The decoder: a program that looks into files from outside, one after another.
 
-`python -m api.media.decoder SOCKET PARENT MEMORY`. It reads jobs from the inherited socket and
-writes answers: for each a message of JSON, then bytes. It may use so much memory, is the first to
-go when the machine has none left, and ends with the process that started it.
+`python -m api.media.decoder SOCKET PARENT MEMORY`. It says through the inherited socket that it is
+ready, reads jobs and writes answers: for each a message of JSON, then bytes. It may use so much
+memory, is the first to go when the machine has none left, and ends with the process that started
+it.
 """
 
 import ctypes
@@ -10,22 +11,22 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from api import malloc
 from api.errors import DomainError, TooLarge
-from api.media import pictures, transcode, videos
+from api.media import messages, pictures, transcode, videos
 from api.media.decoded import Clip, Finding, Picture, Thumbnail
 
 FILE_MAX = 1_000_000_000
 """Bytes of a file that is written here."""
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that reach all processes of a group or a container. The process that asks still wants its
 answers."""
@@ -107,29 +108,42 @@ def _resident() -> int:
 def _limit(parent: int, memory: int) -> None:
     for number in _STOPPED_BY:
         signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no picture of anybody in a core file
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
+    _at_most(resource.RLIMIT_CORE, 0)  # no picture of anybody in a core file
+    _at_most(resource.RLIMIT_FSIZE, FILE_MAX)
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        _at_most(resource.RLIMIT_DATA, memory)
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(0)
+
+
+def _at_most(kind: int, wanted: int) -> None:
+    """Set a limit, or a lower one that this machine sets already."""
+    hard = resource.getrlimit(kind)[1]
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(kind, (most, most))
 
 
 def main() -> None:
     descriptor, parent, memory = (int(each) for each in sys.argv[1:])
     malloc.give_back()
     _limit(parent, memory)
-    with Connection(descriptor) as connection, suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, BrokenPipeError), socket.socket(fileno=descriptor) as ours:
+        read, write = ours.makefile("rb"), ours.makefile("wb")
+        messages.write(write, b"")
+        write.flush()
         while True:
-            job, data = json.loads(connection.recv_bytes()), connection.recv_bytes()
+            job, data = json.loads(messages.read(read)), messages.read(read)
             made = answer(job, data)
             del data
-            connection.send_bytes(json.dumps(made.facts | {"resident": _resident()}).encode())
-            connection.send_bytes(made.data)
-            connection.send_bytes(made.thumbnail)
+            messages.write(write, json.dumps(made.facts | {"resident": _resident()}).encode())
+            messages.write(write, made.data)
+            messages.write(write, made.thumbnail)
+            write.flush()
             del made
 
 

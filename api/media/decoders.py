@@ -8,15 +8,16 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any
 
 from structlog import get_logger
 
-from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
+from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.media import file_types
 from api.media.decoded import Clip, Finding, Picture, Shrunk, Thumbnail
 from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Unwanted
@@ -29,62 +30,80 @@ ASK_AGAIN = 5.0
 TRIES = 2
 """A decoder may also end because the machine has no memory left, which is not the file's fault."""
 
-Count = Callable[[Failure | Literal["memory_short"]], None]
-"""Counts files that were too much for a decoder."""
+Count = Callable[[Failure], None]
+"""Counts files that were too much for a decoder, and decoders that did not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLimits:
     """Of each decoder. `memory` in bytes: a photo of 108 megapixels takes up to 550 MB. A decoder
     is replaced after so many `jobs`, when it keeps more than `kept` bytes, and after `idle`
-    seconds. `look` and `convert` are the seconds for a file."""
+    seconds. `look`, `large` and `convert` are the seconds for a usual file, a large picture and a
+    conversion."""
 
     memory: int = 1_000_000_000
     kept: int = 150_000_000
     jobs: int = 1000
     idle: float = 300.0
-    look: float = 120.0
+    look: float = 30.0
+    large: float = 120.0
     convert: float = 1800.0
 
 
 LIMITS = DecoderLimits()
-QUICK, LARGE, LONG = 2, 1, 2
-"""Files at a time: usual ones, large pictures, and conversions, which take minutes. So a slow file
-keeps no other waiting for long, and the memory of all is bounded."""
+QUICK, UPLOADS, LARGE, LONG = 2, 2, 1, 2
+"""Files at a time: those of models, those of users, large pictures, and conversions, which take
+minutes. So a slow file keeps no other kind waiting for long, and the memory of all is bounded."""
 
 
 class _Lane:
     """Threads that ask a decoder each, in turn. Processes of a lane with `keeps` go on to the next
-    job."""
+    job. `note` is told why no decoder starts, and None when one has."""
 
     def __init__(
-        self, name: str, threads: int, limits: DecoderLimits, count: Count, *, keeps: bool = False
+        self,
+        name: str,
+        threads: int,
+        limits: DecoderLimits,
+        count: Count,
+        note: Callable[[str | None], None],
+        *,
+        keeps: bool = False,
     ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"decoders-{name}")
         self._limits = limits
         self._count = count
+        self._note = note
         self._keeps = keeps
         self._idle: list[DecoderProcess] = []
         self._lock = Lock()
         self._closing = Event()
 
-    def submit(
+    async def submit(
         self, job: dict[str, Any], data: bytes, seconds: float, stop: Event
-    ) -> asyncio.Future[Finding]:
-        context = contextvars.copy_context()
-        return asyncio.get_running_loop().run_in_executor(
-            self._threads, context.run, self._run, job, data, seconds, stop
-        )
+    ) -> Finding:
+        return await asyncio.wrap_future(self._submit(job, data, seconds, stop))
 
     def prepare(self) -> None:
         """Have a decoder ready soon, unless there is one."""
-        if not self._idle and not self._closing.is_set():
-            self._threads.submit(self._run, {"work": "nothing"}, b"", self._limits.look, Event())
+        if not self._idle:
+            with suppress(Conflict):
+                self._submit({"work": "nothing"}, b"", self._limits.look, Event())
+
+    def _submit(
+        self, job: dict[str, Any], data: bytes, seconds: float, stop: Event
+    ) -> Future[Finding]:
+        context = contextvars.copy_context()
+        with self._lock:
+            if self._closing.is_set():
+                raise _stopped()
+            return self._threads.submit(context.run, self._run, job, data, seconds, stop)
 
     def close(self) -> None:
-        """End all decoders. Jobs under way get a `Conflict`."""
-        self._closing.set()
-        self._threads.shutdown(cancel_futures=True)
+        """End all decoders. Jobs under way and waiting ones get a `Conflict`."""
+        with self._lock:
+            self._closing.set()
+        self._threads.shutdown()
         self.rest(0.0)
 
     def rest(self, idle: float) -> None:
@@ -103,34 +122,43 @@ class _Lane:
 
     def _run(self, job: dict[str, Any], data: bytes, seconds: float, stop: Event) -> Finding:
         for tries in range(1, TRIES + 1):
-            process = self._take()
             try:
-                return process.ask(
-                    job, data, seconds, lambda: stop.is_set() or self._closing.is_set()
-                )
+                return self._ask(job, data, seconds, stop)
             except Unwanted as error:
-                raise Conflict("server_stopped", retry_after=ASK_AGAIN) from error
+                raise _stopped() from error
             except DecoderFailed as error:
                 failed = error
-                self._count(error.how)
-                about = {"work": job["work"], "how": error.how, "detail": error.detail}
-                log.warning("decoder_failed", **about, bytes=len(data), tries=tries)
-            except DomainError as error:
-                if error.reason == "memory_short":
-                    self._count("memory_short")
-                    log.warning("decoder_out_of_memory", work=job["work"], bytes=len(data))
-                raise
-            finally:
-                self._put_back(process)
-            if failed.how == "timed_out":
+            self._count(failed.how)
+            about = {"work": job["work"], "how": failed.how, "detail": failed.detail}
+            log.warning("decoder_failed", **about, bytes=len(data), tries=tries)
+            if failed.how in {"memory_short", "timed_out"}:
                 break
+        if failed.how == "not_started":
+            self._note(failed.detail)
         raise failed
+
+    def _ask(self, job: dict[str, Any], data: bytes, seconds: float, stop: Event) -> Finding:
+        def unwanted() -> bool:
+            return stop.is_set() or self._closing.is_set()
+
+        if unwanted():
+            raise Unwanted
+        process = self._take()
+        try:
+            return process.ask(job, data, seconds, unwanted)
+        finally:
+            if process.has_started:
+                self._note(None)
+            self._put_back(process)
 
     def _take(self) -> DecoderProcess:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return DecoderProcess(self._limits.memory)
+        try:
+            return DecoderProcess(self._limits.memory)
+        except OSError as error:
+            raise DecoderFailed("not_started", str(error)) from error
 
     def _put_back(self, process: DecoderProcess) -> None:
         if process.has_ended:
@@ -144,34 +172,50 @@ class _Lane:
 
 
 class Decoders:
-    """One for each process. All may raise `TooLarge` with the reason `memory_short`, and `Conflict`
-    when this process ends."""
+    """One for each process. All may raise `TooLarge` with the reason `memory_short` unless the file
+    has been paid for, `StorageUnavailable` when no decoder starts, and `Conflict` when this process
+    ends."""
 
     def __init__(self, count: Count = lambda how: None, limits: DecoderLimits = LIMITS) -> None:
         self._limits = limits
-        self.quick = _Lane("quick", QUICK, limits, count, keeps=True)
-        self._large = _Lane("large", LARGE, limits, count)
-        self._long = _Lane("long", LONG, limits, count)
+        self._trouble: str | None = None
+        about = limits, count, self._note
+        self.quick = _Lane("quick", QUICK, *about, keeps=True)
+        self._uploads = _Lane("uploads", UPLOADS, *about, keeps=True)
+        self._large = _Lane("large", LARGE, *about)
+        self._long = _Lane("long", LONG, *about)
 
     def close(self) -> None:
         """End all decoders, and wait for that."""
-        for lane in (self.quick, self._large, self._long):
+        for lane in (self.quick, self._uploads, self._large, self._long):
             lane.close()
 
     def prepare(self) -> None:
         """Have a decoder ready for a file that will come soon."""
         self.quick.prepare()
 
-    async def rest(self) -> None:
-        """End the decoders that had nothing to do for a while."""
-        await asyncio.to_thread(self.quick.rest, self._limits.idle)
+    async def tend(self) -> None:
+        """End the decoders that had nothing to do for a while. After one did not start, try again,
+        and raise `StorageUnavailable` until one does."""
+        for lane in (self.quick, self._uploads):
+            await asyncio.to_thread(lane.rest, self._limits.idle)
+        if self._trouble is not None:
+            try:
+                await self._quick({"work": "nothing"})
+            except DecoderFailed as error:
+                raise _no_decoder(error) from error
+
+    def _note(self, trouble: str | None) -> None:
+        if trouble is not None and self._trouble is None:
+            log.error("no_decoder_starts", why=trouble)
+        self._trouble = trouble
 
     async def made_picture(self, data: bytes) -> Picture:
         """Read a provider's picture. Formats that chats and browsers show stay as they are, also
         when they cannot be decoded; others are written anew as PNG or JPEG. Raises
         `UnsupportedMedia` with the reason `cut_short` or `unusable_image`."""
         try:
-            return _picture(await self._look_at_picture("made_picture", data), data)
+            return _picture(await self._look_at_picture(self.quick, "made_picture", data), data)
         except DecoderFailed:
             try:
                 return _picture(await self._quick({"work": "undecoded_picture"}, data), data)
@@ -182,12 +226,10 @@ class Decoders:
         """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises
         `UnsupportedMedia`, `TooLarge`."""
         try:
-            return _picture(await self._look_at_picture("clean_picture", data), data)
+            found = await self._look_at_picture(self._uploads, "clean_picture", data)
         except DecoderFailed as error:
-            kind = file_types.picture_kind(data[: file_types.HEAD])
-            if kind is None:
-                raise UnsupportedMedia("image_unreadable") from error
-            raise UnsupportedMedia("image_damaged", format=kind.extension.upper()) from error
+            raise _refusal(error, _damaged(data)) from error
+        return _picture(found, data)
 
     async def read_clip(self, path: Path) -> Clip:
         """Read size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason
@@ -206,9 +248,11 @@ class Decoders:
         helps, and `UnsupportedMedia`."""
         paths = _paths(source=source, target=target)
         try:
-            found = await self._look_at_picture("shrink_picture", b"", **paths, most=most)
+            found = await self._look_at_picture(
+                self.quick, "shrink_picture", b"", **paths, most=most
+            )
         except DecoderFailed as error:
-            raise _not_made(source) from error
+            raise _refusal(error, _not_made(source)) from error
         return _shrunk(found)
 
     async def shrink_video(self, source: Path, target: Path, most: int, stop: Event) -> Shrunk:
@@ -218,7 +262,7 @@ class Decoders:
         try:
             found = await self._convert("shrink_video", stop, **paths, most=most)
         except DecoderFailed as error:
-            raise _not_made(source) from error
+            raise _refusal(error, _not_made(source)) from error
         return _shrunk(found)
 
     async def to_mp4(self, source: Path, container: str, target: Path, stop: Event) -> None:
@@ -228,14 +272,14 @@ class Decoders:
         try:
             await self._convert("to_mp4", stop, **paths, container=container)
         except DecoderFailed as error:
-            raise UnsupportedMedia("unusable_video") from error
+            raise _refusal(error, UnsupportedMedia("unusable_video")) from error
 
-    async def _look_at_picture(self, work: str, data: bytes, **about: Any) -> Finding:
+    async def _look_at_picture(self, lane: _Lane, work: str, data: bytes, **about: Any) -> Finding:
         job = {"work": work, **about}
-        found = await self._quick({**job, "large": False}, data)
+        found = await lane.submit({**job, "large": False}, data, self._limits.look, Event())
         if "is_large" not in found.facts:
             return found
-        return await self._large.submit({**job, "large": True}, data, self._limits.look, Event())
+        return await self._large.submit({**job, "large": True}, data, self._limits.large, Event())
 
     async def _quick(self, job: dict[str, Any], data: bytes = b"") -> Finding:
         return await self.quick.submit(job, data, self._limits.look, Event())
@@ -276,6 +320,29 @@ def _thumbnail(found: Finding) -> Thumbnail | None:
 def _shrunk(found: Finding) -> Shrunk:
     facts = found.facts
     return Shrunk(facts["content_type"], facts["extension"], facts["width"], facts["height"])
+
+
+def _stopped() -> Conflict:
+    return Conflict("server_stopped", retry_after=ASK_AGAIN)
+
+
+def _refusal(failed: DecoderFailed, otherwise: DomainError) -> DomainError:
+    """Return the error for a file that cannot be used. `otherwise`: the one for a file that is to
+    blame."""
+    if failed.how == "not_started":
+        return _no_decoder(failed)
+    return TooLarge("memory_short") if failed.how == "memory_short" else otherwise
+
+
+def _no_decoder(failed: DecoderFailed) -> StorageUnavailable:
+    return StorageUnavailable("no_decoder", retry_after=ASK_AGAIN, said=failed.detail)
+
+
+def _damaged(data: bytes) -> UnsupportedMedia:
+    kind = file_types.picture_kind(data[: file_types.HEAD])
+    if kind is None:
+        return UnsupportedMedia("image_unreadable")
+    return UnsupportedMedia("image_damaged", format=kind.extension.upper())
 
 
 def _not_made(source: Path) -> TooLarge:

@@ -5,6 +5,7 @@ converted in strips. Every error of Pillow becomes a domain error.
 """
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ MEMORY_MAX, MEMORY_LARGE = 512_000_000, 150_000_000
 
 _BYTES = {"PNG": 4, "GIF": 4, "BMP": 4, "TIFF": 4, "HEIF": 8, "AVIF": 10, "WEBP": 16}
 """Measured memory of a decoder for each pixel."""
+SCANS_MOST = 100
+"""A progressive JPEG has about ten scans, and each takes as long as a whole picture."""
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
+"""JPEG's, except those without a segment."""
+_SCAN, _END = b"\xda", b"\xd9"
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -189,6 +195,7 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int, *, large: bool) -> Dec
         raise LargePicture
     before = image.size
     if kind is JPEG:
+        _check_scans(data)
         image.draft(None, (width // scale, height // scale))
     drafted = image.size != before
     image.load()
@@ -201,6 +208,17 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int, *, large: bool) -> Dec
     if orientation in _ON_THEIR_SIDE:
         width, height = height, width
     return Decoded(image, kind, width, height)
+
+
+def _check_scans(jpeg: bytes) -> None:
+    """Raise `TooLarge` for a JPEG of too many scans. Pictures inside its segments and behind its
+    end do not count."""
+    scans, at = 0, 0
+    while (marker := _MARKER.search(jpeg, at)) is not None and marker[1] != _END:
+        at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
+        scans += marker[1] == _SCAN
+        if scans >= SCANS_MOST:
+            raise TooLarge("scans_too_many", scans=SCANS_MOST)
 
 
 def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:

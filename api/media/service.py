@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -97,6 +98,7 @@ class MediaService:
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = decoders
         self._converting = asyncio.Semaphore(1)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stop = Event()
         self._copies = SmallerCopies(db, files, decoders, self._stop)
 
@@ -105,11 +107,15 @@ class MediaService:
         await self._copies.close()
 
     async def tend(self) -> float:
-        """Move waiting files to the store, and end idle decoders. Returns the seconds until the
-        next turn."""
+        """Move waiting files to the store. Returns the seconds until the next turn."""
         await self.files.tend()
-        await self._decoders.rest()
         return TEND_AWAY if self.files.state.trouble or self.files.state.waiting else TEND
+
+    async def tend_decoders(self) -> float:
+        """End idle decoders. Returns the seconds until the next turn. Raises `StorageUnavailable`
+        while no decoder starts."""
+        await self._decoders.tend()
+        return TEND
 
     def expect_file(self) -> None:
         """Prepare for a file that will be kept soon."""
@@ -260,7 +266,9 @@ class MediaService:
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
         await self.disk_space.require()
-        picture = await self._decoders.clean_picture(data)
+        # one file of a user at a time, so that slow ones hold up nobody else
+        async with self._turns.setdefault(user_id, asyncio.Lock()):
+            picture = await self._decoders.clean_picture(data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
         made = UploadOut.model_validate(kept.file)
         try:

@@ -19,10 +19,11 @@ from threading import Event
 import pytest
 from PIL import Image
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
-from api.errors import Conflict, DomainError, TooLarge, UnsupportedMedia
+from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.media import pictures, videos
-from api.media.decoded import Clip, Picture
+from api.media.decoded import Clip
 from api.media.decoders import LIMITS, DecoderLimits, Decoders
 from api.metrics import Metrics
 from tests.api.media.samples import CASES, case, clip, picture
@@ -103,6 +104,15 @@ async def test_what_a_decoder_finds_comes_whole(make: Make, tmp_path: Path) -> N
     assert refused.value.reason == "image_unreadable"
 
 
+def many_scans(number: int) -> bytes:
+    """Return a small JPEG that is decoded as often as the number says."""
+    out = io.BytesIO()
+    Image.new("RGB", (2000, 1500), "red").save(out, "JPEG", progressive=True)
+    head, *scans = out.getvalue().removesuffix(b"\xff\xd9").split(b"\xff\xda")
+    again = [scans[-1]] * (number - len(scans))
+    return b"\xff\xda".join([head, *scans, *again]) + b"\xff\xd9"
+
+
 def bomb() -> bytes:
     """Return a PNG of 900 megapixels in a few KB."""
     head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 6, 0, 0, 0)
@@ -133,6 +143,19 @@ async def test_a_picture_above_the_memory_limit_is_refused_or_kept_as_it_came(
     found = await decoders.made_picture(data)
     assert (found.data, found.width, found.height, found.thumbnail) == (data, 5000, 5000, None)
     assert (await decoders.clean_picture(picture())).width == 64, "the next one goes well"
+
+
+async def test_a_jpeg_of_very_many_scans_is_refused_but_a_paid_one_kept(make: Make) -> None:
+    decoders, data = make(), many_scans(20_000)
+    began = time.monotonic()
+    with pytest.raises(TooLarge) as refused:
+        await decoders.clean_picture(data)
+    found = await decoders.made_picture(data)
+    seen = (refused.value.reason, found.data == data, found.width, found.thumbnail)
+    assert seen == ("scans_too_many", True, 2000, None)
+    assert time.monotonic() - began < 15, "nobody decoded it"
+    usual = picture("JPEG", comment=b"\xff\xda" * 200) + b"\xff\xda" * 200
+    assert (await decoders.clean_picture(usual)).width == 64
 
 
 async def test_a_file_that_takes_too_long_ends_its_decoder_and_no_other_one(
@@ -185,41 +208,55 @@ async def test_large_pictures_wait_for_each_other_and_hold_up_no_small_one(
     assert most <= 3
 
 
+@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGSEGV])
 async def test_a_decoder_that_was_killed_is_replaced_once_for_a_file(
-    make: Make, counted: list[str], before: frozenset[int]
+    make: Make, counted: list[str], before: frozenset[int], deadly: signal.Signals
 ) -> None:
     decoders = make()
-    asked = asyncio.create_task(decoders.clean_picture(case("big-photos/k41.jpg")))
-    (pid,) = await started(1, before)
-    os.kill(pid, signal.SIGKILL)
-    assert (await asked).width == 3200
+    asked = asyncio.create_task(decoders.clean_picture(many_scans(99)))
+    await kill(deadly, before)
+    assert (await asked).width == 2000
     assert counted == ["died"]
 
 
-async def kill_all(until: asyncio.Future[Picture], before: frozenset[int]) -> None:
-    while not until.done():
-        for pid in alive() - before:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.01)
+def at_work(pid: int) -> bool:
+    """Tell whether a decoder, which waits for its first job once it has started, has got one."""
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/oom_score_adj").read_text() == "1000\n":
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
+            return state.startswith("R")
+    return False
+
+
+async def kill(number: signal.Signals, before: frozenset[int]) -> None:
+    """Kill the next decoder that is at work."""
+    async with asyncio.timeout(60):
+        while True:
+            for pid in alive() - before:
+                if at_work(pid) and await asyncio.sleep(0.02, at_work(pid)):
+                    os.kill(pid, number)
+                    wait_gone(pid)
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_file_that_ends_each_decoder_is_refused_but_a_paid_one_kept(
     make: Make, counted: list[str], before: frozenset[int]
 ) -> None:
-    decoders = make()
-    asked = asyncio.ensure_future(decoders.clean_picture(picture()))
-    await kill_all(asked, before)
+    decoders, data = make(), many_scans(99)
+    asked = asyncio.ensure_future(decoders.clean_picture(data))
+    await kill(signal.SIGKILL, before)
+    await kill(signal.SIGKILL, before)
     with pytest.raises(UnsupportedMedia) as refused:
         await asked
     seen = (refused.value.reason, refused.value.params, counted)
-    assert seen == ("image_damaged", {"format": "PNG"}, ["died"] * 2)
-    data = picture("WEBP")
+    assert seen == ("image_damaged", {"format": "JPG"}, ["died"] * 2)
     paid = asyncio.ensure_future(decoders.made_picture(data))
-    await kill_all(paid, before)
+    await kill(signal.SIGKILL, before)
+    await kill(signal.SIGKILL, before)
     found = await paid
-    assert (found.data, found.kind.content_type, found.width) == (data, "image/webp", None)
-    assert counted == ["died"] * 6
+    assert (found.data == data, found.width, found.thumbnail) == (True, 2000, None)
+    assert counted == ["died"] * 4
 
 
 async def test_a_conversion_heeds_a_stop(make: Make, endless: Path, tmp_path: Path) -> None:
@@ -232,6 +269,90 @@ async def test_a_conversion_heeds_a_stop(make: Make, endless: Path, tmp_path: Pa
         with pytest.raises(Conflict) as stopped:
             await work
         assert stopped.value.reason == "server_stopped"
+
+
+async def test_a_stopped_decoder_keeps_nobody_waiting(
+    make: Make, before: frozenset[int], counted: list[str]
+) -> None:
+    decoders = make(replace(LIMITS, look=0.5))
+    await decoders.clean_picture(picture())
+    (pid,) = await started(1, before)
+    os.kill(pid, signal.SIGSTOP)
+    data = picture("BMP", (1500, 1500))  # more than a socket takes
+    async with asyncio.timeout(30):
+        with pytest.raises(UnsupportedMedia):
+            await decoders.clean_picture(data)
+    assert (counted, wait_gone(pid)) == (["timed_out"], True)
+
+
+async def test_a_stopped_decoder_does_not_keep_the_process_from_ending(
+    make: Make, before: frozenset[int]
+) -> None:
+    decoders = make()
+    await decoders.clean_picture(picture())
+    (pid,) = await started(1, before)
+    os.kill(pid, signal.SIGSTOP)
+    asked = [
+        asyncio.create_task(decoders.clean_picture(picture("BMP", (1500, 1500)))) for _ in range(9)
+    ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await asyncio.to_thread(decoders.close)
+        for each in [*asked, asyncio.create_task(decoders.made_picture(picture()))]:
+            with pytest.raises(Conflict) as stopped:
+                await each
+            assert stopped.value.reason == "server_stopped"
+    assert wait_gone(pid)
+
+
+async def test_a_decoder_has_no_secret_in_its_environment_and_gets_no_new_rights(
+    make: Make, before: frozenset[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "OPENROUTER_API_KEY", "AWS_SECRET_ACCESS_KEY", "MALLOC_TEST_"):
+        monkeypatch.setenv(name, "s3cret")
+    await make().clean_picture(picture())
+    (pid,) = await started(1, before)
+    found = Path(f"/proc/{pid}/environ").read_bytes()
+    assert (found.count(b"s3cret"), b"MALLOC_TEST_=" in found) == (1, True)
+    assert "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/does/not/exist"])
+async def test_a_decoder_that_cannot_start_is_no_fault_of_a_file(
+    make: Make, counted: list[str], program: str
+) -> None:
+    decoders, data = make(), picture("WEBP")
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(sys, "executable", program)
+        with capture_logs() as logged:
+            for _ in range(2):
+                with pytest.raises(StorageUnavailable) as refused:
+                    await decoders.clean_picture(data)
+        assert (refused.value.reason, set(counted)) == ("no_decoder", {"not_started"})
+        assert [each["event"] for each in logged].count("no_decoder_starts") == 1
+        found = await decoders.made_picture(data)
+        assert (found.data, found.kind.name, found.width) == (data, "WEBP", None)
+        with pytest.raises(StorageUnavailable):
+            await decoders.tend()
+    await decoders.tend()
+    await decoders.tend()
+    assert (await decoders.clean_picture(data)).width == 64
+
+
+def test_lower_limits_of_the_machine_are_kept() -> None:
+    script = """
+import asyncio, resource, sys
+from api.media.decoders import Decoders
+for kind, most in ((resource.RLIMIT_FSIZE, 50_000_000), (resource.RLIMIT_DATA, 800_000_000)):
+    resource.setrlimit(kind, (most, most))
+async def main():
+    decoders = Decoders()
+    print((await decoders.clean_picture(open(sys.argv[1], "rb").read())).width)
+    decoders.close()
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", script, str(CASES / "gray16/gray16.png")]
+    assert subprocess.check_output(command, text=True, cwd=ROOT).strip().isdigit()
 
 
 async def test_a_conversion_that_fails_says_why(make: Make, endless: Path, tmp_path: Path) -> None:
@@ -270,7 +391,7 @@ async def test_a_decoder_goes_on_to_the_next_file_until_it_was_idle(make: Make) 
     os.kill(pid, signal.SIGTERM)  # it goes to a whole group, and the answers are still wanted
     await decoders.made_picture(picture())
     assert decoders.quick.pids == [pid]
-    await decoders.rest()
+    await decoders.tend()
     assert (decoders.quick.pids, wait_gone(pid)) == ([], True)
 
 
