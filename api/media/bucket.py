@@ -6,7 +6,6 @@ Names that begin with a dot are no files of users: `.receiving`, `.installations
 """
 
 import asyncio
-import errno
 import os
 import re
 import shutil
@@ -24,13 +23,13 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from api.errors import StorageFull, StorageUnavailable
+from api.media.disk_space import FULL
 
 CHUNK = 256 * 1024
 CHECK = ".check"
 RECEIVING = ".receiving"
 PROBE_SECONDS = 5.0
 OPEN_SECONDS = 15.0
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _WRONG = {
     "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed",
     "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch",
@@ -190,7 +189,7 @@ def storage_errors(*, writing: bool = False) -> Iterator[None]:
     except TimeoutError as error:
         raise StorageUnavailable("storage_silent") from error
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StorageFull("storage_full") from error
         if isinstance(error, FileNotFoundError) and not writing and _said(error) != "NoSuchBucket":
             raise

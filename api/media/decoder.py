@@ -50,7 +50,8 @@ def _size(thumbnail: Thumbnail | None) -> dict[str, Any]:
 
 def _shrink_picture(source: Path, target: Path, most: int, *, large: bool) -> Finding:
     data, shrunk = transcode.shrink_picture(source.read_bytes(), most, large=large)
-    target.write_bytes(data)
+    with pictures.typed_errors("unusable_image"):
+        target.write_bytes(data)
     return Finding(asdict(shrunk))
 
 

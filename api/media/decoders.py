@@ -267,7 +267,7 @@ class Decoders:
 
     async def to_mp4(self, source: Path, container: str, target: Path, stop: Event) -> None:
         """Write an MP4 of another video. `container`: FFmpeg's name. Raises `UnsupportedMedia` with
-        the reason `cut_short` or `unusable_video`, and `Conflict` after `stop`."""
+        the reason `cut_short` or `unusable_video`, `StorageFull`, and `Conflict` after `stop`."""
         paths = _paths(source=source, target=target)
         try:
             await self._convert("to_mp4", stop, **paths, container=container)

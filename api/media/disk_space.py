@@ -2,6 +2,7 @@
 stored is lost money."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from api.errors import StorageFull
 
+FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
+"""Errors of writing that more room solves."""
 FLOOR = 500_000_000
 FLOOR_SHARE = 0.02
 """The floor by default: bytes or a share of the disk, whichever is smaller."""

@@ -14,9 +14,10 @@ from typing import Any, cast
 from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 
-from api.errors import DomainError, TooLarge, UnsupportedMedia
+from api.errors import DomainError, StorageFull, TooLarge, UnsupportedMedia
 from api.media import file_types
 from api.media.decoded import Picture, Thumbnail
+from api.media.disk_space import FULL
 from api.media.file_types import JPEG, PNG, PictureKind
 from api.media.picture_repair import is_cut_short, repaired
 from api.reasons import Making, UnsupportedMediaReason
@@ -72,14 +73,16 @@ class LargePicture(Exception):
 @contextmanager
 def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iterator[None]:
     """Turn every foreign error into `UnsupportedMedia`, because decoders fail in many ways on
-    crafted bytes."""
+    crafted bytes, and into errors of ours where it is not the file's fault."""
     try:
         yield
     except (DomainError, LargePicture):
         raise
-    except MemoryError as error:
+    except (MemoryError, BlockingIOError) as error:  # the second: no room for a thread
         raise TooLarge("memory_short") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise StorageFull("storage_full") from error
         raise UnsupportedMedia(reason, **params) from error
 
 

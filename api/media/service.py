@@ -22,6 +22,7 @@ from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, missing, store
+from api.media.bucket import storage_errors
 from api.media.decoded import Picture, Thumbnail
 from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
@@ -163,7 +164,10 @@ class MediaService:
                 raise UnsupportedMedia("unusable_video")
             if container == "mp4":
                 return await self._keep_mp4(received, user_id, generation_id)
-            with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
+            with (
+                storage_errors(writing=True),
+                tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder,
+            ):
                 made = Path(folder, "made.mp4")
                 async with self._converting:
                     await self._decoders.to_mp4(received.path, container, made, self._stop)

@@ -15,6 +15,7 @@ from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound, TooLarge
 from api.media import store
+from api.media.bucket import storage_errors
 from api.media.decoded import Shrunk
 from api.media.decoders import ASK_AGAIN, Decoders
 from api.media.files import MediaStore, key_of
@@ -75,7 +76,10 @@ class SmallerCopies:
 
     async def _make(self, row: MediaRow, step: int) -> MediaRow:
         async with self._turn:
-            with tempfile.TemporaryDirectory(prefix="allucanget-fit-") as folder:
+            with (
+                storage_errors(writing=True),
+                tempfile.TemporaryDirectory(prefix="allucanget-fit-") as folder,
+            ):
                 source, target = Path(folder, "source"), Path(folder, "target")
                 await self._copy(row, source)
                 shrunk = await self._shrink(row, source, target, step)

@@ -15,7 +15,7 @@ from api.errors import TooLarge, UnsupportedMedia
 from api.media.decoded import Shrunk
 from api.media.file_types import JPEG, WEBP
 from api.media.pictures import decode_picture, typed_errors
-from api.media.videos import shown_size
+from api.media.videos import THREADS, shown_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -36,6 +36,8 @@ QUALITIES = (90, 80)
 EDGE_LEAST = 256
 QUALITY = "20"
 """x264's quality for a video that only becomes an MP4: hardly a visible difference."""
+PIXELS_MOST = 4096 * 2304
+"""Pixels of a frame that is written by quality: encoding more takes too much memory."""
 MISSING = 0.1
 """Share of the length that a container may promise too much; with more missing, the file was cut
 short."""
@@ -60,7 +62,7 @@ def shrink_picture(data: bytes, most: int, *, large: bool = True) -> tuple[bytes
 
 def shrink_video(source: Path, target: Path, most: int) -> Shrunk:
     """Write an MP4 (H.264, AAC) of at most `most` bytes to `target`. Raises `TooLarge` when it
-    is too long for that, and `UnsupportedMedia`."""
+    is too long for that, `UnsupportedMedia`, and `StorageFull`."""
     with typed_errors("unusable_video"):
         for filled in FILLED:
             size = _encode(source, "mp4", target, int(most * filled))
@@ -71,7 +73,7 @@ def shrink_video(source: Path, target: Path, most: int) -> Shrunk:
 
 def to_mp4(source: Path, container: str, target: Path) -> None:
     """Write an MP4 (H.264, AAC) of another video. `container`: FFmpeg's name. Raises
-    `UnsupportedMedia` with the reason `cut_short` or `unusable_video`."""
+    `UnsupportedMedia` with the reason `cut_short` or `unusable_video`, and `StorageFull`."""
     with typed_errors("unusable_video"):
         _encode(source, container, target)
 
@@ -90,13 +92,14 @@ def _encode(source: Path, container: str, target: Path, aim: int | None = None) 
         av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made,
     ):
         video, audio = read.streams.video[0], next(iter(read.streams.audio), None)
+        video.codec_context.thread_count = THREADS
         rate = video.average_rate or Fraction(25)
         bits = None if aim is None else _video_bits(read, aim, audio is not None)
         quality = {"crf": QUALITY} if bits is None else {"maxrate": str(bits), "bufsize": str(bits)}
         out = made.add_stream("libx264", rate=rate, options={"preset": "veryfast"} | quality)
         shown = shown_size(video, rotation)
         out.width, out.height = _size(
-            shown, None if bits is None else bits / float(rate) / BITS_PER_PIXEL
+            shown, PIXELS_MOST if bits is None else bits / float(rate) / BITS_PER_PIXEL
         )
         out.pix_fmt = "yuv420p"
         if bits is not None:
@@ -126,6 +129,7 @@ def _rotation(source: Path, container: str) -> int:
     import av
 
     with av.open(str(source), format=container) as read:
+        read.streams.video[0].codec_context.thread_count = THREADS
         return next((frame.rotation for frame in read.decode(video=0)), 0)
 
 
@@ -174,15 +178,11 @@ def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
     return bits
 
 
-def _size(size: tuple[int, int], pixels: float | None) -> tuple[int, int]:
+def _size(size: tuple[int, int], pixels: float) -> tuple[int, int]:
     """Return a size of the same shape with at most about `pixels`, even as H.264 needs it."""
     width, height = size
     short = min(size)
     edges = [short, *(edge for edge in HEIGHTS if edge < short)]
-    fitting = (
-        edge
-        for edge in edges
-        if pixels is None or edge * edge * width * height / short**2 <= pixels
-    )
+    fitting = (edge for edge in edges if edge * edge * width * height / short**2 <= pixels)
     edge = next(fitting, edges[-1])
     return max(2, round(width * edge / short / 2) * 2), max(2, round(height * edge / short / 2) * 2)

@@ -12,13 +12,16 @@ from PIL import ImageStat
 from api.errors import UnsupportedMedia
 from api.media.decoded import Clip, Thumbnail
 from api.media.file_types import FIRST_BOXES
-from api.media.pictures import thumbnail, typed_errors
+from api.media.pictures import THUMBNAIL_EDGE, thumbnail, typed_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+THREADS = 2
+"""Threads that decode a video. By default it is one for each core, with frames of its own, and
+memory would grow with the machine."""
 POSTER_STEP, POSTER_SECONDS = 0.25, 5.0
 """Seconds between the tried frames, and their end, when a video begins with an empty frame."""
 _DARK, _FLAT = 20, 4
@@ -63,6 +66,7 @@ def _read(path: Path, *, poster: bool) -> Clip:
         if not container.streams.video:
             raise UnsupportedMedia("unusable_video")
         stream = container.streams.video[0]
+        stream.codec_context.thread_count = THREADS
         seconds = None
         if stream.duration is not None and stream.time_base is not None:
             seconds = stream.duration * stream.time_base
@@ -103,10 +107,16 @@ def _poster(container: InputContainer, stream: VideoStream) -> VideoFrame | None
 
 
 def _shows_something(frame: VideoFrame) -> bool:
-    brightness = ImageStat.Stat(frame.reformat(width=64, height=64, format="gray").to_image())  # type: ignore[no-untyped-call]
+    small = frame.reformat(width=64, height=64, format="gray", threads=1)
+    brightness = ImageStat.Stat(small.to_image(threads=1))  # type: ignore[no-untyped-call]
     return brightness.mean[0] > _DARK and brightness.stddev[0] > _FLAT
 
 
 def _thumbnail(frame: VideoFrame, shown: tuple[int, int]) -> Thumbnail:
-    upright = frame.to_image().rotate(frame.rotation, expand=True)  # type: ignore[no-untyped-call]
-    return thumbnail(upright.convert("RGB").resize(shown))
+    # a large frame becomes smaller first, because each step below holds it once more
+    scale = max(1, max(shown) // (2 * THUMBNAIL_EDGE))
+    width, height = max(1, frame.width // scale), max(1, frame.height // scale)
+    small = frame.to_image(width=width, height=height, threads=1)  # type: ignore[no-untyped-call]
+    upright = small.rotate(frame.rotation, expand=True)
+    size = max(1, shown[0] // scale), max(1, shown[1] // scale)
+    return thumbnail(upright.convert("RGB").resize(size))

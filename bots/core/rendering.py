@@ -32,6 +32,8 @@ PHOTOS = {"image/png", "image/jpeg", "image/webp"}
 """Types that every chat shows as a picture; any other goes as a file."""
 FIT_TRIES = 10
 """Tries in which a delivery waits for a smaller copy before its link has to do."""
+THUMBNAIL_SIDE = 1024
+"""Longest side of a thumbnail that is opened; the api makes smaller ones."""
 POSTER_SIDE, POSTER_BYTES = 320, 200_000
 """The largest thumbnail that every platform takes."""
 
@@ -183,13 +185,17 @@ async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
     try:
         data = await api.download(calls.file(media.thumbnail_url), 1_000_000)
         made = await asyncio.to_thread(_small_jpeg, data)
-    except (ApiError, OSError):
+    except (ApiError, OSError, Image.DecompressionBombError):
         return None
-    return made if len(made) <= POSTER_BYTES else None
+    return made if made is not None and len(made) <= POSTER_BYTES else None
 
 
-def _small_jpeg(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as image:
+def _small_jpeg(data: bytes) -> bytes | None:
+    """Convert a thumbnail of the api. It was made from a file of anybody, so only that format is
+    opened, and nothing larger."""
+    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
+        if max(image.size) > THUMBNAIL_SIDE:
+            return None
         image.thumbnail((POSTER_SIDE, POSTER_SIDE))
         small = io.BytesIO()
         image.convert("RGB").save(small, "JPEG", quality=80)

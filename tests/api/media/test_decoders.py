@@ -21,7 +21,14 @@ from PIL import Image
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, UnsupportedMedia
+from api.errors import (
+    Conflict,
+    DomainError,
+    StorageFull,
+    StorageUnavailable,
+    TooLarge,
+    UnsupportedMedia,
+)
 from api.media import pictures, videos
 from api.media.decoded import Clip
 from api.media.decoders import LIMITS, DecoderLimits, Decoders
@@ -143,6 +150,26 @@ async def test_a_picture_above_the_memory_limit_is_refused_or_kept_as_it_came(
     found = await decoders.made_picture(data)
     assert (found.data, found.width, found.height, found.thumbnail) == (data, 5000, 5000, None)
     assert (await decoders.clean_picture(picture())).width == 64, "the next one goes well"
+
+
+async def test_a_paid_video_above_the_memory_limit_is_kept(make: Make, tmp_path: Path) -> None:
+    clip(tmp_path / "large.mp4", (3840, 2160), frames=2)
+    for memory in (56_000_000, 64_000_000, 72_000_000):
+        found = await make(replace(LIMITS, memory=memory)).read_clip(tmp_path / "large.mp4")
+        assert found.width == 3840
+
+
+async def test_a_full_disk_is_no_fault_of_a_file(make: Make, tmp_path: Path) -> None:
+    decoders, full, video = make(), Path("/dev/full"), tmp_path / "clip.mp4"
+    clip(video)
+    (tmp_path / "picture").write_bytes(picture(size=(300, 300)))
+    for work in (
+        decoders.to_mp4(video, "mp4", full, Event()),
+        decoders.shrink_video(video, full, 1_000_000, Event()),
+        decoders.shrink_picture(tmp_path / "picture", full, 1_000_000),
+    ):
+        with pytest.raises(StorageFull):
+            await work
 
 
 async def test_a_jpeg_of_very_many_scans_is_refused_but_a_paid_one_kept(make: Make) -> None:
