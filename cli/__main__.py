@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.version import VERSION
+from cli.ending import run_to_end
 from cli.errors import CommandRefused
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
 from client.schemas import Platform
@@ -141,19 +142,15 @@ def backup(
 ) -> None:
     """Make a backup of the database now, into DATA_DIR/backups or BACKUP_URL. Works while
     everything runs."""
-    from cli import backup
-
-    if not media and not list_:
-        with failures_end():
-            print(backup.make_backup())
-        return
-    from cli import backup_contents
-
-    with ends_at_once(), failures_end():
+    with failures_end():
         if list_:
+            from cli import backup_contents
+
             backup_contents.print_list()
         else:
-            print(backup.make_backup(media=True))
+            from cli import backup
+
+            print(backup.make_backup(media=media))
 
 
 @app.command()
@@ -173,19 +170,18 @@ def restore(
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
     from cli import backup_contents, restore
 
-    with ends_at_once(), failures_end():
-        file = backup_contents.local(file)
+    with failures_end(), backup_contents.local(file) as here:
         if dry_run:
-            backup_contents.print_contents(file)
+            backup_contents.print_contents(here)
             return
-        about = restore.look_into(file)
+        about = restore.look_into(here)
         if not yes:
             typer.confirm(
-                f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the "
+                f"{here.name} has {about}. Everybody has to sign in again. Put it in place of the "
                 "database?",
                 abort=True,
             )
-        print(restore.restore(file, replace=replace))
+        print(restore.restore(here, replace=replace))
 
 
 @app.command()
@@ -253,12 +249,9 @@ def move_media(
     again, it takes the rest. Nothing is deleted."""
     from cli import media
 
-    try:
-        with failures_end():
-            code = 0 if media.move(to, source, verify=verify) else 1
-    except SystemExit as end:
-        code = int(end.code or 0)
-    media.leave(code)
+    with failures_end():
+        code = 0 if media.move(to, source, verify=verify) else 1
+    sys.exit(code)
 
 
 @media.command("forget")
@@ -344,19 +337,6 @@ def print_link(link: "AccountLinkOut", what: str) -> None:
 
 
 @contextmanager
-def ends_at_once() -> Iterator[None]:
-    """End the process with the block where it used a store of files: the store's own threads may
-    abort an interpreter that is closing."""
-    from cli import media
-
-    try:
-        yield
-    except SystemExit as end:
-        media.leave(int(end.code or 0))
-    media.leave(0)
-
-
-@contextmanager
 def failures_end() -> Iterator[None]:
     """End the process with a sentence where a person at the shell has to mend something."""
     try:
@@ -371,4 +351,4 @@ def failures_end() -> Iterator[None]:
 
 if __name__ == "__main__":
     os.umask(0o077)
-    app(prog_name="./run")
+    run_to_end(lambda: app(prog_name="./run"))

@@ -18,7 +18,7 @@ def settle_now(*, same: bool) -> str:
         return "The api takes this database as the one that it used last."
     return (
         "Ready to start. Everybody signs in again; jobs that were queued are not sent to the "
-        "provider a second time."
+        "provider a second time, and what was on its way to chats is not sent by itself."
     )
 
 

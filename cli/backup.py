@@ -27,7 +27,8 @@ def make_backup(*, media: bool = False) -> str:
         # its code is not needed for the others
         from cli.backup_contents import fetched, pack_media
 
-        return pack_media(fetched(made.name, settings), settings)
+        with fetched(made.name, settings) as here:
+            return pack_media(here, settings)
     place = settings.backup_bucket or settings.backups
     return (
         f"Made {place}/{made.name} ({made.size / 1_000_000:.1f} MB). Keep "

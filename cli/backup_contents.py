@@ -7,7 +7,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,28 +159,41 @@ def pack_media(backup: Path, settings: Settings) -> str:
     )
 
 
-def fetched(name: str, settings: Settings) -> Path:
-    """Return the path of a backup of this place, brought here from the bucket if need be. Raises
-    `CommandRefused`."""
+@contextmanager
+def fetched(name: str, settings: Settings) -> Iterator[Path]:
+    """Give the path of a backup of this place. One that is in the bucket is brought here for the
+    time of the block. Raises `CommandRefused`."""
     place = BackupPlace.of(settings)
+    folder = settings.data_dir / "fetched"
     try:
-        found = asyncio.run(place.fetch(name, settings.data_dir / "fetched"))
+        found = asyncio.run(place.fetch(name, folder))
     except DomainError as error:
         raise CommandRefused(error.detail) from error
     if found is None:
         raise CommandRefused(
             f"There is no {name}, neither here nor in {settings.backup_bucket or settings.backups}."
         )
-    return found
+    try:
+        yield found
+    finally:
+        if found.parent == folder:
+            found.unlink(missing_ok=True)
+            with suppress(OSError):  # another command has one there
+                folder.rmdir()
 
 
-def local(file: Path) -> Path:
-    """Return the path of a backup that is named by its path, or by its name alone. Raises
-    `CommandRefused`, `BadSetting`."""
+@contextmanager
+def local(file: Path) -> Iterator[Path]:
+    """Give the path of a backup that is named by its path, or by its name alone, as `fetched` does.
+    Raises `CommandRefused`, `BadSetting`."""
     logs.configure(level="error", stream=sys.stderr)
     settings = load(Settings)
     is_name = len(file.parts) == 1 and NAME.fullmatch(file.name) is not None
-    return fetched(file.name, settings) if is_name and not file.exists() else file
+    if is_name and not file.exists():
+        with fetched(file.name, settings) as here:
+            yield here
+    else:
+        yield file
 
 
 def print_list() -> None:

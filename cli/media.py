@@ -1,10 +1,8 @@
 """`./run media move`: all pictures and videos copied to another store, or compared with it."""
 
 import asyncio
-import os
 import sys
 import time
-from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from api.media.moving import MediaMove, MoveRefused, MoveStopped, Progress
@@ -62,13 +60,6 @@ async def _do(work: MediaMove, in_use: LaunchSettings | None, *, verify: bool) -
 
 def _is_in_use(settings: Settings, url: str) -> bool:
     return url.rstrip("/") == settings.media_root.rstrip("/")
-
-
-def leave(code: int) -> NoReturn:
-    """End the process at once: the store's own threads may abort an interpreter that is closing."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 class _ProgressLine:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from api.start_errors import CannotStart
 from api.version import VERSION
+from cli.ending import run_to_end
 from cli.settings import (
     EXIT_BAD_SETTING,
     EXIT_TRY_AGAIN,
@@ -137,4 +138,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_to_end(main)

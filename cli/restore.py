@@ -24,7 +24,10 @@ from cli.restored_file import NOT_A_BACKUP, aside, beside, care_for, unpack
 from cli.settings import LaunchSettings, load
 from telemetry import logs
 
-AFTER = "Everybody signs in again; jobs that were under way are not paid for a second time."
+AFTER = (
+    "Everybody signs in again; jobs that were queued then are not paid for a second time, and what "
+    "was on its way to chats then is not sent by itself."
+)
 
 
 def look_into(file: Path) -> str:

@@ -39,6 +39,7 @@ DeliveryReason = Literal[
     "platform_failed",
     "platform_unreachable",
     "request_refused",
+    "restored",
     "retried_by_operator",
     "token_refused",
     "too_large",

@@ -87,10 +87,17 @@ class Bucket:
 
     def _place(self, root: Path, content: bytes | Path, key: str) -> None:
         if isinstance(content, Path):
-            with suppress(OSError):
-                move(content, root / key)
+            try:
+                _rename(content, root / key)
+            except OSError:
+                pass  # another file system, or an error that the copy raises again
+            else:
+                try:
+                    _sync_folder(root / key)
+                except OSError:
+                    (root / key).replace(content)  # it stays where it was after an error
+                    raise
                 return
-            # another file system, or an error, which the copy raises again
         path = new_file(root / RECEIVING)
         try:
             if isinstance(content, Path):
@@ -256,9 +263,17 @@ def write_synced(path: Path, data: bytes | None) -> None:
 
 
 def move(path: Path, target: Path) -> None:
+    _rename(path, target)
+    _sync_folder(target)
+
+
+def _rename(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -39,6 +39,10 @@ SENTENCES: dict[DeliveryReason, str] = {
     "platform_failed": N_("Something broke at the chat platform."),
     "platform_unreachable": N_("The chat platform cannot be reached from here."),
     "request_refused": N_("The chat refused it: “%(said)s”"),
+    "restored": N_(
+        "The database was restored from a backup of a time when this was on its way. It may have "
+        "arrived."
+    ),
     "retried_by_operator": N_("An operator had it tried again."),
     "token_refused": N_(
         "The platform refuses the bot's token. Set it anew and start the bot again."

@@ -64,10 +64,15 @@ async def test_backups_live_in_a_bucket(
     with log_kept():
         await asyncio.to_thread(print_list)
         assert f"  {made} " in capsys.readouterr().out
-        fetched = await asyncio.to_thread(local, Path(made))
-        assert fetched.read_bytes() == content
+        assert await asyncio.to_thread(read_once, made) == content
         with pytest.raises(CommandRefused, match=r"There is no allucanget-.*, neither here nor in"):
-            await asyncio.to_thread(local, Path(OLD[0]))
+            await asyncio.to_thread(read_once, OLD[0])
+    assert not (tmp_path / "data" / "fetched").exists(), "it is only here while it is used"
+
+
+def read_once(name: str) -> bytes:
+    with local(Path(name)) as here:
+        return here.read_bytes()
 
 
 def moved_here(names: BackupNames, days: int) -> str:

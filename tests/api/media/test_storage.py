@@ -2,6 +2,7 @@
 are kept locally."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -207,6 +208,26 @@ async def test_a_full_disk_is_said_so(files: MediaStore, monkeypatch: pytest.Mon
             pass
     await files.look()
     assert isinstance(files.state.trouble, StorageFull)
+
+
+async def test_a_received_file_outlives_a_folder_that_cannot_be_synced(
+    files: MediaStore, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "media/ab/cd").mkdir(parents=True)
+    real = os.fsync
+
+    def fails(number: int) -> None:
+        if os.path.samestat(os.fstat(number), (place / "media/ab/cd").stat()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(number)
+
+    monkeypatch.setattr("os.fsync", fails)
+    async with files.receive(in_chunks(b"paid"), 10) as received:
+        await files.put(received.path, "ab/cd/x.png")
+    assert await files.read("ab/cd/x.png") == b"paid"
+    assert isinstance(files.state.trouble, StorageUnavailable)
+    assert "Input/output error" in files.state.trouble.detail
+    assert await files.waits("ab/cd/x.png")
 
 
 async def test_old_half_received_files_are_deleted(files: MediaStore, place: Path) -> None:
