@@ -21,8 +21,9 @@ from tests.fakes.telegram import FakeTelegram
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTS = f"{Path(bots.__file__).parent}/"
-FILES_MOST, FUNCTIONS_MOST, DEPTH_MOST = 22, 100, 6
-"""Upper bounds, so that no layer comes back that only passes on."""
+FILES_MOST, FUNCTIONS_MOST, DEPTH_MOST = 23, 103, 6
+"""Upper bounds, so that no layer comes back that only passes on. Six of the functions keep the
+update until it is answered, and one counts it."""
 
 
 @dataclass
