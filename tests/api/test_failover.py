@@ -3,7 +3,7 @@ good, and nothing paid is lost."""
 
 import asyncio
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,17 @@ async def test_work_that_cannot_go_on_ends_its_process_with_an_error(
         **({"WORKER": "off"} if process == "worker" else {}),
     }
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", AS_IS.format(process), env=env, cwd=tmp_path, stderr=PIPE
+        sys.executable,
+        "-c",
+        AS_IS.format(process),
+        env=env,
+        cwd=tmp_path,
+        stdout=PIPE,
+        stderr=STDOUT,
     )
     try:
         async with asyncio.timeout(60):
-            _, said = await child.communicate()
+            said, _ = await child.communicate()
         assert child.returncode == 1
         assert b"background_broken" in said
         assert b"UndefinedColumnError" in said, "what it was that failed"
