@@ -24,6 +24,7 @@ from telemetry import ending
 from telemetry.exporter import exporter, of_children, tell_parent
 
 WORKERS = 2
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 THREADS = 24
 """Pages that one process makes at once. A streamed answer takes one while its next part is waited
 for."""
@@ -47,6 +48,8 @@ def main(settings: WebSettings) -> None:
     alive, held = os.pipe()
     patience = settings.drain_seconds + STOP_SECONDS
     lines = [socket.socketpair() for _ in range(WORKERS)]
+    # a worker may answer before this process can be asked to stop, which waits until it can
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     workers = [_fork(app, port, alive, held, patience, theirs) for _, theirs in lines]
     port.close()
     exporter.serve(of_children([ours for ours, _ in lines]))
@@ -65,8 +68,9 @@ def main(settings: WebSettings) -> None:
             asked = True
             os.close(held)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in STOPPING:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     ended, code = os.wait()
     failed = not asked
     if failed:
@@ -111,8 +115,9 @@ def _fork(
 
 
 def _work(app: Flask, port: socket.socket, alive: int, patience: int) -> NoReturn:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises again what it has caught
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     served = ThreadedApp(
         app,
         threads=THREADS,
