@@ -14,7 +14,7 @@ from cli.running_api import NoApiRuns, call_api
 from cli.settings import BadSetting, LaunchSettings, api_settings, load
 from cli.supervisor import LaunchPlan, check_ports, make_plan
 from client import calls
-from client.schemas.check_up import Finding, FindingOut, State, Subject
+from client.schemas.check_up import FindingOut, State, Subject
 from client.words import amounts
 from client.words import check_up as words
 from client.words.errors import Voice
@@ -36,20 +36,26 @@ def examine() -> list[FindingOut]:
     try:
         plan = make_plan()
     except BadSetting as error:
-        return [_of("settings", "bad", "setting_wrong", said=str(error))]
+        return [FindingOut.of("settings", "bad", "setting_wrong", said=str(error))]
     launch = load(LaunchSettings)
-    here = _of("version", "good", "version_here", version=VERSION, python=platform.python_version())
-    found = [_of("settings", "good", "settings_read"), here, *asyncio.run(_processes(plan))]
+    here = FindingOut.of(
+        "version", "good", "version_here", version=VERSION, python=platform.python_version()
+    )
+    found = [
+        FindingOut.of("settings", "good", "settings_read"),
+        here,
+        *asyncio.run(_processes(plan)),
+    ]
     try:
         checked = call_api(launch, calls.check_up_from_shell())
     except NoApiRuns:
         found += asyncio.run(look_at_rest(api_settings(launch)))
     except CommandRefused as error:
-        found.append(_of("api", "bad", "failed", said=str(error)))
+        found.append(FindingOut.of("api", "bad", "failed", said=str(error)))
     else:
         if checked.version != VERSION:
             facts = {"running": checked.version, "version": VERSION}
-            found.append(_of("version", "warn", "version_differs", **facts))
+            found.append(FindingOut.of("version", "warn", "version_differs", **facts))
         found += checked.findings
     return [*found, *asyncio.run(tokens.look(plan.bots))]
 
@@ -63,12 +69,12 @@ async def _process(name: str, place: HostPort) -> FindingOut:
     subject, path, sign = SERVED[name]
     answer = await get(place, path)
     if answer is not None and answer[0] == 200 and sign in answer[1]:
-        return _of(subject, "good", "runs", url=place.url)
+        return FindingOut.of(subject, "good", "runs", url=place.url)
     try:
         check_ports({name: place})
     except BadSetting:
-        return _of(subject, "bad", "port_taken", url=place.url, setting=name)
-    return _of(subject, "off", "runs_not", url=place.url)
+        return FindingOut.of(subject, "bad", "port_taken", url=place.url, setting=name)
+    return FindingOut.of(subject, "off", "runs_not", url=place.url)
 
 
 def lines(found: Sequence[FindingOut]) -> list[str]:
@@ -89,7 +95,3 @@ def as_json(found: Sequence[FindingOut]) -> str:
     """Return the findings with their English sentences, for programs."""
     told = [{**one.model_dump(mode="json"), "said": words.sentence(VOICE, one)} for one in found]
     return json.dumps(told, indent=2, ensure_ascii=False)
-
-
-def _of(subject: Subject, state: State, finding: Finding, **params: str | int) -> FindingOut:
-    return FindingOut(subject=subject, state=state, finding=finding, params=params)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from api.check_up.schemas import FindingOut, Subject
-from api.check_up.service import failed, of
+from api.check_up.service import failed
 from api.database import open_unchanged
 from api.db import Db
 from api.db.duckdb import open_duckdb
@@ -57,11 +57,11 @@ async def _database(
     except CannotStart as error:
         return None, [failed("database", error)]
     if opened is None:
-        return None, [of("database", "off", "database_new")]
+        return None, [FindingOut.of("database", "off", "database_new")]
     db, lacking = opened
     stack.push_async_callback(db.close)
     if lacking:
-        return None, [of("database", "warn", "database_waits", count=len(lacking))]
+        return None, [FindingOut.of("database", "warn", "database_waits", count=len(lacking))]
     return db, []
 
 

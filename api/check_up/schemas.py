@@ -93,6 +93,12 @@ class FindingOut(Out):
     params: dict[str, str | int] = Field(default_factory=dict)
     reason: Reason | None = None
 
+    @classmethod
+    def of(
+        cls, subject: Subject, state: State, finding: Finding, **params: str | int
+    ) -> "FindingOut":
+        return cls(subject=subject, state=state, finding=finding, params=params)
+
 
 class CheckUpOut(Out):
     """`at`: the time of the looks."""

@@ -19,7 +19,7 @@ from api.admin.backups import Backups
 from api.admin.db_health import DbHealth
 from api.admin.stats import Stats
 from api.admin.warnings import CREDIT_LOW_MICRO, FREE_BYTES_LEAST, KEY_ENDS_WITHIN, Warnings
-from api.check_up.schemas import CheckUpOut, Finding, FindingOut, InstallationOut, State, Subject
+from api.check_up.schemas import CheckUpOut, FindingOut, InstallationOut, State, Subject
 from api.db import Db, DbUnavailable
 from api.errors import DomainError
 from api.ids import now
@@ -93,7 +93,7 @@ class CheckUp:
             async with asyncio.timeout(self._within):
                 return await look()
         except TimeoutError:
-            return [of(subject, "bad", "no_answer", seconds=round(self._within))]
+            return [FindingOut.of(subject, "bad", "no_answer", seconds=round(self._within))]
         except ProviderError as error:
             return [refused(subject, domain_error(error))]
         except DomainError as error:
@@ -102,13 +102,13 @@ class CheckUp:
             return [failed(subject, error)]
         except Exception as error:
             log.exception("check_up_failed", subject=subject)
-            return [of(subject, "bad", "failed", said=type(error).__name__)]
+            return [FindingOut.of(subject, "bad", "failed", said=type(error).__name__)]
 
     async def _database(self) -> Sequence[FindingOut]:
         found = await self._db_health.look()
         slow = found.answered_ms > SLOW_ANSWER_MS or found.write_ms > SLOW_WRITE_MS
         return [
-            of(
+            FindingOut.of(
                 "database",
                 "warn" if slow else "good",
                 "database_slow" if slow else "database_answers",
@@ -125,21 +125,21 @@ class CheckUp:
         await self._media.files.rehearse()
         ms = round((time.perf_counter() - began) * 1000)
         state, where = self._media.files.state, _without_secrets(self._settings.media_root)
-        found = [of("media", "good", "media_works", where=where, ms=ms)]
+        found = [FindingOut.of("media", "good", "media_works", where=where, ms=ms)]
         if state.waiting:
-            found.append(of("media", "warn", "media_waiting", waiting=state.waiting))
+            found.append(FindingOut.of("media", "warn", "media_waiting", waiting=state.waiting))
         if state.others:
-            found.append(of("media", "warn", "media_shared", others=state.others))
+            found.append(FindingOut.of("media", "warn", "media_shared", others=state.others))
         return found
 
     async def _disk(self) -> Sequence[FindingOut]:
         space = await self._media.disk_space.tightest()
         facts = {"free_mb": space.free // 1_000_000, "floor_mb": space.floor // 1_000_000}
         if space.short:
-            return [of("disk", "bad", "disk_full", **facts)]
+            return [FindingOut.of("disk", "bad", "disk_full", **facts)]
         if space.free < max(FREE_BYTES_LEAST, space.floor):
-            return [of("disk", "warn", "disk_nearly_full", **facts)]
-        return [of("disk", "good", "disk_has_room", **facts)]
+            return [FindingOut.of("disk", "warn", "disk_nearly_full", **facts)]
+        return [FindingOut.of("disk", "good", "disk_has_room", **facts)]
 
     async def _clock(self) -> Sequence[FindingOut]:
         """Compare with whoever tells the time: the provider's server, else the database's."""
@@ -159,23 +159,23 @@ class CheckUp:
             at: datetime = row["at"] if row else asked
             took = (now() - asked).total_seconds()
             return [_of_clock((at - asked).total_seconds(), took, "PostgreSQL")]
-        return [of("clock", "off", "clock_not_compared")]
+        return [FindingOut.of("clock", "off", "clock_not_compared")]
 
     async def _at_provider(self) -> Sequence[FindingOut]:
         if self._provider.is_sandbox:
-            return [of("provider", "off", "provider_is_sandbox")]
+            return [FindingOut.of("provider", "off", "provider_is_sandbox")]
         name = urlsplit(self._settings.provider_url).hostname or ""
         key = await self._provider.key()
-        found = [of("provider", "good", "provider_works", host=name)]
+        found = [FindingOut.of("provider", "good", "provider_works", host=name)]
         left = key.left_micro
         if left is None:
-            found.append(of("credit", "good", "credit_without_limit"))
+            found.append(FindingOut.of("credit", "good", "credit_without_limit"))
         elif left <= 0:
-            found.append(of("credit", "bad", "credit_used_up"))
+            found.append(FindingOut.of("credit", "bad", "credit_used_up"))
         else:
             low = left < CREDIT_LOW_MICRO
             found.append(
-                of(
+                FindingOut.of(
                     "credit",
                     "warn" if low else "good",
                     "credit_low" if low else "credit_left",
@@ -184,15 +184,15 @@ class CheckUp:
             )
         if key.expires_at is not None and key.expires_at < now() + KEY_ENDS_WITHIN:
             days = max(0, (key.expires_at - now()).days)
-            found.append(of("provider", "warn", "key_ends", days=days))
+            found.append(FindingOut.of("provider", "warn", "key_ends", days=days))
         return found
 
     async def _mail(self) -> Sequence[FindingOut]:
         server = self._settings.mail_server
         if server is None:
-            return [of("mail", "off", "mail_off")]
+            return [FindingOut.of("mail", "off", "mail_off")]
         await self._mailer.greet()
-        return [of("mail", "good", "mail_works", server=server.host)]
+        return [FindingOut.of("mail", "good", "mail_works", server=server.host)]
 
     async def _public_web(self) -> Sequence[FindingOut]:
         return [await _address("public_url", self._settings.public_url, '"ok"')]
@@ -209,14 +209,14 @@ class CheckUp:
         newest = found.items[0].created_at if found.items else None
         if newest is None:
             if not found.every_hours:
-                return [of("backup", "off", "backup_off")]
+                return [FindingOut.of("backup", "off", "backup_off")]
             due = await self._backups.due_at()
             state: State = "warn" if due is None or due < now() else "good"
-            return [of("backup", state, "backup_missing", hours=found.every_hours)]
+            return [FindingOut.of("backup", state, "backup_missing", hours=found.every_hours)]
         age = now() - newest
         old = bool(found.every_hours) and age > 2 * timedelta(hours=found.every_hours)
         return [
-            of(
+            FindingOut.of(
                 "backup",
                 "warn" if old else "good",
                 "backup_old" if old else "backup_new",
@@ -229,10 +229,10 @@ class CheckUp:
         found = []
         for bot in await self._stats.bots():
             if bot.connected:
-                found.append(of(bot.platform, "good", "bot_connected"))
+                found.append(FindingOut.of(bot.platform, "good", "bot_connected"))
             elif bot.last_seen_at is not None and bot.platform != "terminal":
                 minutes = round((now() - bot.last_seen_at).total_seconds() / 60)
-                found.append(of(bot.platform, "warn", "bot_away", minutes=minutes))
+                found.append(FindingOut.of(bot.platform, "warn", "bot_away", minutes=minutes))
         return found
 
 
@@ -263,10 +263,6 @@ class Status:
         )
 
 
-def of(subject: Subject, state: State, finding: Finding, **params: str | int) -> FindingOut:
-    return FindingOut(subject=subject, state=state, finding=finding, params=params)
-
-
 def refused(subject: Subject, error: DomainError) -> FindingOut:
     return FindingOut(
         subject=subject, state="bad", finding="refused", reason=error.reason, params=error.params
@@ -275,12 +271,12 @@ def refused(subject: Subject, error: DomainError) -> FindingOut:
 
 def failed(subject: Subject, error: BaseException) -> FindingOut:
     said = str(error).partition("\n")[0] or type(error).__name__
-    return of(subject, "bad", "failed", said=said)
+    return FindingOut.of(subject, "bad", "failed", said=said)
 
 
 def _of_clock(off: float, doubt: float, host: str) -> FindingOut:
     wrong = abs(off) - doubt > CLOCK_SECONDS
-    return of(
+    return FindingOut.of(
         "clock",
         "bad" if wrong else "good",
         "clock_wrong" if wrong else "clock_right",
@@ -292,11 +288,11 @@ def _of_clock(off: float, doubt: float, host: str) -> FindingOut:
 async def _address(subject: Subject, url: str | None, sign: str) -> FindingOut:
     """`sign`: part of the answer to `/healthz` by which our process is known."""
     if url is None:
-        return of(subject, "off", "address_unset")
+        return FindingOut.of(subject, "off", "address_unset")
     async with http_client(outside=True) as http:
         answer = await http.get(f"{url}/healthz")
     ours = answer.status_code == 200 and sign in answer.text[:200]
-    return of(
+    return FindingOut.of(
         subject,
         "good" if ours else "bad",
         "address_works" if ours else "address_of_others",
