@@ -13,8 +13,10 @@ import pytest
 BROWSER = ("playwright",)
 SLOW = (
     *BROWSER,
+    "multiprocessing",
     "subprocess",
     "tests.api.harness",
+    "tests.api.media.s3",
     "tests.fakes",
     "tests.forking",
     "tests.sandbox_server",
