@@ -55,10 +55,7 @@ async def running(
     try:
         yield bot
     finally:
-        if process.returncode is None:
-            process.kill()
-        await bot.reading
-        await process.wait()
+        await bot.stop()
 
 
 async def both_answer(fake: FakeDiscord) -> None:
@@ -196,7 +193,7 @@ async def test_a_process_that_is_set_otherwise_has_as_many_shards_as_the_others(
 async def test_too_few_shards_are_one_line(fake: FakeDiscord, place: Place, tmp_path: Path) -> None:
     fake.portal(shards_least=2)
     async with running(fake, place, tmp_path, DISCORD_SHARDS="1") as bot:
-        assert await asyncio.wait_for(bot.process.wait(), 30) != 0
+        assert await bot.ended() != 0
         await bot.reading
     assert "set DISCORD_SHARDS=auto" in bot.log[-1]
     assert not bot.said("Traceback")

@@ -66,6 +66,25 @@ class Bot:
         self.process.send_signal(number)
         await asyncio.wait_for(self.process.wait(), 20)
 
+    async def ended(self, seconds: float = 30) -> int:
+        """Return how it ended by itself."""
+        try:
+            return await asyncio.wait_for(self.process.wait(), seconds)
+        except TimeoutError:
+            raise AssertionError(f"it goes on:\n{''.join(self.log)}") from None
+
+    async def stop(self) -> None:
+        """End it, so that it gives its leases back: a killed one would have them for a part of the
+        next test."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+            try:
+                await self.end(signal.SIGTERM)
+            except TimeoutError:
+                self.process.kill()
+        await self.reading
+        await self.process.wait()
+
 
 @asynccontextmanager
 async def running(
@@ -93,10 +112,7 @@ async def running(
     try:
         yield bot
     finally:
-        if process.returncode is None:
-            process.kill()
-        await bot.reading
-        await process.wait()
+        await bot.stop()
 
 
 def answers(scene: Scene, chat: int) -> list[str]:
