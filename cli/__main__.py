@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.version import VERSION
+from cli import faults
 from cli.ending import run_to_end
 from cli.errors import CommandRefused
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
@@ -29,6 +30,12 @@ app = typer.Typer(
 
 admin = typer.Typer(no_args_is_help=True, help="Get into the studio when nobody can sign in.")
 app.add_typer(admin, name="admin")
+
+broken = typer.Typer(
+    no_args_is_help=True,
+    help="Break the product on purpose, and count what it promised. For developers.",
+)
+app.add_typer(broken, name="faults")
 
 media = typer.Typer(no_args_is_help=True, help="The store of pictures and videos.")
 app.add_typer(media, name="media")
@@ -293,6 +300,25 @@ def status(as_json: AsJson = False) -> None:
     with failures_end():
         found = status.status()
         print(found.model_dump_json(indent=2) if as_json else "\n".join(status.lines(found)))
+
+
+def break_by(kind: str) -> None:
+    @broken.command(
+        kind,
+        help=faults.KINDS[kind],
+        # the module of the kind has the options, and says them
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    )
+    def command(
+        arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
+    ) -> None:
+        with failures_end():
+            code = faults.run(kind, arguments or [])
+        sys.exit(code)
+
+
+for each in faults.KINDS:
+    break_by(each)
 
 
 secrets = typer.Typer(

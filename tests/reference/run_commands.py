@@ -11,8 +11,8 @@ from cli.__main__ import app
 HEAD = """# Commands of `./run`
 
 Without a command, `./run` starts everything. The first start of each command installs what it needs
-into `.venv` or `.venv-dev`. Every command but `test`, `check` and `lock` works in a container as
-well, as `python -m cli COMMAND`.
+into `.venv` or `.venv-dev`. Every command but `test`, `check`, `faults` and `lock` works in a
+container as well, as `python -m cli COMMAND`.
 
 | command | what it does |
 |---|---|
@@ -45,5 +45,7 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, str]]:
 def _piece(parameter: Any) -> str:
     if parameter.param_type_name == "option":
         return f"[{parameter.opts[0]}]"
-    choices = get_args(parameter.type_descriptor.annotation)
+    choices = [
+        one for one in get_args(parameter.type_descriptor.annotation) if isinstance(one, str)
+    ]
     return "\\|".join(choices) or str(parameter.metavar or parameter.name.upper())

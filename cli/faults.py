@@ -1,0 +1,25 @@
+"""`./run faults`: the product broken on purpose, each kind of fault by a module of its name in
+`tests/faults` with `main(arguments) -> int`."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from cli.errors import CommandRefused
+
+KINDS = {
+    "kill": "Kill and stop processes by chance under a crowd, then count the promises.",
+}
+"""By the name of the command: its line in the help. The options are those of the module."""
+
+
+def run(kind: str, arguments: Sequence[str]) -> int:
+    """Return the exit code of the faults of a kind. Raises `CommandRefused`."""
+    try:
+        module = import_module(f"tests.faults.{kind}")
+    except ModuleNotFoundError as error:
+        raise CommandRefused(
+            "./run faults needs the tests and their packages, which are in a clone of the "
+            f"repository only ({error})."
+        ) from error
+    code: int = module.main(arguments)
+    return code
