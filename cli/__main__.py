@@ -354,6 +354,26 @@ def rotate_secret(
         print(secrets.rotate(name, leaked=leaked))
 
 
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Unset: all of them.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print the names, and run none.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure in short rounds.")] = False,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write docs/benchmarks.md; without names it is written."),
+    ] = False,
+) -> None:
+    """Measure the speed of the product on this machine, from its source code."""
+    from cli import bench
+
+    with failures_end():
+        code = bench.bench(names or [], list_=list_, quick=quick, write=write)
+    sys.exit(code)
+
+
 def print_link(link: "AccountLinkOut", what: str) -> None:
     from cli import admin as admin_access
 

@@ -11,8 +11,8 @@ from cli.__main__ import app
 HEAD = """# Commands of `./run`
 
 Without a command, `./run` starts everything. The first start of each command installs what it needs
-into `.venv` or `.venv-dev`. Every command but `test`, `check`, `faults` and `lock` works in a
-container as well, as `python -m cli COMMAND`.
+into `.venv` or `.venv-dev`. Every command except `test`, `check`, `bench`, `faults` and `lock`
+works in a container as well, as `python -m cli COMMAND`.
 
 | command | what it does |
 |---|---|

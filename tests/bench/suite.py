@@ -1,0 +1,93 @@
+"""All benches, run one after another, each in a process of its own."""
+
+import asyncio
+import importlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench import machine, page
+from tests.bench.measured import Measured, Result, read
+
+BENCHES = {
+    "start": "The time from a start until it answers, for the product and for each process",
+}
+"""Names of modules with what they measure, in the order of the page."""
+PAGE = Path("docs/benchmarks.md")
+LONGEST = 600.0
+"""Seconds after which a bench is ended; it keeps what it has."""
+
+
+def unknown(names: Sequence[str]) -> str | None:
+    """Return a sentence about the names that are no bench."""
+    wrong = [name for name in names if name not in BENCHES]
+    if not wrong:
+        return None
+    return f"There is no bench named {', '.join(wrong)}. There are: {', '.join(BENCHES)}."
+
+
+def listed() -> str:
+    width = max(map(len, BENCHES))
+    return "\n".join(f"{name:<{width}}  {about}" for name, about in BENCHES.items())
+
+
+def run(names: Sequence[str], *, quick: bool, write: bool) -> int:
+    """Run the benches, all when none is named, and print a table for each. Return the exit code: 1
+    when one failed, 130 when a person ended it; missed targets are figures, no failures."""
+    code, facts = 0, machine.facts()
+    print("\n".join(f"{fact}: {value}" for fact, value in facts.items()), end="\n\n")
+    for name in names or BENCHES:
+        began = time.monotonic()
+        print(f"{name}: {BENCHES[name]}", flush=True)
+        result, interrupted = _one(name, quick=quick)
+        print(f"\n{page.table(result)}\n\n{name} took {time.monotonic() - began:.0f} s.\n")
+        if write and result.figures:
+            page.put(PAGE, name, result, BENCHES, facts, quick=quick)
+        code = code or int(result.failure is not None)
+        if interrupted:
+            print("Interrupted: what was measured so far is above.")
+            return 130
+    if write:
+        print(f"Written: {PAGE}")
+    return code
+
+
+def _one(name: str, *, quick: bool) -> tuple[Result, bool]:
+    """Run one bench, and return what it found and whether a person ended it."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        kept = Path(folder) / "figures.jsonl"
+        kept.touch()
+        command = [sys.executable, "-m", "tests.bench.suite", name, str(kept), str(int(quick))]
+        child = subprocess.Popen(command)
+        try:
+            code = child.wait(LONGEST)
+        except KeyboardInterrupt:  # the child has been told by the same key
+            child.wait(30)
+            return read(kept), True
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGINT)
+            child.wait(30)
+            code = 1
+        result = read(kept)
+        if code and result.failure is None:
+            result.failure = f"it ended with exit code {code}"
+        return result, False
+
+
+def _measure(name: str, kept: Path, *, quick: bool) -> None:
+    into = Measured(kept, quick=quick)
+    try:
+        asyncio.run(importlib.import_module(f"tests.bench.{name}").bench(into))
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            return
+        into.fail(f"{type(error).__name__}: {error}".splitlines()[0])
+        raise
+
+
+if __name__ == "__main__":
+    _measure(sys.argv[1], Path(sys.argv[2]), quick=sys.argv[3] == "1")

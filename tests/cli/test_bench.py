@@ -1,0 +1,92 @@
+"""`./run bench`: its registry, its tables, its page, and names that are no bench."""
+
+import ast
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.bench import bench
+from cli.errors import CommandRefused
+from tests.bench import machine, page, suite
+from tests.bench.measured import Measured, read
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_each_module_with_a_bench_is_listed() -> None:
+    found = set()
+    for path in (ROOT / "tests" / "bench").glob("*.py"):
+        body = ast.parse(path.read_text()).body
+        if any(isinstance(each, ast.AsyncFunctionDef) and each.name == "bench" for each in body):
+            found.add(path.stem)
+    assert found == set(suite.BENCHES)
+
+
+def test_the_list_names_each_bench(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench([], list_=True, quick=False, write=False) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*suite.BENCHES]
+
+
+def test_an_unknown_name_gets_the_names() -> None:
+    with pytest.raises(CommandRefused) as refused:
+        bench(["start", "speed"], list_=False, quick=True, write=False)
+    assert str(refused.value) == (
+        f"There is no bench named speed. There are: {', '.join(suite.BENCHES)}."
+    )
+
+
+def test_an_installation_without_tests_says_so(tmp_path: Path) -> None:
+    for package in ("api", "cli", "client", "telemetry"):
+        (tmp_path / package).symlink_to(ROOT / package)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "bench"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("./run bench needs the tests")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_killed_bench_keeps_its_whole_lines(tmp_path: Path) -> None:
+    kept = tmp_path / "figures"
+    into = Measured(kept)
+    into.add("ours", "p50", 3.0, "ms")
+    into.add("ours", "p50", 2.0, "ms")
+    with kept.open("a") as file:
+        file.write('{"figure": {"of": "ou')
+    ((key, figure),) = read(kept).figures.items()
+    assert (key, figure.value) == (("ours", "p50"), 2.0)
+
+
+def test_the_page_has_the_figures_and_what_is_missing(tmp_path: Path) -> None:
+    into = Measured(tmp_path / "figures", quick=True)
+    into.add("ours", "answers", 2345.678, "req/s", at_least=1000)
+    into.add("ours", "p50", 6.04, "ms", at_most=5)
+    into.add("a proxy", "answers", 3000, "req/s")
+    into.leave_out("another gateway", "node is not installed")
+    into.parameter("rounds", 3)
+    written = tmp_path / "page.md"
+    result = read(tmp_path / "figures")
+    benches, facts = {"first": "Gateways", "second": "Pages"}, machine.facts()
+    page.put(written, "second", result, benches, facts, quick=False)
+    page.put(written, "first", result, benches, facts, quick=False)
+    page.put(written, "first", result, benches, facts, quick=True)
+    text = written.read_text()
+    assert "|  | answers, req/s | p50, ms |" in text
+    assert "| ours | 2,346 | 6.04 **missed** |" in text
+    assert "| a proxy | 3,000 |  |" in text
+    assert "- another gateway: not measured, since node is not installed." in text
+    assert "- Targets: answers, req/s at least 1,000; p50, ms at most 5." in text
+    assert text.count("Gateways.") == 1
+    assert f"| Python | {platform.python_version()} |" in text
+    assert text.index("## first") < text.index("## second")
+    assert "short rounds" in text.partition("## second")[0]
+    assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 100
