@@ -15,6 +15,7 @@ from tests.bench.measured import Measured, Result, read
 
 BENCHES = {
     "start": "The time from a start until it answers, for the product and for each process",
+    "streams": "The time to the first word of 200 answers that are asked for in the same moment",
 }
 """Names of modules with what they measure, in the order of the page."""
 PAGE = Path("docs/benchmarks.md")
