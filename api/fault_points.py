@@ -15,12 +15,14 @@ FaultPoint = Literal[
     "finished",
     "cancelled",
     "hooked",
+    "erased",
     "migrating",
 ]
 """After the commit that accepts a generation; after the commit before the paid call; after its
 answer; after the file is stored; after the commit that ends the generation; after the commit that
-cancels it; after a webhook is written down, before it wakes its generation; after the statements of
-a migration, before its commit."""
+cancels it; after a webhook is written down, before it wakes its generation; after the commit that
+deletes a generation, before its files go; after the statements of a migration, before its
+commit."""
 
 
 def fault_point(name: FaultPoint) -> None:

@@ -1,6 +1,7 @@
 """`/internal`: the calls of the operator's shell (`./run admin ...`, `./run bot-key`, `./run
-backup`, `./run doctor`, `./run status`, `./run media ...`). While the api runs, it answers here,
-because only one process can open the database; otherwise the command opens the database itself."""
+backup`, `./run doctor`, `./run invariants`, `./run status`, `./run media ...`). While the api runs,
+it answers here, because only one process can open the database; otherwise the command opens the
+database itself."""
 
 import asyncio
 import hmac
@@ -24,7 +25,8 @@ from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
 from api.auth.recovery import RESET_LIFE
-from api.check_up.schemas import CheckUpOut, InstallationOut
+from api.check_up.invariants import Invariants
+from api.check_up.schemas import CheckUpOut, InstallationOut, InvariantsOut
 from api.check_up.service import CheckUp, Status
 from api.db import Db
 from api.deps import FromApp
@@ -166,6 +168,11 @@ async def make_backup(backups: FromApp[Backups], _operator: OperatorCaller) -> B
 @router.post("/check-up")
 async def check_up(checks: FromApp[CheckUp], _operator: OperatorCaller) -> CheckUpOut:
     return await checks.all()
+
+
+@router.get("/invariants")
+async def invariants(found: FromApp[Invariants], _operator: OperatorCaller) -> InvariantsOut:
+    return await found.all()
 
 
 @router.get("/status")

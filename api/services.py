@@ -28,6 +28,7 @@ from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.callers import CallerLookup
 from api.catalog.service import RETRY_FIRST, Catalog
+from api.check_up.invariants import Invariants
 from api.check_up.service import CheckUp, Status
 from api.database import open_database
 from api.db import Db
@@ -238,7 +239,8 @@ class Services:
             Callbacks(address) if address else None,
             self.pauses,
         )
-        self.sweeper = Sweeper(db, self.budget, media.sweep_of(*_databases(settings)))
+        self.media_sweep = media.sweep_of(*_databases(settings))
+        self.sweeper = Sweeper(db, self.budget, self.media_sweep)
 
     def _add_operations(self) -> None:
         settings, db = self.settings, self.db
@@ -266,6 +268,7 @@ class Services:
         self.warnings = Warnings(
             db, self.stats, self.budget, self.provider, self.backups, self.media
         )
+        self.invariants = Invariants(db, self.media.files, self.media_sweep.named_elsewhere)
         self.check_up = CheckUp(
             settings,
             db,

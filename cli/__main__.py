@@ -293,6 +293,18 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def invariants(as_json: AsJson = False) -> None:
+    """Look through all rows and files for what may never be, such as money without its booking, and
+    say what to do. Ends with 1 when there is any. Changes nothing; works while it runs, too."""
+    from cli import invariants
+
+    with failures_end():
+        found = invariants.look()
+    print(invariants.as_json(found) if as_json else "\n".join(invariants.lines(found)))
+    sys.exit(1 if any(one.state == "broken" for one in found.invariants) else 0)
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """Say in a few lines what runs, what waits and when the last backup was made."""
     from cli import status

@@ -259,9 +259,7 @@ async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
     return list(await sql.fetch(query, since, limit))
 
 
-async def differences(sql: Sql, global_scope: str) -> list[Difference]:
-    """One statement, so that it sees one moment also while others write."""
-    query = """
+DIFFERENCES = """
         WITH amounts AS (
             SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared
             FROM holds WHERE state = 'held'
@@ -292,8 +290,13 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
             coalesce(sums.spent, 0) AS spent_by_ledger_micro
         FROM budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
         WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0)
-            OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
-        ORDER BY 2, 1"""
+            OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)"""
+"""Counters that are not the sums of what they count; `$1`: the scope of everybody, `$2`: `REFUND`.
+One statement, so that it sees one moment also while others write."""
+
+
+async def differences(sql: Sql, global_scope: str) -> list[Difference]:
+    query = f"{DIFFERENCES} ORDER BY 2, 1"
     return [Difference(**row) for row in await sql.fetch(query, global_scope, REFUND)]
 
 

@@ -1,10 +1,12 @@
-"""The check-up of an installation that does not run, by the shell itself."""
+"""The check-up and the invariants of an installation that does not run, looked at by the shell
+itself."""
 
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from api.check_up.schemas import FindingOut, Subject
+from api.check_up.schemas import FindingOut, InvariantsOut, Subject
 from api.check_up.service import failed
 from api.database import open_unchanged
 from api.db import Db
@@ -27,26 +29,54 @@ async def look_at_rest(settings: Settings) -> list[FindingOut]:
         db, found = await _database(settings, stack)
         without: set[Subject] = {"bots"} if db else {"bots", "database", "backup"}
         try:
-            secrets = ensure_secrets(settings.data_dir)
-            files = files_of(settings, secrets)
+            services = await stack.enter_async_context(
+                _services(settings, db or await _empty(stack))
+            )
         except CannotStart as error:
             return [*found, failed("media", error)]
-        decoders = Decoders()
-        stack.callback(decoders.close)
-        services = Services(
-            settings,
-            secrets,
-            db or await _empty(stack),
-            files,
-            Metrics(),
-            Stop(settings.drain_seconds),
-            Cost(),
-            decoders,
-            LiveProcesses(None, "api"),
-        )
-        stack.push_async_callback(services.provider.close)
-        await services.media.files.look()
         return [*found, *(await services.check_up.all(without)).findings]
+
+
+async def invariants_at_rest(settings: Settings) -> InvariantsOut:
+    """Look at rows and files. Raises `CannotStart`, also without a database of this version's
+    form, and `DbUnavailable`."""
+    opened = await open_unchanged(settings)
+    if opened is None:
+        raise CannotStart("There is no database yet: the first start makes it.")
+    db, lacking = opened
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        if lacking:
+            raise CannotStart(
+                "The database is older than this version: run ./run migrate first, or start it."
+            )
+        services = await stack.enter_async_context(_services(settings, db))
+        return await services.invariants.all()
+
+
+@asynccontextmanager
+async def _services(settings: Settings, db: Db) -> AsyncIterator[Services]:
+    """Raises `CannotStart`."""
+    secrets = ensure_secrets(settings.data_dir)
+    files = files_of(settings, secrets)
+    decoders = Decoders()
+    services = Services(
+        settings,
+        secrets,
+        db,
+        files,
+        Metrics(),
+        Stop(settings.drain_seconds),
+        Cost(),
+        decoders,
+        LiveProcesses(None, "api"),
+    )
+    try:
+        await services.media.files.look()
+        yield services
+    finally:
+        await services.provider.close()
+        decoders.close()
 
 
 async def _database(

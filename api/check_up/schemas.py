@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api import invariants
 from api.admin.schemas import BackupOut, BotOut, DeliveryCountOut, QueueOut, WarningOut
 from api.reasons import Reason
 from api.schemas import Out, Platform, Time
@@ -120,3 +121,31 @@ class InstallationOut(Out):
     bots: list[BotOut]
     warnings: list[WarningOut]
     backup: BackupOut | None
+
+
+InvariantName = invariants.InvariantName
+
+
+class BrokenOut(Out):
+    """A row or file that breaks an invariant. `id`: of a row, or the name of a file."""
+
+    id: str
+    facts: str
+
+
+class InvariantOut(Out):
+    """`skipped`: it cannot be told now. `rows`: the first of those that break it, `count` all."""
+
+    name: InvariantName
+    state: Literal["holds", "broken", "skipped"]
+    skipped: Literal["begun_lately", "store_shared", "store_away"] | None = None
+    count: int = 0
+    rows: list[BrokenOut] = Field(default_factory=list)
+
+
+class InvariantsOut(Out):
+    """`at`: the time of the look."""
+
+    at: Time
+    version: str
+    invariants: list[InvariantOut]

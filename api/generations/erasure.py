@@ -6,6 +6,7 @@ from datetime import datetime
 from api.budget.service import BudgetService
 from api.db import Db, Sql
 from api.deliveries.outbox import DeliveryOutbox
+from api.fault_points import fault_point
 from api.generations import aged, store
 from api.generations.aged import Aged
 from api.generations.store import Generation
@@ -53,11 +54,13 @@ class GenerationEraser:
                 return False
             await self._outbox.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)
+            files = await self._media.drop_generation(sql, generation_id)
             if gone is not None:
                 await self._close_hold(sql, gone)
             if also is not None:
                 await also(sql)
-        await self._media.erase_generation(generation_id)
+        fault_point("erased")
+        await self._media.delete_files(files)
         return True
 
     async def _close_hold(self, sql: Sql, gone: Generation) -> None:

@@ -175,7 +175,7 @@ class MediaStore:
         if ours not in found:
             await self._bucket.put(f"{socket.gethostname()} {now():%Y-%m-%d}\n".encode(), ours)
             found = await self._marks()
-        others = [key for key in found if key != ours]
+        others = self._others(found)
         if others and not self.state.others:
             log.error(
                 "store_shared",
@@ -186,6 +186,13 @@ class MediaStore:
         self._claimed = True
         written = found.get(ours)
         return f"{self._url}@{written.isoformat() if written else ''}"
+
+    async def others(self) -> list[str]:
+        """Return the marks of other installations in the store. Raises `StorageUnavailable`."""
+        return self._others(await self._marks())
+
+    def _others(self, marks: Iterable[str]) -> list[str]:
+        return [key for key in marks if key != f"{INSTALLATIONS}/{self._installation}"]
 
     async def _marks(self) -> dict[str, datetime]:
         """Return the marks of installations with the time of each."""

@@ -93,7 +93,7 @@ class MediaSweep:
         return lacking
 
     async def _throw_away(self, orphans: Sequence[str], seen: int) -> None:
-        needed = await self._named_elsewhere(orphans) if orphans else set()
+        needed = await self.named_elsewhere(orphans) if orphans else set()
         if needed is None:
             return
         thrown = sorted(set(orphans) - needed)
@@ -108,7 +108,7 @@ class MediaSweep:
             await self._files.throw_away(thrown)
             log.warning("orphan_files_in_trash", files=len(thrown), needed_elsewhere=len(needed))
 
-    async def _named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
+    async def named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
         """Return the keys that another database names, or tables that a restore set aside. None:
         unknown, because one of the databases cannot be read. Raises `DbUnavailable`."""
         aside = await store.set_aside(self._db, keys)

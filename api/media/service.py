@@ -394,8 +394,10 @@ class MediaService:
             raise NotFound("file_gone")
         return await self.stream(row, 0, row.size)
 
-    async def erase_generation(self, generation_id: str) -> None:
-        await self._erase(await store.of_generations(self._db, [generation_id]))
+    async def drop_generation(self, sql: Sql, generation_id: str) -> list[str]:
+        """Delete the rows of a generation's files, in the transaction that deletes it: nothing else
+        names them. Returns the names of the files, for `delete_files` after the commit."""
+        return await store.drop_generation(sql, generation_id)
 
     async def mark_used(self, sql: Sql, media_ids: Sequence[str]) -> None:
         """Begin the age of these uploads anew: something uses them from this transaction on."""

@@ -119,6 +119,12 @@ async def drop_uploads(
     return sorted({row["key"] for row in gone})
 
 
+async def drop_generation(sql: Sql, generation_id: str) -> list[str]:
+    """Delete the rows of a generation, and return their keys."""
+    query = "DELETE FROM media WHERE generation_id = $1 RETURNING key"
+    return sorted({row["key"] for row in await sql.fetch(query, generation_id)})
+
+
 async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:
     """Return id and time by key, of the files in one of the 256 folders."""
     query = "SELECT id, key, created_at FROM media WHERE left(key, 2) = $1"

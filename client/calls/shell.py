@@ -1,5 +1,6 @@
 """Calls of the operator's shell on the API's own machine, with its key: `./run admin ...`,
-`./run bot-key`, `./run backup`, `./run doctor`, `./run status` and `./run media`."""
+`./run bot-key`, `./run backup`, `./run doctor`, `./run invariants`, `./run status` and
+`./run media`."""
 
 from client.call import Call
 from client.schemas.admin import (
@@ -10,10 +11,12 @@ from client.schemas.admin import (
     MissingFilesOut,
     NamedFilesOut,
 )
-from client.schemas.check_up import CheckUpOut, InstallationOut
+from client.schemas.check_up import CheckUpOut, InstallationOut, InvariantsOut
 
 BACKING_UP = 600.0
 CHECKING = 30.0
+COMPARING = 600.0
+"""For all rows and all files."""
 
 
 def admin_link(body: AdminIn) -> Call[AccountLinkOut]:
@@ -34,6 +37,10 @@ def back_up() -> Call[BackupOut]:
 
 def check_up_from_shell() -> Call[CheckUpOut]:
     return Call("POST", "/internal/check-up", CheckUpOut, within=CHECKING)
+
+
+def invariants() -> Call[InvariantsOut]:
+    return Call("GET", "/internal/invariants", InvariantsOut, within=COMPARING)
 
 
 def status() -> Call[InstallationOut]:

@@ -1,5 +1,5 @@
-"""`./run doctor` and `./run status`: of a folder where nothing runs, and beside the real
-processes."""
+"""`./run doctor`, `./run invariants` and `./run status`: of a folder where nothing runs, and beside
+the real processes."""
 
 import asyncio
 import json
@@ -50,6 +50,9 @@ def test_where_nothing_runs_yet_everything_is_looked_at_and_nothing_made(tmp_pat
         "media_works",
     )
     assert not (data_dir / "app.duckdb").exists()
+    none = typed(("invariants",), tmp_path, env, "")
+    assert (none.returncode, none.stderr.count("\n")) == (1, 1)
+    assert none.stderr.startswith("There is no database yet")
     refused = typed(("status",), tmp_path, env, "")
     assert refused.returncode == 1
     assert refused.stderr.startswith("It does not run")
@@ -72,12 +75,21 @@ def test_a_running_installation_is_asked(tmp_path: Path) -> None:
         assert told.returncode == 0
         assert "on DuckDB, with the sandbox" in told.stdout
         assert f"answers at {stack.web_url}" in told.stdout
+        assert invariants(tmp_path, env) == (0, "All hold.")
         stack.stop("api")
+        assert invariants(tmp_path, env) == (0, "All hold.")
         at_rest = findings(tmp_path, env)[1]
         assert (at_rest["api"]["finding"], at_rest["database"]["finding"]) == (
             "runs_not",
             "database_answers",
         )
+
+
+def invariants(folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    """Return the exit code of `./run invariants` and its last line."""
+    done = typed(("invariants",), folder, env, "")
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()[-1]
 
 
 def _urls(stack: Stack) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from api.fault_points import VARIABLE, FaultPoint
+from api.secrets import ensure_secrets
 from tests.e2e.people import Account
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, running_stack
@@ -119,6 +120,7 @@ def test_no_kill_pays_twice_or_loses_a_job(tmp_path: Path) -> None:
             made_and_killed(world, kind, point, found, paid)
         cancelled_and_killed(world)
         hooked_and_killed(world)
+        erased_and_killed(world)
         world.account.close()
 
 
@@ -170,3 +172,18 @@ def hooked_and_killed(world: World) -> None:
     job = world.ended(job)
     assert (job["status"], world.paid() - calls) == ("completed", 1)
     world.check("hooked", job)
+
+
+def erased_and_killed(world: World) -> None:
+    """Kill the api when a job is deleted and its files are there: no row of it is left to name
+    them, so that the sweep takes them."""
+    job = world.account.jobs()[0]
+    world.armed.write_text("erased")
+    with contextlib.suppress(httpx.HTTPError):
+        world.account.http.delete(f"/generations/{job['id']}")
+    world.die()
+    assert job["id"] not in {one["id"] for one in world.account.jobs()}
+    key = ensure_secrets(world.stack.data_dir).operator_key
+    headers = {"Authorization": f"Bearer {key}"}
+    found = world.account.http.get("/internal/invariants", headers=headers).raise_for_status()
+    assert [one for one in found.json()["invariants"] if one["state"] == "broken"] == []

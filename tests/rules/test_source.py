@@ -43,6 +43,7 @@ SQL_PARTS = {
     "beyond": "< or >, as the direction asks",
     "where": "conditions of our own text and $1, $2, ...",
     "behind_it": "such a condition, of api/db/page_ids.py",
+    "one.query": "a statement of our own, of a domain's invariants.py",
     "sums": "what is added up, written once",
     "part.sql": "a table of sums by day, of api/budget/day_sums.py",
     "joined": "a table of our own, or nothing",

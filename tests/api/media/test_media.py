@@ -158,7 +158,7 @@ async def test_erasing_takes_rows_and_files_of_one_owner_only(
         await recorded(db, media, await media.keep_image(user, generation, 0, picture()))
     await media.upload("ana", picture())
     assert len(files_in(tmp_path / "media")) == 8
-    await media.erase_generation("g1")
+    await media.delete_files(await media.drop_generation(db, "g1"))
     assert set(await media.of_generations(["g1", "g2"])) == {"g2"}
     assert len(files_in(tmp_path / "media")) == 6
     for _ in range(2):

@@ -114,7 +114,8 @@ async def test_a_file_that_the_client_has_is_not_sent_again(place: Place) -> Non
 
 
 async def test_a_file_that_is_gone_is_not_found(place: Place) -> None:
-    await place.api.services.media.erase_generation("g")
+    services = place.api.services
+    await services.media.delete_files(await services.media.drop_generation(services.db, "g"))
     answer = await place.api.client.get(place.url)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 

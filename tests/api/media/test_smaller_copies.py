@@ -112,6 +112,6 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(
     found = (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"])
     assert found == (409, "conflict", decoders.ASK_AGAIN)
     monkeypatch.undo()
-    await media.erase_generation("g2")
+    await media.drop_generation(place.api.services.db, "g2")
     rows = await place.api.services.db.fetch("SELECT id FROM media WHERE generation_id = 'g2'")
     assert rows == []
