@@ -27,6 +27,7 @@ from api.db.migrate import migrate
 from api.db.open import open_db
 from tests import canaries, lanes
 from tests.browser.program import need_chromium
+from tests.process_state import process_state_kept
 
 T = TypeVar("T")
 
@@ -62,6 +63,12 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     outcome = yield
     assert canaries.seen() == []
     return outcome
+
+
+@pytest.fixture(autouse=True)
+def _own_process_state() -> Iterator[None]:
+    with process_state_kept():
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,6 @@ import pytest
 
 from cli.move import move
 from tests.api.harness import running_api
-from tests.quiet_log import log_kept
 from tests.sandbox_server import Sandbox
 
 PAGES = ("/users/me/spend", "/generations", "/links")
@@ -52,8 +51,7 @@ async def test_a_moved_studio_goes_on(
         known = await seen(ana)
     monkeypatch.setenv("DATABASE_URL", f"duckdb://{duckdb_path}")
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    with log_kept():
-        await asyncio.to_thread(move, postgres_url, dry_run=False)
+    await asyncio.to_thread(move, postgres_url, dry_run=False)
     async with running_api(tmp_path, sandbox, database_url=postgres_url) as after:
         ana = after.signed(token)
         assert await seen(ana) == known

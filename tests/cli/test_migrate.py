@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from api.db.open import open_db
 from cli.errors import CommandRefused
 from cli.migrate import migrate_now, print_plan
 from tests.conftest import Postgres, run
-from tests.quiet_log import log_kept
 from tests.sample_rows import add_samples
 
 OLD = "0021_spend_days"
@@ -20,11 +18,10 @@ ROWS = 3
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    with log_kept():
-        yield tmp_path / "data"
+    return tmp_path / "data"
 
 
 def old_form(target: str, folder: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,12 @@ from cli.errors import CommandRefused
 from cli.move import move
 from cli.server import place_of
 from tests.conftest import Postgres, run
-from tests.quiet_log import log_kept
 from tests.sample_rows import ROWS, add_samples, contents
 from tests.stack import ROOT
 
 
 @pytest.fixture
-def file(duckdb_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def file(duckdb_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the database of `./run` with rows in every table, while no api runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
@@ -37,8 +35,7 @@ def file(duckdb_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         await db.close()
 
     run(fill())
-    with log_kept():
-        yield duckdb_path
+    return duckdb_path
 
 
 def everything(target: str | Path) -> dict[str, list[tuple[object, ...]]]:

@@ -2,7 +2,7 @@
 `pg_restore`."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from cli.after_restore import settle_now
 from cli.errors import CommandRefused
 from cli.restore import restore
 from tests.conftest import Postgres, run
-from tests.quiet_log import log_kept
 from tests.sample_rows import ROWS, add_samples, contents
 
 CARED_FOR = {
@@ -39,13 +38,12 @@ CARED_FOR = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the data folder of `./run` on the PostgreSQL database while no api runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DATABASE_URL", postgres_url)
-    with log_kept():
-        yield tmp_path / "data"
+    return tmp_path / "data"
 
 
 def asked(target: str | Path, *statements: str) -> Sequence[Any]:

@@ -184,8 +184,7 @@ def test_variables_of_libraries_may_stand_in_the_file_too(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "HTTPS_PROXY", "SSL_CERT_FILE"):
-        monkeypatch.setenv(name, "kept for the end of the test")
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_REGION", "of-the-environment")
     (tmp_path / ".env").write_text(
         "AWS_ACCESS_KEY_ID=ours\nAWS_REGION=of-the-file\nHTTPS_PROXY='http://proxy:3128'\nSSL_CERT_FILE=\nPATH=/nowhere\n"
@@ -294,8 +293,7 @@ def test_keys_of_the_store_go_on_from_their_files(
 ) -> None:
     key = tmp_path / "key"
     key.write_text("s3-secret\n")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "kept for the end of the test")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
     (tmp_path / ".env").write_text(f"AWS_SECRET_ACCESS_KEY_FILE={key}\n")
     for _ in range(2):  # a process reads more than one class
         load(LaunchSettings)

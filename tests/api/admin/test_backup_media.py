@@ -2,7 +2,6 @@
 
 import asyncio
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from cli.errors import CommandRefused
 from cli.restore import restore
 from tests.api.harness import running_api
 from tests.conftest import run
-from tests.quiet_log import log_kept
 from tests.sandbox_server import Sandbox
 
 
@@ -30,12 +28,6 @@ async def shell(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
     return tmp_path / "data"
-
-
-@pytest.fixture(autouse=True)
-def _log() -> Iterator[None]:
-    with log_kept():
-        yield
 
 
 def stored(data: Path) -> list[Path]:

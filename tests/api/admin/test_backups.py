@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from cli.errors import CommandRefused
 from cli.migrate import migrate_now
 from cli.restore import look_into, restore
 from tests.api.harness import Api, running_api
-from tests.quiet_log import log_kept
 from tests.sample_rows import ROWS, add_samples, contents
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT
@@ -238,13 +237,12 @@ async def test_only_one_process_makes_a_backup_and_the_newest_file_is_not_its_vi
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the data folder of `./run` while no api runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
-    with log_kept():
-        yield tmp_path / "data"
+    return tmp_path / "data"
 
 
 def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:

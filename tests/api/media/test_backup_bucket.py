@@ -22,7 +22,6 @@ from cli.backup_contents import local, print_list
 from cli.errors import CommandRefused
 from tests.api.media.conftest import Choose
 from tests.api.media.s3 import S3
-from tests.quiet_log import log_kept
 
 OLD = [f"allucanget-2026010{day}-000000.zip" for day in (1, 2)]
 
@@ -61,12 +60,11 @@ async def test_backups_live_in_a_bucket(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("BACKUP_URL", url)
-    with log_kept():
-        await asyncio.to_thread(print_list)
-        assert f"  {made} " in capsys.readouterr().out
-        assert await asyncio.to_thread(read_once, made) == content
-        with pytest.raises(CommandRefused, match=r"There is no allucanget-.*, neither here nor in"):
-            await asyncio.to_thread(read_once, OLD[0])
+    await asyncio.to_thread(print_list)
+    assert f"  {made} " in capsys.readouterr().out
+    assert await asyncio.to_thread(read_once, made) == content
+    with pytest.raises(CommandRefused, match=r"There is no allucanget-.*, neither here nor in"):
+        await asyncio.to_thread(read_once, OLD[0])
     assert not (tmp_path / "data" / "fetched").exists(), "it is only here while it is used"
 
 
