@@ -49,6 +49,7 @@ log = get_logger("api")
 
 JSON_MAX = 1_000_000
 ROUTES = (
+    text_routes,
     auth_routes,
     user_routes,
     link_routes,
@@ -56,7 +57,6 @@ ROUTES = (
     catalog_routes,
     gallery_routes,
     generation_routes,
-    text_routes,
     media_routes,
     delivery_routes,
     budget_routes,

@@ -4,6 +4,7 @@ stored is lost money."""
 import asyncio
 import errno
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 FLOOR = 500_000_000
 FLOOR_SHARE = 0.02
 """The floor by default: bytes or a share of the disk, whichever is smaller."""
+LOOK_SECONDS = 1.0
+"""The age up to which a look that found enough counts for what is accepted next."""
 FILES_LEAST = 1000
 """Number of files that a disk must have names for, because it may run out of these, too."""
 
@@ -38,6 +41,7 @@ class DiskSpace:
     def __init__(self, folders: Iterable[Path], floor: int | None) -> None:
         self._folders = tuple(folders)
         self._floor = floor
+        self._enough_until = 0.0
 
     async def tightest(self) -> FreeSpace:
         """Return the space of the disk that has the least to spare."""
@@ -57,5 +61,9 @@ class DiskSpace:
 
     async def require(self) -> None:
         """Raise `StorageFull` below the floor. Call it before anything is paid for."""
+        looked_at = time.monotonic()
+        if looked_at < self._enough_until:
+            return
         if (await self.tightest()).short:
             raise StorageFull("storage_full")
+        self._enough_until = looked_at + LOOK_SECONDS

@@ -4,7 +4,7 @@ with many connections."""
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import aiohttp
 import httpx
@@ -15,6 +15,8 @@ from api.version import USER_AGENT
 
 IDLE_SECONDS = 15
 """Life of an idle connection."""
+PLACES_KEPT = 64
+"""The number of hosts whose proxy is looked up only once."""
 
 NO_BYTES_SENT = (
     httpx.ConnectError,
@@ -74,9 +76,11 @@ class _Transport(httpx.AsyncBaseTransport):
         self._connections = connections
         self._outside = outside
         self._routes: dict[str | None, httpx.AsyncBaseTransport] = {}
+        # to look through the environment takes longer than to write a request
+        self._proxy_of = lru_cache(PLACES_KEPT)(proxy_of)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        proxy = proxy_of(str(request.url)) if self._outside else None
+        proxy = self._proxy_of(_origin(request.url)) if self._outside else None
         try:
             if proxy not in self._routes:
                 self._routes[proxy] = self._through(proxy)
@@ -115,6 +119,37 @@ class _Transport(httpx.AsyncBaseTransport):
             await route.aclose()
 
 
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}/"
+
+
+class _Client(httpx.AsyncClient):
+    """Sends each request as it is. Cookies, logins, redirects and hooks of httpx, none of which we
+    use, are left out: they take as long as the call itself."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
+        super().__init__(transport=transport, trust_env=False, **options)
+        self._sender = transport
+
+    async def send(
+        self, request: httpx.Request, *, stream: bool = False, **_: Any
+    ) -> httpx.Response:
+        if self.is_closed:
+            raise RuntimeError("The client is closed.")
+        try:
+            response = await self._sender.handle_async_request(request)
+        except httpx.RequestError as error:
+            error.request = request
+            raise
+        if not stream:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
+
+
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     """Read the certificates once a process, because it takes tens of milliseconds. `SSL_CERT_FILE`
@@ -132,12 +167,9 @@ def http_client(
 ) -> httpx.AsyncClient:
     """Make a client without redirects and cookies; only one for the `outside` uses proxies.
     Close it on the loop that used it."""
-    return httpx.AsyncClient(
+    return _Client(
+        _Transport(connections, outside=outside),
         base_url=base_url,
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=timeout if timeout is not None else httpx.Timeout(30, connect=10),
-        follow_redirects=False,
-        trust_env=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        transport=_Transport(connections, outside=outside),
     )

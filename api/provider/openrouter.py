@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -42,6 +43,7 @@ _PLACES_MAX = 3
 _CHAT_IMAGES_AT_ONCE = 3
 _LISTS_AT_ONCE = 6
 _CHAT_SLUGS = ("flux", "gpt-5-image-mini")
+_URLS_KEPT = 64
 _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
 """Seconds that a question waits before its second try, and the longest such wait."""
@@ -97,6 +99,10 @@ class OpenRouter:
             headers["HTTP-Referer"] = app_url
         self._base = base_url.rstrip("/")
         self._client = http_client(headers=headers, timeout=_QUICK, outside=not sandbox)
+        own = self._client.headers
+        # the length of a compressed video would not tell whether it is whole
+        self._of_questions = httpx.Headers({**own, "Accept-Encoding": "identity"})
+        self._of_orders = httpx.Headers({**own, "Content-Type": "application/json"})
         self._sandbox = sandbox
         self._breaker = Breaker(pauses=pauses)
         self._busy_models = BusyModels(pauses)
@@ -333,17 +339,11 @@ class OpenRouter:
         `gated`: fails at once while the provider counts as down. `model`: fails at once while that
         model is too busy. `moves`: a redirect is an answer, too.
         """
-        # the length of a compressed video would not tell whether it is whole
-        headers = {"Accept-Encoding": "identity"}
-        if method == "POST":
-            headers = {"Content-Type": "application/json"}
         self._busy_models.check(model)
         if gated:
             await self._breaker.admit()
         with self._watch.call(path, model), self._busy_models.learning(model):
-            async with self._answered(
-                method, path, paid, content, headers, timeout, moves
-            ) as response:
+            async with self._answered(method, path, paid, content, timeout, moves) as response:
                 yield response
 
     @asynccontextmanager
@@ -352,18 +352,23 @@ class OpenRouter:
         method: str,
         path: str,
         paid: Paid,
-        data: bytes | None,
-        headers: Mapping[str, str],
+        content: bytes | None,
         timeout: httpx.Timeout,
         moves: bool,
     ) -> AsyncIterator[httpx.Response]:
         """Make the call that the breaker has let through, and tell the breaker its end."""
         heard = False
         try:
-            async with self._client.stream(
-                method, self._base + path, content=data, headers=headers, timeout=timeout
-            ) as response:
-                heard = True
+            request = httpx.Request(
+                method,
+                _url(self._base + path),
+                headers=self._of_orders if method == "POST" else self._of_questions,
+                content=content,
+                extensions={"timeout": timeout.as_dict()},
+            )
+            response = await self._client.send(request, stream=True)
+            heard = True
+            async with aclosing(response):
                 if not response.is_success and not (moves and response.has_redirect_location):
                     error = of_response(
                         response.status_code, response.headers, await read_some(response), paid
@@ -381,6 +386,12 @@ class OpenRouter:
             if not heard:
                 self._breaker.unsure()
             raise
+
+
+@lru_cache(_URLS_KEPT)
+def _url(text: str) -> httpx.URL:
+    """To take an address apart takes as long as the rest of a request's preparation."""
+    return httpx.URL(text)
 
 
 def _encode(body: dict[str, Any]) -> bytes:

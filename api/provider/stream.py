@@ -23,6 +23,8 @@ _MOST = 256 * 1024 * 1024
 _LARGE = 1_000_000
 """Characters of an event that is read in a thread, since it holds a picture."""
 _NAME_MAX = 200
+_PLAIN = {"role", "content"}
+"""Fields of a part that holds words and nothing else, as nearly all parts do."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -32,7 +34,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._held = b""
-        self._data: list[str] = []
+        self._data: list[bytes] = []
         self._is_whole: bool | None = None
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -57,14 +59,14 @@ class _Reader:
         return [document for document in found if document is not None]
 
     def _line(self, line: bytes) -> str | None:
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text:
-            name, _, value = text.partition(":")
-            if name == "data":
-                self._data.append(value.removeprefix(" "))
+        content = line.rstrip(b"\r\n")
+        if content:
+            name, _, value = content.partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
             return None
-        document, self._data = "\n".join(self._data), []
-        return document or None
+        document, self._data = b"\n".join(self._data), []
+        return document.decode("utf-8", "replace") or None
 
 
 class _StreamState:
@@ -73,6 +75,7 @@ class _StreamState:
     def __init__(self, model: str, provider_id: str | None) -> None:
         self._begun = types.TextBegun(model, provider_id)
         self._is_new = provider_id is not None
+        self._told: tuple[object, object] | None = None
         self._words = ThinkingSplitter()
         self._pictures: set[bytes] = set()
         self._cited: set[str] = set()
@@ -101,7 +104,9 @@ class _StreamState:
 
     def _who(self, chunk: dict[str, Any]) -> list[types.TextPart]:
         model, told = chunk.get("model"), chunk.get("id")
-        known = self._begun
+        if (model, told) == self._told:
+            return []
+        self._told, known = (model, told), self._begun
         begun = types.TextBegun(
             storable(model)[:_NAME_MAX] if isinstance(model, str) and model else known.model,
             known.provider_id
@@ -127,6 +132,9 @@ class _StreamState:
         return parts
 
     def _message(self, message: dict[str, Any]) -> list[types.TextPart]:
+        content = message.get("content")
+        if isinstance(content, str) and message.keys() <= _PLAIN and "![" not in content:
+            return [*self._written(self._words.feed(content))]
         parts: list[types.TextPart] = []
         thought = thinking_of(message)
         if thought is not None:

@@ -1,7 +1,7 @@
 """One running answer: its parts so far, its cost, and its reader's events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from structlog.contextvars import get_contextvars
@@ -52,6 +52,11 @@ class Answer:
         self.stopped = True
         if self.streaming and self.task is not None:
             self.task.cancel()
+
+    def told(self) -> Iterator[schemas.Event | Exception | None]:
+        """Yield what waits for the reader, without waiting for more."""
+        while not self.out.empty():
+            yield self.out.get_nowait()
 
     def hear(self, part: types.TextPart) -> None:
         """Take in a part from the provider, and pass on the reader's share of it."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.types import Receive, Scope, Send
 
 from api.callers import UserCaller
@@ -41,12 +41,14 @@ class _EventStream(StreamingResponse):
             self._running.stop()
 
 
-async def _encoded(events: AsyncIterator[schemas.Event | None]) -> AsyncIterator[bytes]:
-    async for event in events:
-        if event is None:
-            yield KEEPALIVE_COMMENT
-        else:
-            yield format_sse_event(event=_NAMES[type(event)], data_str=event.model_dump_json())
+async def _encoded(batches: AsyncIterator[list[schemas.Event]]) -> AsyncIterator[bytes]:
+    """Yield each batch of events as one piece, and a comment for an empty one."""
+    async for events in batches:
+        yield b"".join(map(_line, events)) or KEEPALIVE_COMMENT
+
+
+def _line(event: schemas.Event) -> bytes:
+    return f"event: {_NAMES[type(event)]}\ndata: {event.model_dump_json()}\n\n".encode()
 
 
 _NAMES: dict[type[schemas.Event], str] = {
@@ -61,7 +63,7 @@ _NAMES: dict[type[schemas.Event], str] = {
 @router.post("/generate/text", response_model=schemas.TextOut)
 async def generate_text(
     text: TextDep, caller: UserCaller, body: schemas.TextIn, key: Key = None
-) -> schemas.TextOut | Response:
+) -> Response:
     """Return the answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then
     `done` or `error`. Closing the stream stops the answer.
 
@@ -69,7 +71,9 @@ async def generate_text(
     when streamed.
     """
     if not body.stream:
-        return await text.answer(caller, body, key)
+        answered = await text.answer(caller, body, key)
+        # ready as it is: FastAPI would check once more what has just been made
+        return Response(answered.model_dump_json(), media_type="application/json")
     if (earlier := await text.earlier(caller, body, key)) is not None:
         return StreamingResponse(
             _encoded(_again(earlier)), headers=STREAM_HEADERS, media_type="text/event-stream"
@@ -77,11 +81,13 @@ async def generate_text(
     return _EventStream(text, await text.begin(caller, body, key))
 
 
-async def _again(earlier: schemas.TextOut) -> AsyncIterator[schemas.Event | None]:
-    yield schemas.StartEvent(
-        id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model
-    )
-    yield schemas.DoneEvent(answer=earlier)
+async def _again(earlier: schemas.TextOut) -> AsyncIterator[list[schemas.Event]]:
+    yield [
+        schemas.StartEvent(
+            id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model
+        ),
+        schemas.DoneEvent(answer=earlier),
+    ]
 
 
 @router.post("/generate/text/{answer_id}/stop")

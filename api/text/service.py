@@ -137,26 +137,29 @@ class TextService:
         if (earlier := await self.earlier(caller, body, key)) is not None:
             return earlier
         running = await self.begin(caller, body, key)
-        while (event := await running.out.get()) is not None:
+        assert running.task is not None
+        await asyncio.wait({running.task})
+        for event in running.told():
             if isinstance(event, Exception):
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
         raise errors.OutcomeUnknown("server_stopped")
 
-    async def events(self, running: Answer) -> AsyncIterator[Event | None]:
-        """Yield the events as they come, and None now and then in between, so that proxies keep the
-        connection."""
+    async def events(self, running: Answer) -> AsyncIterator[list[Event]]:
+        """Yield the events as they come, together those that are there at the same moment, and none
+        now and then in between, so that proxies keep the connection."""
         while True:
             try:
                 async with asyncio.timeout(PING_SECONDS):
-                    event = await running.out.get()
+                    told = [await running.out.get(), *running.told()]
             except TimeoutError:
-                yield None
+                yield []
                 continue
-            if event is None:
+            if events := [_shown(event) for event in told if event is not None]:
+                yield events
+            if told[-1] is None:
                 return
-            yield error_event(event) if isinstance(event, Exception) else event
 
     async def earlier(self, caller: Caller, body: TextIn, key: str | None) -> TextOut | None:
         """Return the answer to the same request with this key. Raises `Conflict` while it is being
@@ -409,6 +412,10 @@ def _error_of(
     if running.finish is None:
         return errors.OutcomeUnknown("server_stopped")
     return no_answer(answered) if is_empty(answered) else None
+
+
+def _shown(event: Event | Exception) -> Event:
+    return error_event(event) if isinstance(event, Exception) else event
 
 
 def _hash(body: TextIn) -> str:

@@ -79,8 +79,8 @@ async def test_an_answer_is_stopped_at_whichever_api_it_is_written(
         sandbox.break_with(Fault(call="chat", kind="stall", after=3))
         caller = Caller((await user.get("/users/me")).json()["id"], "user")
         running = await front.services.text.begin(caller, TextIn(prompt="Tell me a long story."))
-        async for event in front.services.text.events(running):
-            if isinstance(event, DeltaEvent):
+        async for events in front.services.text.events(running):
+            if isinstance(events[-1], DeltaEvent):
                 break
         async with asyncio.timeout(SOON):
             charge = await maker.services.text.stop(caller.user_id, running.id)

@@ -86,8 +86,8 @@ async def test_a_key_whose_process_died_is_free_again(
     text = api.services.text
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
     running = await text.begin(caller, TextIn(prompt="Why?"), "update-1")
-    async for event in text.events(running):
-        if isinstance(event, DeltaEvent):
+    async for events in text.events(running):
+        if isinstance(events[-1], DeltaEvent):
             break
     busy = await ask(ana)
     seen = (busy.status_code, busy.json()["code"], busy.json()["retry_after"])
