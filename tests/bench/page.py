@@ -2,7 +2,7 @@
 bench."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,30 +10,54 @@ from tests.bench import machine
 from tests.bench.measured import Figure, Result
 
 INTRODUCTION = Path(__file__).with_name("introduction.txt")
-MISSED = " **missed**"
+COLUMNS = 6
 
 
 def table(result: Result) -> str:
-    """Return Markdown: a row for each thing measured, a column for each figure, and below it what
-    is missing. Benches with many columns for few rows are laid on their side."""
+    """Return Markdown: a row for each thing measured, a column for each figure, in several tables
+    when there are many columns, and below them what is missing."""
     figures = list(result.figures.values())
-    rows = list(dict.fromkeys(figure.of for figure in figures))
-    columns = list(dict.fromkeys(_heading(figure) for figure in figures))
-    cells = {(figure.of, _heading(figure)): _cell(figure) for figure in figures}
-    lines = [_row(["", *columns]), _row(["---", *["---:"] * len(columns)])]
-    lines += [_row([of, *(cells.get((of, column), "") for column in columns)]) for of in rows]
-    if len(rows) == 1:
-        lines = [_row([rows[0], ""]), _row(["---", "---:"])]
-        lines += [_row([column, cells[rows[0], column]]) for column in columns]
     notes = [f"- {of}: not measured, since {reason}." for of, reason in result.left_out.items()]
     if result.failure is not None:
         notes.append(f"- It ended early: {result.failure}")
-    if targets := [_target(figure) for figure in figures if _has_target(figure)]:
-        notes.append(f"- Targets: {'; '.join(dict.fromkeys(targets))}.")
+    if any(_target(figure) for figure in figures):
+        notes.append("- In brackets: the target. Bold: it is missed.")
     if result.parameters:
         said = ", ".join(f"{name} {value}" for name, value in result.parameters.items())
         notes.append(f"- Parameters: {said}.")
-    return "\n".join([*(lines if figures else ["Nothing was measured."]), "", *notes]).rstrip()
+    tables = [_table(columns, figures) for columns in _packed(figures)]
+    return "\n\n".join([*(tables or ["Nothing was measured."]), "\n".join(notes)]).rstrip()
+
+
+def _packed(figures: Sequence[Figure]) -> Iterator[list[str]]:
+    """Yield the columns of each table. Those of one unit stay together."""
+    units: dict[str, list[str]] = {}
+    for figure in figures:
+        columns = units.setdefault(figure.unit, [])
+        if (heading := _heading(figure)) not in columns:
+            columns.append(heading)
+    packed: list[str] = []
+    for columns in units.values():
+        if packed and len(packed) + len(columns) > COLUMNS:
+            yield packed
+            packed = []
+        packed = packed + columns
+    if packed:
+        yield packed
+
+
+def _table(columns: Sequence[str], figures: Sequence[Figure]) -> str:
+    cells = {(figure.of, _heading(figure)): _cell(figure) for figure in figures}
+    rows = dict.fromkeys(of for of, column in cells if column in columns)
+    if len(rows) == 1:
+        (of,) = rows
+        return "\n".join(
+            [_row([of, ""]), _row(["---", "---:"])]
+            + [_row([column, cells[of, column]]) for column in columns]
+        )
+    lines = [_row(["", *columns]), _row(["---", *["---:"] * len(columns)])]
+    lines += [_row([of, *(cells.get((of, column), "") for column in columns)]) for of in rows]
+    return "\n".join(lines)
 
 
 def put(
@@ -75,11 +99,21 @@ def _paragraphs(text: str) -> str:
 
 
 def _heading(figure: Figure) -> str:
-    return f"{figure.name}, {figure.unit}" if figure.unit else figure.name
+    return f"{figure.name}, {figure.unit}" if figure.unit not in {"", "x"} else figure.name
 
 
 def _cell(figure: Figure) -> str:
-    return number(figure.value) + (MISSED if figure.is_missed else "")
+    value = number(figure.value)
+    return (f"**{value}**" if figure.is_missed else value) + _target(figure)
+
+
+def _target(figure: Figure) -> str:
+    bounds = []
+    if figure.at_least is not None:
+        bounds.append(f"\u2265 {number(figure.at_least)}")
+    if figure.at_most is not None:
+        bounds.append(f"\u2264 {number(figure.at_most)}")
+    return f" ({', '.join(bounds)})" if bounds else ""
 
 
 def number(value: float) -> str:
@@ -87,19 +121,6 @@ def number(value: float) -> str:
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 0.01 else f"{float(f'{value:.3g}'):g}"
-
-
-def _has_target(figure: Figure) -> bool:
-    return figure.at_most is not None or figure.at_least is not None
-
-
-def _target(figure: Figure) -> str:
-    bounds = []
-    if figure.at_least is not None:
-        bounds.append(f"at least {number(figure.at_least)}")
-    if figure.at_most is not None:
-        bounds.append(f"at most {number(figure.at_most)}")
-    return f"{_heading(figure)} {' and '.join(bounds)}"
 
 
 def _row(cells: Sequence[str]) -> str:

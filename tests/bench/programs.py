@@ -22,6 +22,10 @@ UNDER_TEST = frozenset(CORES[:1])
 OTHERS = frozenset(CORES[1:]) or UNDER_TEST
 
 
+class DidNotStart(Exception):
+    """The last words of a program that ended, or did not answer in time."""
+
+
 def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
@@ -84,9 +88,9 @@ class Program:
         end = time.monotonic() + READY_WITHIN
         while (answer := get(url)) is None or answer[0] != 200:
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended by itself: {self.last_words()}")
+                raise DidNotStart(f"{self.name} ended by itself: {self.last_words()}")
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} does not answer at {url}: {self.last_words()}")
+                raise DidNotStart(f"{self.name} does not answer at {url}: {self.last_words()}")
             time.sleep(POLL)
         return time.perf_counter() - self.started
 

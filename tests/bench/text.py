@@ -174,11 +174,11 @@ def _database(engine: Engine, cores: set[int]) -> Iterator[dict[str, str]]:
     os.sched_setaffinity(0, cores)
     with running_postgres() as server:
         os.sched_setaffinity(0, before)
-        asyncio.run(_make_durable(server.url("postgres")))
+        asyncio.run(make_durable(server.url("postgres")))
         yield {"DATABASE_URL": server.url("migrated")}
 
 
-async def _make_durable(url: str) -> None:
+async def make_durable(url: str) -> None:
     """Undo what tests do for speed."""
     connection = await asyncpg.connect(url)
     for statement in ("ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"):
@@ -214,11 +214,11 @@ def running_studio(engine: Engine, profile: str | None = None) -> Iterator[Studi
             time.sleep(0.05)
         os.sched_setaffinity(0, others)
         assert api.pid is not None
-        tokens = _people(url, ensure_secrets(folder).setup_token)
+        tokens = people(url, ensure_secrets(folder).setup_token)
         yield Studio(url, api.pid, tokens, lambda: int(count.value))
 
 
-def _people(url: str, setup_token: str) -> list[str]:
+def people(url: str, setup_token: str) -> list[str]:
     """Register people, each from an address of its own: one address may not register many."""
     body = {"email": "admin@example.org", "password": PASSWORD}
     httpx.post(
