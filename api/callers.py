@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import ids
@@ -14,6 +14,8 @@ from api.schemas import Platform
 from api.users.schemas import Role
 
 PROOF_LASTS = timedelta(minutes=15)
+ACTING_FOR = "X-Acting-For"
+"""The header by which a bot, with its own credential, names the person it acts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class Bot:
     credential_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A person whom a bot has named with its call. `act` is for the bot's next calls: a token and
+    the person's language, as `/bot/act` answers them."""
+
+    caller: Caller
+    act: str
+
+
 class CallerLookup(Protocol):
     """Turns bearer secrets into callers."""
 
@@ -49,6 +60,10 @@ class CallerLookup(Protocol):
         """Raises `NotAuthenticated`."""
         ...
 
+    async def introduced(self, credential: str, person: str) -> Introduced:
+        """Raises `NotAuthenticated`, `InvalidRequest`, and what `/bot/act` refuses with."""
+        ...
+
     async def is_guest(self, user_id: str) -> bool:
         """Tell whether the account was made by a chat, without a password."""
         ...
@@ -57,7 +72,12 @@ class CallerLookup(Protocol):
 CallersDep = FromApp[CallerLookup]
 
 _user_bearer = HTTPBearer(
-    auto_error=False, scheme_name="token", description="An access token, or a bot's act token."
+    auto_error=False,
+    scheme_name="token",
+    description=(
+        "An access token, or a bot's act token. A bot that has none yet sends its own credential "
+        f"and, in `{ACTING_FOR}`, the body of `/bot/act`; the token is in `X-Act` of the answer."
+    ),
 )
 _bot_bearer = HTTPBearer(
     auto_error=False,
@@ -76,8 +96,13 @@ _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_user_bearer)]
 _BotBearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bot_bearer)]
 
 
-async def _user(bearer: _Bearer, callers: CallersDep) -> Caller:
-    return await callers.caller(_secret(bearer))
+async def _user(request: Request, bearer: _Bearer, callers: CallersDep) -> Caller:
+    person = request.headers.get(ACTING_FOR)
+    if person is None:
+        return await callers.caller(_secret(bearer))
+    introduced = await callers.introduced(_secret(bearer), person)
+    request.state.act = introduced.act
+    return introduced.caller
 
 
 async def _session(caller: Annotated[Caller, Depends(_user)]) -> Caller:

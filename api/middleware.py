@@ -21,9 +21,9 @@ QUIET = {"/bot/deliveries/claim"}
 
 class Edge:
     """Middleware that names each request, as its caller does or anew: in its answer
-    (`X-Request-Id`) and in every log line of its work. Refuses a NUL in the address, which no
-    database could look up. Turns the framework's plain 413 into a problem document. Counts and
-    writes down what was answered."""
+    (`X-Request-Id`) and in every log line of its work. Adds the token for a bot (`X-Act`). Refuses
+    a NUL in the address, which no database could look up. Turns the framework's plain 413 into a
+    problem document. Counts and writes down what was answered."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -45,7 +45,11 @@ class Edge:
                         scope, receive, send_with_id
                     )
                     return
-                message["headers"] = [*message["headers"], (ID_HEADER, request_id.encode())]
+                message["headers"] = [
+                    *message["headers"],
+                    (ID_HEADER, request_id.encode()),
+                    *_act(scope),
+                ]
             elif replaced and message.get("body") == PLAIN_413:
                 return
             await send(message)
@@ -70,6 +74,12 @@ class Edge:
                 self._metrics.answered(scope, status, seconds)
                 _write(scope, status, seconds)
                 _finish(opened, scope, status)
+
+
+def _act(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Return the header of an answer to a bot that has named the person it acts for."""
+    act: str | None = scope.get("state", {}).get("act")
+    return [] if act is None else [(ACT_HEADER, act.encode())]
 
 
 def _finish(opened: OpenSpan, scope: Scope, status: int) -> None:
@@ -97,6 +107,7 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
 
 
 ID_HEADER = HEADER.lower().encode()
+ACT_HEADER = b"x-act"
 PLAIN_413 = b"Content Too Large"
 
 

@@ -167,7 +167,6 @@ class Services:
             hosts=_hosts(settings),
         )
         self.links = LinkService(db, self.users, self.outbox)
-        self.callers = Bearers(db, signer, self.users, self.links)
         self.recovery = Recovery(
             db,
             users=self.users,
@@ -188,6 +187,7 @@ class Services:
             chat_signup=settings.chat_signup,
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
+        self.callers = Bearers(db, signer, self.users, self.links, self.bots.act)
         self.bot_processes = BotProcesses(db, self.leases)
         self.bot_updates = BotUpdates(db, self.links.links)
         self.shell = Shell(db, self.users)

@@ -1,20 +1,26 @@
-"""The API for a bot: its own calls, and the tokens with which it acts for people in chats."""
+"""The API for a bot: its own calls, and the memory of the people for whom it acts in chats."""
 
+import json
 import time
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 from client import calls
 from client.asynchronous import AsyncApi
 from client.connections import open_async_http
 from client.errors import API_UNAVAILABLE, ApiError
 from client.patience import Patience, Waiters
-from client.schemas.links import ActIn
+from client.schemas.links import ActIn, ActOut
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 ACT_SECONDS = 100.0
 ACT_MARGIN = 15.0
 """A token is renewed this long before it ends, so that it does not end on its way."""
-ACT_CACHE = 5_000
+KNOWN_MOST = 5_000
+ACTING_FOR = "X-Acting-For"
+"""The header that names a person, beside the bot's own credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,28 @@ class Who:
     update_id: str
     language: str | None = None
 
+    @property
+    def named(self) -> ActIn:
+        return ActIn(
+            platform_user_id=self.platform_user_id,
+            display_name=self.display_name[:120],
+            chat_id=self.chat_id,
+            update_id=self.update_id[:100],
+            language=cast(Literal["en", "de"] | None, self.language),
+        )
+
+    @property
+    def header(self) -> dict[str, str]:
+        """The header that introduces the person with any call."""
+        return {ACTING_FOR: json.dumps(self.named.model_dump(exclude_none=True))}
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A token that acts for a person in a chat, and the language that this person has chosen."""
+    """A token that acts for a person in a chat."""
 
     token: str
     until: float
-    language: str | None
 
 
 class _BotKey:
@@ -63,9 +83,11 @@ class BotApi(AsyncApi):
         patience: Patience | None = None,
     ) -> None:
         super().__init__(open_async_http(api_url), _BotKey(bot_key))
+        self.key = bot_key
         self.public_url = public_url
         self.waiters = Waiters(self._look, patience or Patience())
         self._acts: dict[tuple[str, str], Act] = {}
+        self._languages: dict[str, str | None] = {}
         self._new_guests: set[tuple[str, str]] = set()
 
     async def __aenter__(self) -> "BotApi":
@@ -78,42 +100,37 @@ class BotApi(AsyncApi):
     async def _look(self) -> None:
         await self.send(calls.alive())
 
-    async def act(self, who: Who, *, fresh: bool = False, patient: bool = False) -> Act:
-        """From memory while it lasts. `patient`: people know already that it takes long. Raises
-        `ApiError` `not_linked`."""
+    def token(self, who: Who) -> str | None:
+        """The token that acts for this person, while it lasts."""
+        known = self._acts.get((who.platform_user_id, who.chat_id))
+        return known.token if known is not None and known.until > time.monotonic() else None
+
+    def learn(self, who: Who, act: ActOut, asked_at: float) -> None:
+        """Remember the API's word about a person, which was asked for at that time."""
         key = (who.platform_user_id, who.chat_id)
-        known = self._acts.get(key)
-        if known is not None and not fresh and known.until > time.monotonic():
-            return known
-        ask = ActIn(
-            platform_user_id=who.platform_user_id,
-            display_name=who.display_name[:120],
-            chat_id=who.chat_id,
-            update_id=who.update_id[:100],
-            language=cast(Literal["en", "de"] | None, who.language),
-        )
-        asked_at = time.monotonic()
-        act = await self.send(calls.act(ask, patient=patient))
-        if len(self._acts) >= ACT_CACHE:
-            self._acts.clear()
         lasts = min(ACT_SECONDS, act.expires_in - ACT_MARGIN)
-        made = self._acts[key] = Act(act.access_token, asked_at + lasts, act.language)
+        _keep(self._acts, key, Act(act.access_token, asked_at + lasts))
+        _keep(self._languages, who.platform_user_id, act.language)
         if act.new_guest:
             self._new_guests.add(key)
-        return made
 
-    async def language(self, who: Who) -> tuple[str | None, bool]:
-        """The one that the person has chosen, and whether this is a stranger, who has no account.
-        While the API is away nobody waits for it: then none was chosen, and nobody is a
-        stranger."""
-        if self.waiters.away:
-            return None, False
+    async def is_stranger(self, who: Who) -> bool:
+        """Whether this person has no account. One who was known lately introduces himself with the
+        next call. While the API is away nobody waits for it, and nobody is a stranger."""
+        if self.waiters.away or who.platform_user_id in self._languages:
+            return False
+        asked_at = time.monotonic()
         try:
-            return (await self.act(who)).language, False
+            self.learn(who, await self.send(calls.act(who.named)), asked_at)
         except ApiError as error:
             if error.code == API_UNAVAILABLE:
                 self.waiters.missed()
-            return None, error.code == "not_linked"
+            return error.code == "not_linked"
+        return False
+
+    def language(self, who: Who) -> str | None:
+        """The one that the person has chosen, by the API's last word."""
+        return self._languages.get(who.platform_user_id)
 
     def is_new_guest(self, who: Who) -> bool:
         """Whether this person has just got an account by writing here; true once."""
@@ -123,5 +140,14 @@ class BotApi(AsyncApi):
         return new
 
     def forget(self, who: Who) -> None:
-        """Forget this person's language and token, which have changed."""
+        """Forget this person's language and tokens, which have changed."""
+        self._languages.pop(who.platform_user_id, None)
         self._acts = {key: act for key, act in self._acts.items() if key[0] != who.platform_user_id}
+
+
+def _keep(memory: dict[K, V], key: K, value: V) -> None:
+    """Set an entry of a bounded memory; the oldest one is forgotten."""
+    memory.pop(key, None)
+    if len(memory) >= KNOWN_MOST:
+        del memory[next(iter(memory))]
+    memory[key] = value

@@ -82,6 +82,10 @@ class Call(Generic[T]):
                 given = {name: value for name, value in self.body.items() if value is not None}
         return to_json(_revealed(given))
 
+    def introducing(self, person: Mapping[str, str]) -> "Call[T]":
+        """The same with the headers that name a person."""
+        return replace(self, headers={**self.headers, **person})
+
     def after(self, cursor: str) -> "Call[T]":
         """The same list from this place on."""
         return replace(self, query={**self.query, "cursor": cursor})

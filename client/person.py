@@ -1,23 +1,28 @@
 """The API for one person in one chat."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import httpx
 
 from client.asynchronous import AsyncApi
 from client.bot import BotApi, Who
 from client.call import Call
 from client.errors import ApiError
-from client.exchange import TextEvent
+from client.exchange import TextEvent, read
 from client.patience import Patience, Waiting
+from client.schemas.links import ActOut
 from client.schemas.text import StartEvent
 
 T = TypeVar("T")
 
 
 class UserApi(AsyncApi):
-    """Sends calls for one person in one chat, with the bot's act tokens. No call takes silence for
-    an answer, see `client.patience`."""
+    """Sends calls for one person in one chat, with a token of the bot; a call without one
+    introduces the person, and brings the token for the next. No call takes silence for an answer,
+    see `client.patience`."""
 
     def __init__(self, bot: BotApi, who: Who, patience: Patience | None = None) -> None:
         """Without a patience of its own it has that of `bot`."""
@@ -58,18 +63,19 @@ class UserApi(AsyncApi):
                 await self.waiting.after(error)
 
     async def token(self) -> str:
-        return await self._act()
+        return self._bot.token(self.who) or self._bot.key
 
-    async def renewed(self, stale: str) -> str:
-        return await self._act(fresh=True)
+    async def renewed(self, stale: str) -> str | None:
+        return self._bot.key if stale != self._bot.key else None
 
     async def _send(self, call: Call[T]) -> T:
         return await super().send(call)
 
-    async def _act(self, *, fresh: bool = False) -> str:
-        patient = self.waiting.began.is_set()
-        try:
-            return (await self._bot.act(self.who, fresh=fresh, patient=patient)).token
-        except ApiError as error:
-            error.unsent = True  # what it is for was not asked yet
-            raise
+    async def _attempt(self, call: Call[Any], token: str | None) -> httpx.Response:
+        if token != self._bot.key:
+            return await super()._attempt(call, token)
+        asked_at = time.monotonic()
+        response = await super()._attempt(call.introducing(self.who.header), token)
+        if (act := response.headers.get("x-act")) is not None:
+            self._bot.learn(self.who, read(ActOut, act, "header X-Act"), asked_at)
+        return response

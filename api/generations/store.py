@@ -279,9 +279,11 @@ async def forget_files(sql: Sql, generation_ids: Sequence[str]) -> None:
     await sql.execute(query, list(generation_ids))
 
 
-async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
-    query = "UPDATE generations SET card_message_id = $2 WHERE id = $1"
-    await sql.execute(query, generation_id, message_id)
+async def set_card(sql: Sql, generation_id: str, message_id: str) -> Generation | None:
+    """Name the card, and return the row as it is then."""
+    query = f"UPDATE generations SET card_message_id = $2 WHERE id = $1 RETURNING {COLUMNS}"
+    row = await sql.fetch_one(query, generation_id, message_id)
+    return row_of(row) if row else None
 
 
 async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:

@@ -80,22 +80,21 @@ async def _answer(
     sender, update = inbound.sender, f"{to.platform}:{inbound.update_id}"
     heard = language.chosen(sender.language)
     who = Who(sender.id, sender.name, to.chat_id, update, heard if sender.language else None)
-    chosen, stranger = await api.language(who)
-    # everybody in a group would read each answer to a stranger; the command still runs, because a
-    # code that was written there has to be burned
-    muted = stranger and not to.private and not pressed and not ACTIVITY.may_hear(inbound)
+    stranger = await api.is_stranger(who)
     limits = await chat.limits_for(to)
     afresh = command is not None and command.afresh
-    messages = AnswerMessages(chat, inbound, limits, afresh=afresh, muted=muted)
-    with language.speaking(language.chosen(chosen, heard)):
+    messages = AnswerMessages(chat, inbound, limits, afresh=afresh)
+    if stranger:
+        messages.for_stranger()
+    with language.speaking(lambda: language.chosen(api.language(who), heard)):
         if command is None:
             said = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
             await messages.show(Reply(said, secret=True, fresh=pressed))
         else:
             context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
-            busy = command.slow and not muted
+            busy = command.slow and not messages.muted
             showing = asyncio.create_task(_busy(chat, to)) if busy else None
-            safe = _safe(command, inbound, context)
+            safe = _safe(command, inbound, context, messages)
             replies = _heard(safe, inbound, context.user.waiting, silent_until)
             try:
                 await _show_all(replies, messages, context, showing)
@@ -129,7 +128,9 @@ async def _show_all(
                 await _keep_card(context, messages, reply.card, shown)
 
 
-async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies:
+async def _safe(
+    command: Command, inbound: Inbound, context: Context, messages: "AnswerMessages"
+) -> Replies:
     """The command's replies, of which a failure is the last. No traceback reaches a chat."""
     fresh = inbound.pressed is not None
     try:
@@ -142,6 +143,9 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
         if error.code == "confirm_cost" and error.draft_id is not None and error.cost is not None:
             yield price_question(error.cost, error.draft_id, inbound.sender.id, fresh=fresh)
             return
+        if error.code == "not_linked":
+            context.bot.forget(context.user.who)
+            messages.for_stranger()
         if error.status >= 500 or error.status == 0:
             said = {"code": error.code, "detail": error.detail}
             log.warning("command_failed", command=command.name, **said)
@@ -195,6 +199,8 @@ class AnswerMessages:
     """The messages of one answer. Each reply edits the messages of the reply before it, or the
     message whose button was pressed. `muted`: only replies that nobody else sees are shown."""
 
+    muted = False
+
     def __init__(
         self,
         chat: Messenger,
@@ -202,11 +208,11 @@ class AnswerMessages:
         limits: Limits,
         *,
         afresh: bool,
-        muted: bool = False,
     ) -> None:
         self._chat = chat
         self._limits = limits
-        self._muted = muted
+        self._inbound = inbound
+        self._stranger = False
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
         self._pressed = (
@@ -217,6 +223,13 @@ class AnswerMessages:
         self._growing: Reply | None = None
         self._whole = False
         self._sent = 0
+
+    def for_stranger(self) -> None:
+        """Answer a person without an account: everybody in a group would read each answer. The
+        command still runs, because a code that was written there has to be burned."""
+        if not (self._stranger or self._to.private or self._inbound.pressed is not None):
+            self.muted = not ACTIVITY.may_hear(self._inbound)
+        self._stranger = True
 
     async def show(self, reply: Reply) -> ShownMessages | None:
         """Show a reply, a very long one as its beginning and a file. None: it could not be shown,
@@ -274,7 +287,7 @@ class AnswerMessages:
     ) -> ShownMessages:
         """Show a reply, again where that helps. A reply that may have arrived is sent once more at
         most; adapters call no edit uncertain. Raises `SendFailed`."""
-        if self._muted and not (reply.secret and self._limits.discreet):
+        if self.muted and not (reply.secret and self._limits.discreet):
             return replacing or ShownMessages(())
         doubts = 0
         while True:
@@ -328,8 +341,8 @@ async def _keep_card(
     """Store the message that waits for the result. If the result was quicker, nobody else will
     close the card."""
     try:
-        await context.user.send(calls.card(generation_id, CardIn(message_id=shown.message_ids[-1])))
-        made = await context.user.send(calls.generation(generation_id))
+        card = calls.card(generation_id, CardIn(message_id=shown.message_ids[-1]))
+        made = await context.user.send(card)
     except ApiError as error:
         said = {"code": error.code, "detail": error.detail}
         log.warning("card_not_stored", generation=generation_id, **said)

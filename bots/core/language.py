@@ -17,7 +17,7 @@ from client.words.language import DEFAULT, LANGUAGES, catalogue, filled
 
 LOCALES = Path(__file__).parent / "locale"
 
-_spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
+_spoken: ContextVar[Callable[[], str]] = ContextVar("language", default=lambda: DEFAULT)
 
 
 def chosen(*wanted: str | None) -> str:
@@ -28,14 +28,15 @@ def chosen(*wanted: str | None) -> str:
 
 
 def spoken() -> str:
-    return _spoken.get()
+    return _spoken.get()()
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Everything said inside is said in this language. Not around a `yield` of an async generator:
+def speaking(language: str | Callable[[], str]) -> Iterator[None]:
+    """Everything said inside is said in this language; a function is asked at each sentence. Not
+    around a `yield` of an async generator:
     its steps may be in other tasks."""
-    before = _spoken.set(language)
+    before = _spoken.set(language if callable(language) else lambda: language)
     try:
         yield
     finally:

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 AT_ONCE, AT_ONCE_BYTES = 50, 400_000
 AGAIN_SECONDS = 1.0
+NOTE_SECONDS = 0.05
+"""Most answers are done so soon after their first message: then there is nothing to note."""
 
 
 class UpdatesAtApi:
@@ -26,7 +28,10 @@ class UpdatesAtApi:
         self._presence = presence
         self._mine = {"process": presence.slot.id, "bot": presence.bot}
         self._untold: set[int] = set()
+        self._one_tells = asyncio.Lock()
         self._telling: asyncio.Task[None] | None = None
+        self._unnoted: dict[int, list[list[str]]] = {}
+        self._noting: asyncio.Task[None] | None = None
 
     async def keep(self, raws: Sequence[dict[str, Any]]) -> tuple[set[int], set[int]]:
         """The ids of those that this process shall answer, and of those that the api did not take,
@@ -64,23 +69,43 @@ class UpdatesAtApi:
         except ApiError as error:
             log.info("shown_not_noted", update_id=update_id, code=error.code)
 
+    def note(self, update_id: int, shown: list[list[str]]) -> None:
+        """Note the messages of an answer in a moment, unless it is done by then."""
+        self._unnoted[update_id] = shown
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note_soon())
+
+    async def _note_soon(self) -> None:
+        while self._unnoted:
+            await asyncio.sleep(NOTE_SECONDS)
+            await self._note_all()
+
+    async def _note_all(self) -> None:
+        unnoted, self._unnoted = self._unnoted, {}
+        await asyncio.gather(*(self.shown(one, shown) for one, shown in unnoted.items()))
+
     async def done(self, update_id: int) -> None:
-        """Tell the api that an update is answered; later, when it is away."""
+        """Tell the api that an update is answered; later, when it is away. Those that are done
+        while it is being told of others go together."""
+        self._unnoted.pop(update_id, None)
         self._untold.add(update_id)
-        if self._telling is None or self._telling.done():
-            if not self._api.waiters.away and await self._tell():
-                return
-            if self._telling is None or self._telling.done():
+        if self._telling is not None and not self._telling.done():
+            return
+        async with self._one_tells:
+            if update_id in self._untold and (self._api.waiters.away or not await self._tell()):
                 self._telling = asyncio.create_task(self._tell_later())
 
     async def close(self) -> None:
         if self._telling is not None:
             self._telling.cancel()
             await asyncio.wait({self._telling})
-        if self._untold and not self._api.waiters.away:
+        if not self._api.waiters.away:
             try:
                 async with asyncio.timeout(LAST_CALL_SECONDS):
-                    await self._tell()
+                    if self._noting is not None:
+                        await self._noting
+                    while self._untold and await self._tell():
+                        pass
             except TimeoutError:
                 log.info("answered_updates_not_told", count=len(self._untold))
 

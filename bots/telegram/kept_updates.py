@@ -51,7 +51,7 @@ class KeptUpdate:
         if self.path is not None:
             self.save()
         elif self.api is not None:
-            await self.api.shown(self.update_id, shown)
+            self.api.note(self.update_id, shown)
 
     def save(self) -> None:
         """Write the file. On a full disk the update is answered, only a kill would lose it."""

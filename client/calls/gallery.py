@@ -52,9 +52,10 @@ def set_favourite(generation_id: str, favourite: bool) -> Call[schemas.Generatio
     return Call("PUT", address, schemas.GenerationOut, body=body)
 
 
-def card(generation_id: str, card: schemas.CardIn) -> Call[None]:
-    """The chat message that shows it while it is made."""
-    return Call("PUT", path("/generations/{}/card", generation_id), body=card, harmless=True)
+def card(generation_id: str, card: schemas.CardIn) -> Call[schemas.GenerationOut]:
+    """The chat message that shows it while it is made. Whoever finds it ended closes the card."""
+    address = path("/generations/{}/card", generation_id)
+    return Call("PUT", address, schemas.GenerationOut, body=card, harmless=True)
 
 
 def delete_generation(generation_id: str) -> Call[None]:

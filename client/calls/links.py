@@ -38,10 +38,9 @@ def report(report: schemas.ReportIn) -> Call[schemas.ReportedOut]:
 # --- of bots
 
 
-def act(ask: schemas.ActIn, *, patient: bool = False) -> Call[schemas.ActOut]:
-    """A token that acts for a person in a chat. `patient`: people know already that it takes
-    long."""
-    return Call("POST", "/bot/act", schemas.ActOut, body=ask, within=None if patient else ACTING)
+def act(ask: schemas.ActIn) -> Call[schemas.ActOut]:
+    """A token that acts for a person in a chat."""
+    return Call("POST", "/bot/act", schemas.ActOut, body=ask, within=ACTING)
 
 
 def profile(profile: schemas.BotProfileIn) -> Call[None]:

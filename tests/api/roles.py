@@ -321,7 +321,6 @@ MAKING = [
         USER,
         made="chat's video",
         json={"message_id": "1"},
-        passes=204,
         instead={"user": (403, "not_allowed"), "signed in long ago": (403, "not_allowed")},
     ),
     Row("POST", "/uploads", USER, passes=422),

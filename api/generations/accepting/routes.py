@@ -129,10 +129,10 @@ async def confirm(
     return await _accepted(generations, made)
 
 
-@router.put("/generations/{generation_id}/card", status_code=204)
+@router.put("/generations/{generation_id}/card")
 async def card(
     generation_id: str, body: CardIn, caller: UserCaller, generations: GenerationsDep
-) -> None:
+) -> GenerationOut:
     """Name the chat message that shows that the generation is being made. It is closed when the
-    result arrives."""
-    await generations.set_card(caller, generation_id, body.message_id)
+    result arrives; a generation that has ended already is closed by nobody except the caller."""
+    return await generations.set_card(caller, generation_id, body.message_id)

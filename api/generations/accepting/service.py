@@ -336,12 +336,15 @@ class GenerationService:
             private=bool(row.chat_private),
         )
 
-    async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
+    async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> GenerationOut:
         row = await self.reader.owned(caller.user_id, generation_id)
         here = (row.platform, row.chat_id)
         if caller.platform is None or (caller.platform, caller.chat_id) != here:
             raise NotAllowed("card_of_other_chat")
-        await store.set_card(self._db, row.id, message_id)
+        now = await store.set_card(self._db, row.id, message_id)
+        if now is None:
+            raise NotFound("generation_unknown")
+        return (await self.reader.outs([now]))[0]
 
     async def erase_user(self, user_id: str) -> None:
         """Erase all generations of a user in any state: a worker that holds one finds its row

@@ -222,7 +222,6 @@ def build(
     signer = TokenSigner(["a secret key that is long enough to sign"])
     users = users_of(db, cost)
     links = LinkService(db, users, deliveries.outbox)
-    callers = Bearers(db, signer, users, links)
     metrics = Metrics()
     recovery = Recovery(
         db,
@@ -236,6 +235,7 @@ def build(
     bots = BotService(
         db, signer, users, links, chat_signup=chat_signup, new_key=lambda _platform: ids.token()
     )
+    callers = Bearers(db, signer, users, links, bots.act)
     erasers: list[Erase] = [auth.erase, links.erase]
     eraser = AccountEraser(db, users, contents=[], records=erasers, guests_of=links.guests_of)
     admin = AdminService(db, users, eraser, auth, links)

@@ -46,7 +46,7 @@ async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(
     ).json()
     assert made["source"] == "telegram"
     answer = await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
-    assert answer.status_code == 204
+    assert (answer.status_code, answer.json()["id"]) == (200, made["id"])
     (delivery,) = await claim(api)
     assert delivery["event"]["type"] == "generation_completed"
     assert delivery["event"]["generation"]["id"] == made["id"]

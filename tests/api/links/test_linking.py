@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from api import ids
@@ -409,3 +410,32 @@ async def test_a_waiting_bot_is_woken_by_a_link(world: World) -> None:
     with world.deliveries._wake.listen("deliveries:telegram") as listener:
         await world.linked(token)
         assert await listener.wait(5)
+
+
+@one_engine
+async def test_a_bot_names_the_person_with_any_call(world: World) -> None:
+    """Each call is checked as `/bot/act` would be, and gives no more rights than its token."""
+    alice = await world.person()
+    await world.linked(alice.access_token)
+
+    async def ask(
+        path: str, key: str = KEYS["telegram"], named: object = None, method: str = "GET"
+    ) -> httpx.Response:
+        person = named or {"platform_user_id": "100", "chat_id": "chat-100"}
+        headers = {"authorization": f"Bearer {key}", "x-acting-for": json.dumps(person)}
+        return await world.http.request(method, path, headers=headers)
+
+    assert (await ask("/users/me")).json()["id"] == alice.user.id
+    assert (await ask("/users/me", KEYS["discord"])).json()["code"] == "not_linked"
+    for other in (alice.access_token, await world.act_token(), "guessed"):
+        assert (await ask("/users/me", other)).status_code == 401
+    for session_only in ("/links/codes/1", "/auth/sessions"):
+        assert (await ask(session_only)).status_code == 403
+    for wrong in ("x", {"platform_user_id": ""}, [1]):
+        refused = await ask("/users/me", named=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    await world.db.execute("UPDATE users SET status = 'disabled' WHERE id = $1", alice.user.id)
+    assert (await ask("/users/me")).json()["reason"] == "account_disabled"
+    await world.db.execute("UPDATE users SET status = 'active' WHERE id = $1", alice.user.id)
+    assert (await ask("/links/telegram/100", method="DELETE")).status_code == 204
+    assert (await ask("/users/me")).json()["code"] == "not_linked"

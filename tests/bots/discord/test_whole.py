@@ -15,6 +15,7 @@ from bots.discord.__main__ import run
 from bots.settings import BotSettings
 from client.bot import BotApi
 from tests.api.media.samples import case
+from tests.bots.core.call_log import CallLog
 from tests.bots.core.recording_chat import Place
 from tests.fakes.discord import (
     APPLICATION_ID,
@@ -24,6 +25,7 @@ from tests.fakes.discord import (
     Scene,
     SeenMessage,
 )
+from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
@@ -33,7 +35,7 @@ RESULT = "🎲 Vary"
 
 
 @asynccontextmanager
-async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[None]:
+async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[BotApi]:
     settings = BotSettings(
         _env_file=None,
         discord_bot_token=SecretStr(fake.token),
@@ -45,7 +47,7 @@ async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[None]:
         running = asyncio.create_task(run(settings, api, stop))
         try:
             await fake.connected()
-            yield
+            yield api
         finally:
             stop.set()
             await asyncio.wait_for(running, 15)
@@ -131,3 +133,38 @@ async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
         await fake.until(
             lambda scene: [fox] if fox.id not in [one.id for one in scene.messages] else []
         )
+
+
+async def test_a_command_asks_the_api_as_seldom_as_it_can(
+    fake: FakeDiscord, place: Place, sandbox: Sandbox
+) -> None:
+    """From a person who was heard before, and whose token is over."""
+    sandbox.break_with(video=60.0, image=60.0)
+    async with bot(fake, place) as api:
+        await link(fake, place)
+        log = CallLog(api.http)
+
+        async def calls(command: str, part: str, last: str, **options: object) -> list[str]:
+            log.clear()
+            api._acts.clear()
+            await fake.answer(slash(fake, command, **options), part)
+            await log.until(last)
+            return sorted(log.asking)
+
+        told = "GET /users/me"
+        assert await calls("balance", "You have", told) == [told, "POST /bot/act"]
+        card = "PUT /generations/{id}/card"
+        made = await calls("image", "a fox", card, prompt="a fox")
+        assert made == ["POST /generate/image", card]
+        made = await calls("video", "waves", card, prompt="waves")
+        assert made == ["POST /generate/video", card]
+        asked = "POST /generate/text"
+        assert await calls("ask", "why?", asked, question="why?") == [asked]
+        log.clear()
+        api._acts.clear()
+        waves = await fake.message(GUILD_CHANNEL_ID, "waves")
+        fake.press(PERSON, GUILD_CHANNEL_ID, waves.id, "Cancel")
+        await log.until("POST /generations/{id}/cancel")
+        await fake.message(GUILD_CHANNEL_ID, "ancelled")
+        assert len(log.asking) == 1
+        assert log.keeping == []

@@ -1,5 +1,6 @@
 """The way of one `/image` through the Telegram bot to its waiting card: the files and functions on
-it, and the calls between the core's `show` and Telegram."""
+it, and the calls between the core's `show` and Telegram. The calls to the api that commands cost.
+"""
 
 import asyncio
 import sys
@@ -14,13 +15,28 @@ import pytest
 import bots
 from bots.core.dispatch import answer
 from bots.core.types import Inbound, Messenger
+from tests.bots.core.call_log import CallLog
 from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT, polling
-from tests.fakes.telegram import FakeTelegram
+from tests.bots.telegram.test_whole import bot
+from tests.fakes.telegram import FakeTelegram, SeenMessage
+from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTS = f"{Path(bots.__file__).parent}/"
+COMMANDS = {
+    "/image a fox": ("Making your image", 2),
+    "/video waves": ("Making your video", 2),
+    "/ask why?": ("why?", 1),
+    "/balance": ("You have", 1),
+    "/jobs": ("waves", 1),
+    "/new": ("new conversation", 1),
+    "/settings": ("Language", 2),
+    "/help": ("/image", 0),
+}
+"""A part of the answer, and the most calls."""
+KEEPING = ["POST /bot/updates/keep", "POST /bot/updates/done"]
 FILES_MOST, FUNCTIONS_MOST, DEPTH_MOST = 23, 103, 6
 """Upper bounds, so that no layer comes back that only passes on. Six of the functions keep the
 update until it is answered, and one counts it."""
@@ -92,3 +108,43 @@ async def test_an_image_takes_a_short_way_to_its_card(fake: FakeTelegram, place:
     assert 0 < len(trace.stack) <= DEPTH_MOST, trace.stack
     assert len(trace.functions) <= FUNCTIONS_MOST, "\n".join(trace.names)
     assert len(trace.files) <= FILES_MOST, "\n".join(trace.files)
+
+
+async def test_a_command_asks_the_api_as_seldom_as_it_can(
+    fake: FakeTelegram, place: Place, sandbox: Sandbox
+) -> None:
+    """From a person who was heard before, and whose token is over."""
+    await place.join(str(CHAT), str(CHAT))
+    sandbox.break_with(video=60.0, image=60.0)
+    log = CallLog(place.bot.http)
+    async with bot(fake, place):
+
+        async def answer(asked: int, part: str) -> SeenMessage:
+            found = await fake.until(
+                lambda scene: next(
+                    (
+                        one
+                        for one in scene.by_bot(CHAT)
+                        if part in one.text and one.message_id > asked
+                    ),
+                    None,
+                )
+            )
+            await log.until(KEEPING[-1])
+            return found
+
+        await answer(fake.user_says(CHAT, CHAT, "/help"), "/image")
+        assert log.asking == ["POST /bot/act"]
+        found, cards = {}, {}
+        for line, (part, most) in COMMANDS.items():
+            log.clear()
+            place.bot._acts.clear()
+            cards[line] = await answer(fake.user_says(CHAT, CHAT, line), part)
+            found[line] = list(log.asking)
+            assert len(log.asking) <= most, found
+            assert {*log.keeping} - {"POST /bot/updates/shown"} == {*KEEPING}, log.keeping
+        log.clear()
+        place.bot._acts.clear()
+        fake.press(CHAT, cards["/video waves"].message_id, "Cancel", CHAT)
+        await log.until(KEEPING[-1])
+        assert log.asking == ["POST /generations/{id}/cancel"]
