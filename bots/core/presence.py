@@ -63,6 +63,7 @@ class Presence:
         self._now = asyncio.Event()
         self._refused = ""
         self._others: dict[str, str | None] = {}
+        self._word: asyncio.Task[None] | None = None
 
     @property
     def held(self) -> frozenset[str]:
@@ -121,7 +122,8 @@ class Presence:
         """Keep the presence until cancelled."""
         while True:
             self._now.clear()
-            await self._beat()
+            self._word = asyncio.create_task(self._beat())
+            await asyncio.shield(self._word)
             short = set(self._wants) - self._held
             pause = self.times.look if short or not self._held else self.times.beat
             try:
@@ -143,6 +145,7 @@ class Presence:
 
     async def leave(self) -> None:
         """Say goodbye, if the api hears it: what this process had is free at once."""
+        await self._last_word()
         if self._api.waiters.away or not self.heard:
             return
         try:
@@ -150,6 +153,14 @@ class Presence:
                 await self._api.send(calls.leave(self.slot.id))
         except (ApiError, TimeoutError) as error:
             log.info("goodbye_not_heard", reason=str(error))
+
+    async def _last_word(self) -> None:
+        """Let the word that is on its way arrive: after the goodbye it would take the leases
+        again, for a process that is gone."""
+        if self._word is not None and not self._word.done():
+            await asyncio.wait({self._word}, timeout=LAST_CALL_SECONDS)
+            self._word.cancel()
+            await asyncio.wait({self._word})
 
     async def _beat(self) -> None:
         wants = self._wants

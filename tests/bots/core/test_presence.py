@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from bots.core.presence import Presence, PresenceTimes
 from bots.core.process_slot import ProcessSlot, place_of, take_slot
@@ -28,6 +29,43 @@ async def test_a_lease_is_sure_while_the_api_is_heard_and_doubted_afterwards(pla
     assert "updates" in presence.held, "silence alone takes nothing away"
     assert presence.doubt("updates")
     assert "updates" not in presence.held
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_word_on_its_way_is_heard_before_the_goodbye(place: Place) -> None:
+    """Otherwise it takes the leases back for a process that is gone."""
+    held, go, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    hold = False
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if hold and scope["path"].endswith("/beat"):
+            body = await receive()
+            held.set()
+            await go.wait()
+
+            async def again() -> Message:
+                return body
+
+            await place.api.app(scope, again, send)
+            over.set()
+        else:
+            await place.api.app(scope, receive, send)
+
+    async with served(slow) as port, BotApi(f"http://127.0.0.1:{port}", place.bot.key) as api:
+        presence = Presence(api, ProcessSlot(), times=TIMES)
+        presence.want("updates")
+        there = asyncio.create_task(presence.run())
+        await asyncio.wait_for(presence.until("updates"), 10)
+        hold = True
+        await asyncio.wait_for(held.wait(), 10)
+        there.cancel()
+        await asyncio.wait({there})
+        leaving = asyncio.create_task(presence.leave())
+        await asyncio.sleep(0.1)
+        go.set()
+        await leaving
+        await asyncio.wait_for(over.wait(), 10)
+    assert await place.api.services.bot_processes.running() == []
 
 
 async def test_an_api_that_refuses_leaves_the_process_to_itself() -> None:
