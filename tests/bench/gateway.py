@@ -76,10 +76,10 @@ class Found:
 
 
 async def bench(into: Measured) -> None:
-    await compare(into, QUICK if into.quick else Plan())
+    await measure(into, QUICK if into.quick else Plan())
 
 
-async def compare(into: Measured, plan: Plan) -> None:
+async def measure(into: Measured, plan: Plan) -> None:
     if len(programs.CORES) > 1:
         os.sched_setaffinity(0, programs.OTHERS)
     else:
@@ -171,6 +171,12 @@ async def _measure(found: Found, gateway: Gateway, plan: Plan) -> None:
             used = programs.processor(gateway.database()) - stored
             found.add(name, "its database", "ms of CPU", used * 1000 / asked)
         found.add(name, "memory", "MB", programs.memory(gateway.pids()))
+    if plan.streams:
+        await _measure_streams(found, gateway, plan)
+
+
+async def _measure_streams(found: Found, gateway: Gateway, plan: Plan) -> None:
+    name = gateway.name
     answers = await load(gateway.port, gateway.streamed, plan.streams, 0)
     if found.is_right(name, f"{plan.streams} streams", answers):
         waits = sorted(answers.first)
@@ -187,12 +193,16 @@ def _ratios(found: Found, plan: Plan) -> None:
             added = found.middle(name, alone) - found.middle(NONE, alone)
             found.into.add(name, "added to the p50", added, "ms", at_most=ADDED_AT_MOST)
         for other, whose in COMPARED.items():
-            for connections in plan.connections[1:]:
+            for connections in plan.connections:
                 what = _connections(connections)
-                if {(name, what), (other, what)} <= found.values.keys():
+                if connections > 1 and {(name, what), (other, what)} <= found.values.keys():
                     ratio = found.middle(name, what) / found.middle(other, what)
                     column = f"times {whose} req/s, {what}"
                     found.into.add(name, column, ratio, "x", at_least=AT_LEAST.get((name, whose)))
+        for what in ("processor", "memory"):
+            if {(name, what), (BARE, what)} <= found.values.keys():
+                ratio = found.middle(BARE, what) / found.middle(name, what)
+                found.into.add(name, f"{what}: a bare proxy's over ours", ratio, "x")
 
 
 def _connections(number: int) -> str:

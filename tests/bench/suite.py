@@ -12,13 +12,14 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import machine, page
+from tests.bench import machine, page, ratios
 from tests.bench.measured import Measured, Result, read
 
 BENCHES = {
     "gateway": "One question through gateways, whose provider answers at once",
     "start": "The time from a start until it answers, for the product and for each process",
     "streams": "The time to the first word of 200 answers that are asked for in the same moment",
+    "ratios": "A few ratios, compared with those of the last release",
 }
 """Names of modules with what they measure, in the order of the page."""
 PAGE = Path("docs/benchmarks.md")
@@ -51,14 +52,16 @@ def run(names: Sequence[str], *, quick: bool, write: bool) -> int:
         print(f"{name}: {BENCHES[name]}", flush=True)
         result, interrupted = _one(name, quick=quick)
         print(f"\n{page.table(result)}\n\n{name} took {time.monotonic() - began:.0f} s.\n")
-        if write and result.figures:
-            page.put(PAGE, name, result, BENCHES, facts, quick=quick)
+        if name == "ratios":
+            print("\n".join(ratios.compared(result)))
         code = code or int(result.failure is not None)
+        if write and name == "ratios" and result.failure is None:
+            ratios.keep(result)
+        elif write and name != "ratios" and result.figures:
+            page.put(PAGE, name, result, BENCHES, facts, quick=quick)
         if interrupted:
             print("Interrupted: what was measured so far is above.")
             return 130
-    if write:
-        print(f"Written: {PAGE}")
     return code
 
 

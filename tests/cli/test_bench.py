@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from api.version import VERSION
 from cli.bench import bench
 from cli.errors import CommandRefused
-from tests.bench import machine, page, suite
-from tests.bench.measured import Measured, read
+from tests.bench import machine, page, ratios, suite
+from tests.bench.measured import Measured, Result, read
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -64,6 +65,36 @@ def test_a_killed_bench_keeps_its_whole_lines(tmp_path: Path) -> None:
         file.write('{"figure": {"of": "ou')
     ((key, figure),) = read(kept).figures.items()
     assert (key, figure.value) == (("ours", "p50"), 2.0)
+
+
+def test_a_ratio_that_fell_by_a_third_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def result(of_speed: float, of_memory: float) -> Result:
+        kept = tmp_path / "figures"
+        kept.unlink(missing_ok=True)
+        into = Measured(kept)
+        into.add("ours", "speed", of_speed, "x")
+        into.add("ours", "memory", of_memory, "x")
+        into.add("ours", "p50", 1 / of_speed, "ms")
+        return read(kept)
+
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    last = tmp_path / "last.json"
+    ratios.keep(result(0.3, 0.5), last)
+    assert ratios.compared(result(0.25, 0.5), last) == [
+        f"No ratio is more than 25% below that of {VERSION}."
+    ]
+    assert ratios.compared(result(0.9, 0.335), last) == [
+        f"ours, memory: 0.335, 33% below the 0.5 of {VERSION}."
+    ]
+    assert ratios.compared(Result(), last) == [
+        "ours, speed: not measured, 0.3 before.",
+        "ours, memory: not measured, 0.5 before.",
+    ]
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (line,) = ratios.compared(result(0.2, 0.5), last)
+    assert line.startswith(f"::warning title=Slower than {VERSION}::ours, speed: 0.2, 33% below")
 
 
 def test_the_page_has_the_figures_and_what_is_missing(tmp_path: Path) -> None:
