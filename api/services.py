@@ -255,7 +255,7 @@ class Services:
                 self.outbox.erase_user,
                 self.bot_updates.erase_user,
             ],
-            records=[self.links.erase, self.auth.erase, Anonymiser(db).erase_user],
+            records=[self.links.erase, self.auth.erase, Anonymiser(self.budget).erase_user],
             guests_of=self.links.guests_of,
         )
         self.retention = Retention(db, self.generation_eraser, self.conversations, self.media)

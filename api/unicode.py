@@ -15,7 +15,7 @@ def storable(text: str) -> str:
 
 
 def storable_args(args: tuple[object, ...]) -> tuple[object, ...]:
-    """Return a statement's arguments as storable text; lists hold text."""
+    """Return a statement's arguments as storable text; lists hold values of one kind."""
     return tuple(_argument(value) for value in args)
 
 

@@ -82,8 +82,9 @@ class Broadcasts:
         async with self._db.transaction() as sql:
             if key is not None:
                 subject, row_key = f"{CODE}:{made.id}", idempotency.key_of(actor_id, key)
-                await idempotency.claim(sql, row_key, body_hash, subject, made.created_at)
-                await idempotency.keep(sql, subject, made.model_dump_json())
+                claim = idempotency.Claim(row_key, body_hash, subject)
+                await idempotency.claim(sql, [claim], made.created_at)
+                await idempotency.keep(sql, [(row_key, subject, made.model_dump_json())])
             query = (
                 f"INSERT INTO broadcast_chats (broadcast_id, platform, platform_user_id) "
                 f"SELECT $2, links.platform, links.platform_user_id {_LINKED}"

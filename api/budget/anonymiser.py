@@ -2,19 +2,20 @@
 right."""
 
 from api.budget import day_sums
-from api.budget.service import user_scope
-from api.db import Db
+from api.budget.service import BudgetService
+from api.budget.store import user_scope
 
 NOBODY = "deleted"
 
 
 class Anonymiser:
-    def __init__(self, db: Db) -> None:
-        self._db = db
+    def __init__(self, budget: BudgetService) -> None:
+        self._budget = budget
 
     async def erase_user(self, user_id: str) -> None:
         """A hold that is still open is closed later by its id, and counted for nobody then."""
-        async with self._db.transaction() as sql:
+        async with self._budget.transaction() as sql:
+            self._budget.hand_over(user_id, NOBODY)
             await sql.execute("UPDATE holds SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
             await sql.execute("UPDATE ledger SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
             await day_sums.hand_over(sql, user_id, NOBODY)

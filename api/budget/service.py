@@ -5,7 +5,8 @@ A hold counts in three scopes: the user's, its group's and everybody's. It belon
 (UTC) in which it was made, and is closed there even when the month is over.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
@@ -14,31 +15,23 @@ import structlog
 
 from api import ids
 from api.budget import day_sums, schemas, store
+from api.budget.moves import Bill, Group, Movement, Moves, Want, month_of
+from api.budget.promises import Promises
 from api.budget.reconciliation import Comparison, KeyReader
-from api.budget.store import Booked, Difference, Hold, LedgerEntry
+from api.budget.store import GLOBAL, Booked, Counter, Difference, Hold, LedgerEntry, user_scope
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
-from api.reasons import BudgetExceededReason
 from api.schemas import Kind, micro, usd
 from api.users import audit
 
 log = structlog.get_logger("budget")
 
-Group = Literal["users", "admins", "guests"]
-GLOBAL: schemas.SharedScope = "global"
 AUDIT_SECONDS = 3600.0
 AUDIT_SHOWN_FOR = timedelta(hours=1.5)
 OVERRUNS_OF = timedelta(days=30)
 OVERRUNS_SHOWN = 20
 GIVEN_BACK_PART = 10
 """While less than a tenth of a person's month was given back for failures, the next one is too."""
-
-_REASONS: dict[str, BudgetExceededReason] = {
-    "admins": "budget_of_admins",
-    "global": "budget_of_server",
-    "guests": "budget_of_guests",
-    "users": "budget_of_users",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +41,6 @@ class HeldBy:
     hold_id: str
     subject: str
     process: str
-
-
-def month_of(moment: datetime) -> str:
-    return f"{moment:%Y-%m}"
-
-
-def user_scope(user_id: str) -> str:
-    return f"user:{user_id}"
 
 
 def group_of(role: Literal["user", "admin"], *, guest: bool) -> Group:
@@ -74,7 +59,8 @@ class BudgetService:
     ) -> None:
         self._db = db
         self._comparison = None if provider is None else Comparison(db, provider)
-        self._global_limit = global_limit_micro
+        self._promises = Promises()
+        self._moves = Moves(db, self._promises, global_limit_micro)
         self._compared: tuple[datetime, list[Difference]] | None = None
 
     async def keep_compared(self) -> float:
@@ -87,7 +73,7 @@ class BudgetService:
     async def audit(self) -> list[Difference]:
         """Return the counters that are not the sum of their open holds and ledger entries. They are
         logged as errors and never corrected by themselves."""
-        found = await store.differences(self._db, GLOBAL)
+        found = await store.differences(self._db)
         self._compared = (ids.now(), found)
         for each in found:
             log.error(
@@ -130,17 +116,17 @@ class BudgetService:
         """Return this month's budgets of groups of accounts, and of all."""
         scopes = cast(tuple[schemas.SharedScope, ...], get_args(schemas.SharedScope))
         decided = await store.limits(self._db)
-        counters = await store.counters(self._db, scopes, month_of(ids.now()))
+        counters = await self._counters(scopes, ids.now())
         items = []
         for scope in scopes:
-            limit, found = self._limit(decided, scope), counters.get(scope)
+            limit, found = self._moves.limit(decided, scope), counters[scope]
             items.append(
                 schemas.BudgetOut(
                     scope=scope,
                     monthly_usd=None if limit is None else usd(limit),
                     decided=scope in decided,
-                    spent_usd=usd(found.spent_micro if found else 0),
-                    held_usd=usd(found.held_micro if found else 0),
+                    spent_usd=usd(found.spent_micro),
+                    held_usd=usd(found.held_micro),
                 )
             )
         return items
@@ -148,51 +134,75 @@ class BudgetService:
     async def set_limit(self, body: schemas.BudgetIn, *, actor_id: str) -> None:
         limit = None if body.monthly_usd is None else micro(body.monthly_usd)
         async with self._db.transaction() as sql:
-            before = self._limit(await store.limits(sql), body.scope)
+            before = self._moves.limit(await store.limits(sql), body.scope)
             await store.set_limit(sql, body.scope, limit)
             facts = {"before": {"monthly_micro": before}, "after": {"monthly_micro": limit}}
             await audit.record(
                 sql, "budget_limit_set", actor_id=actor_id, subject=body.scope, **facts
             )
 
-    def _limit(self, decided: dict[str, int | None], scope: str) -> int | None:
-        return decided.get(scope, self._global_limit if scope == GLOBAL else None)
-
     async def of_user(self, user_id: str) -> tuple[int, int]:
         """Return the amounts spent and held by a user this month."""
-        found = await store.counter(self._db, user_scope(user_id), month_of(ids.now()))
-        return (found.spent_micro, found.held_micro) if found else (0, 0)
+        found = (await self._counters([user_scope(user_id)], ids.now()))[user_scope(user_id)]
+        return found.spent_micro, found.held_micro
 
     async def is_over(self, user_id: str, monthly_micro: int, moment: datetime) -> bool:
         """Tell whether the user is over the limit in the month of that moment, holds included."""
-        found = await store.counter(self._db, user_scope(user_id), month_of(moment))
-        return found is not None and found.spent_micro + found.held_micro > monthly_micro
+        found = await self._counters([user_scope(user_id)], moment)
+        return found[user_scope(user_id)].used_micro > monthly_micro
 
     async def of_users(self, user_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return the same for several users, without those that have no counter this month."""
-        found = await store.counters(
-            self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now())
-        )
+        """Return the same for several users, without those that spent and hold nothing."""
+        found = await self._counters([user_scope(user_id) for user_id in user_ids], ids.now())
         return {
             scope.removeprefix("user:"): (each.spent_micro, each.held_micro)
             for scope, each in found.items()
+            if each != Counter()
         }
 
     async def balance(self, user_id: str, monthly_micro: int, group: Group) -> int:
         """Return the amount that the user can still spend this month, by the tightest of all
         budgets."""
-        month, decided = month_of(ids.now()), await store.limits(self._db)
+        decided = await store.limits(self._db)
         limits = {
             user_scope(user_id): monthly_micro,
-            group: self._limit(decided, group),
-            GLOBAL: self._limit(decided, GLOBAL),
+            group: self._moves.limit(decided, group),
+            GLOBAL: self._moves.limit(decided, GLOBAL),
         }
-        left = []
-        for scope, limit in limits.items():
-            if limit is not None:
-                found = await store.counter(self._db, scope, month)
-                left.append(limit - (found.spent_micro + found.held_micro if found else 0))
+        found = await self._counters(list(limits), ids.now())
+        left = [
+            limit - found[scope].used_micro for scope, limit in limits.items() if limit is not None
+        ]
         return max(0, min(left))
+
+    async def _counters(self, scopes: Sequence[str], moment: datetime) -> dict[str, Counter]:
+        """Return the counters of a month, with what is promised out of them."""
+        month = month_of(moment)
+        found = await store.counters(self._db, scopes, [month])
+        return {
+            scope: found.get((scope, month), Counter())
+            + Counter(0, self._promises.amount((scope, month)))
+            for scope in scopes
+        }
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Sql]:
+        """Give a transaction for `move`: when it is not committed, promises are as before, too."""
+        before: list[Hold] | None = None
+        try:
+            async with self._db.transaction() as sql:
+                before = self._promises.all()
+                yield sql
+        except BaseException:
+            if before is not None:
+                self._promises.restore(before)
+            raise
+
+    async def move(self, sql: Sql, bills: Sequence[Bill], wants: Sequence[Want]) -> Movement:
+        """Close the holds of the bills, then open those that are wanted and fit: of as many
+        requests as there are, in a few statements. `sql` is one of `transaction`. Raises
+        `Duplicate` when a subject has a hold already."""
+        return await self._moves.move(sql, bills, wants)
 
     async def reserve(
         self,
@@ -206,37 +216,13 @@ class BudgetService:
         process: str | None = None,
     ) -> str:
         """Hold `amount` for `subject` and return the hold's id. `process`: the one with which the
-        work ends, if it is bound to one.
-
-        `sql` has to be a transaction that ends when this raises `BudgetExceeded`: the user's part
-        may be held by then. `Duplicate` when the subject has a hold already.
-        """
-        now = ids.now()
-        month = month_of(now)
-        decided = await store.limits(sql)
-        # always user, group, global, here and in closing: one order of locks, so that PostgreSQL
-        # never sees a deadlock
-        await self._hold(sql, user_scope(user_id), month, amount, monthly_micro)
-        for scope in (group, GLOBAL):
-            await self._hold(sql, scope, month, amount, self._limit(decided, scope))
-        hold = Hold(ids.new_id(), user_id, month, subject, amount, group, monthly_micro)
-        await store.add_hold(sql, hold, now, process)
-        return hold.id
-
-    async def _hold(self, sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> None:
-        if await store.hold_within(sql, scope, month, amount, limit):
-            return
-        await store.add_counter(sql, scope, month)
-        if await store.hold_within(sql, scope, month, amount, limit):
-            return
-        found = await store.counter(sql, scope, month)
-        used = found.spent_micro + found.held_micro if found else 0
-        raise BudgetExceeded(
-            _REASONS.get(scope, "budget_own"),
-            cost_usd=usd(amount),
-            left_usd=usd(max(0, (limit or 0) - used)),
-            limit_usd=usd(limit or 0),
-        )
+        work ends, if it is bound to one. Raises `BudgetExceeded`, and `Duplicate` when the subject
+        has a hold already."""
+        want = Want(user_id, monthly_micro, group, amount, subject, process)
+        (opened,) = (await self._moves.move(sql, wants=[want])).opened
+        if isinstance(opened, BudgetExceeded):
+            raise opened
+        return opened.id
 
     async def settle(
         self,
@@ -251,13 +237,10 @@ class BudgetService:
         """Book the real cost, also one above the hold. `surplus_micro` of it is for more than what
         was asked for: it is given back at once. Does nothing, and says so with False, when the hold
         is closed already."""
-        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now())
-        if hold is None:
+        moved = await self._moves.move(sql, [Bill(hold_id, cost_micro, kind, model)])
+        entry = moved.entries.get(hold_id)
+        if entry is None:
             return False
-        if cost_micro > hold.amount_micro:
-            held, subject = hold.amount_micro, hold.subject
-            log.warning("cost_above_hold", subject=subject, model=model, held=held, cost=cost_micro)
-        entry = await self._book(sql, hold, hold.amount_micro, cost_micro, kind, model)
         if surplus_micro:
             await self._give_back(sql, entry, surplus_micro, store.SURPLUS)
         return True
@@ -278,20 +261,22 @@ class BudgetService:
         if not cost_micro:
             await self.release(sql, hold_id)
             return 0
-        hold = await store.close_hold(
-            sql, hold_id, "settled", cost_micro, ids.now(), before="released" if late else "held"
-        )
-        if hold is None:
+        moved = await self._moves.move(sql, [Bill(hold_id, cost_micro, kind, model, late)])
+        return await self.give_back_failed(sql, moved, hold_id)
+
+    async def give_back_failed(self, sql: Sql, moved: Movement, hold_id: str) -> int:
+        """Give back what was booked for something that came to nothing, as `fail` does. Returns the
+        amount that the person pays."""
+        entry = moved.entries.get(hold_id)
+        if entry is None or not entry.amount_micro:
             return 0
-        # the counter first: failures of one person at the same moment wait for each other, and see
-        # the part given back
-        entry = await self._book(
-            sql, hold, 0 if late else hold.amount_micro, cost_micro, kind, model
-        )
-        given = await store.given_back(sql, hold.user_id, hold.month)
-        if hold.limit_micro is not None and given * GIVEN_BACK_PART >= max(hold.limit_micro, 1):
-            return cost_micro
-        await self._give_back(sql, entry, cost_micro, store.FAILED)
+        # the counter was locked first: failures of one person at the same moment wait for each
+        # other, and see the part given back
+        given = await store.given_back(sql, entry.user_id, entry.month)
+        limit = moved.closed[hold_id].limit_micro
+        if limit is not None and given * GIVEN_BACK_PART >= max(limit, 1):
+            return entry.amount_micro
+        await self._give_back(sql, entry, entry.amount_micro, store.FAILED)
         return 0
 
     async def book_late(
@@ -299,35 +284,17 @@ class BudgetService:
     ) -> None:
         """Book the cost of something that its person stopped, which came after the hold had been
         released."""
-        hold = await store.close_hold(
-            sql, hold_id, "settled", cost_micro, ids.now(), before="released"
-        )
-        if hold is not None:
-            await self._book(sql, hold, 0, cost_micro, kind, model)
-
-    async def _book(
-        self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str
-    ) -> LedgerEntry:
-        """`held`: the part of the counters' holds that is freed by it."""
-        await self._close(sql, hold, held, cost)
-        entry = LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
-        await store.add_entry(sql, ids.new_id(), entry, ids.now())
-        return entry
+        await self._moves.move(sql, [Bill(hold_id, cost_micro, kind, model, late=True)])
 
     async def _give_back(self, sql: Sql, entry: LedgerEntry, amount: int, why: str) -> None:
         """Give it back to the person, in the month in which it was held. Shared budgets keep it:
         the provider was paid."""
         refund = replace(entry, subject=why + entry.subject, amount_micro=-amount)
-        await store.add_entry(sql, ids.new_id(), refund, ids.now())
-        await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -amount)
+        await self._moves.book(sql, refund, [(user_scope(entry.user_id), entry.month)])
 
     async def release(self, sql: Sql, hold_id: str) -> bool:
         """Give the held amount back. False when the hold is closed already."""
-        hold = await store.close_hold(sql, hold_id, "released", None, ids.now())
-        if hold is None:
-            return False
-        await self._close(sql, hold, hold.amount_micro, 0)
-        return True
+        return bool((await self._moves.move(sql, [Bill(hold_id, None)])).closed)
 
     async def correct(
         self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str
@@ -340,13 +307,17 @@ class BudgetService:
         hold, before = found
         change = cost_micro - before
         if change:
-            corrected = replace(hold, subject=f"corrected:{hold.subject}")
-            await self._book(sql, corrected, 0, change, kind, model)
+            subject = f"corrected:{hold.subject}"
+            entry = LedgerEntry(hold.user_id, hold.month, hold.id, subject, kind, model, change)
+            await self._moves.book(sql, entry, hold.places)
         return change
 
     async def booked(self, user_id: str, subject: str) -> Booked | None:
         """Return the amount booked for the subject of one hold; None when the user has no such
         hold."""
+        promise = self._promises.of_subject(subject)
+        if promise is not None:
+            return Booked(is_open=True, paid_micro=0) if promise.user_id == user_id else None
         return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:
@@ -358,10 +329,10 @@ class BudgetService:
         await self._give_back(sql, entry, entry.amount_micro, store.REFUND)
         return entry.amount_micro
 
-    async def _close(self, sql: Sql, hold: Hold, held: int, cost: int) -> None:
-        for scope in (user_scope(hold.user_id), hold.group, GLOBAL):
-            if scope is not None:
-                await store.close_counter(sql, scope, hold.month, held, cost)
+    def hand_over(self, user_id: str, to: str) -> None:
+        """Count the promises of one account for another one from now on. For a transaction of
+        `transaction`."""
+        self._promises.hand_over(user_id, to)
 
     async def held_by(self, subject_prefix: str) -> list[HeldBy]:
         """Return the open holds of work that is bound to a process."""
@@ -372,11 +343,12 @@ class BudgetService:
         self, subject_prefix: str, older_than: timedelta, *, but_not: Collection[str]
     ) -> int:
         """Release the holds of work that died with its process, and return their number."""
-        released = 0
-        for hold_id in await store.open_hold_ids(self._db, subject_prefix, ids.now() - older_than):
+        released, before = 0, ids.now() - older_than
+        found = await store.open_hold_ids(self._db, subject_prefix, before)
+        for hold_id in [*found, *self._promises.older(subject_prefix, before)]:
             if hold_id in but_not:
                 continue
-            async with self._db.transaction() as sql:
+            async with self.transaction() as sql:
                 released += await self.release(sql, hold_id)
         return released
 

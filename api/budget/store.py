@@ -1,10 +1,11 @@
 """SQL of counters per scope and month, limits of groups, holds, and the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import Literal
 
-from api.db import Row, Sql
+from api.db import Row, Sql, rows
 
 REFUND = "refund:"
 """The prefix of the subject of entries that are between us and the user."""
@@ -12,10 +13,29 @@ SURPLUS, FAILED = f"{REFUND}surplus:", f"{REFUND}failed:"
 """Given back by itself: it was more than what was asked for, or it came to nothing."""
 
 
+GLOBAL: Literal["global"] = "global"
+"""The scope of everybody."""
+Place = tuple[str, str]
+"""The scope and the month of a counter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counter:
-    spent_micro: int
-    held_micro: int
+    """The amounts of a counter, or a change of them."""
+
+    spent_micro: int = 0
+    held_micro: int = 0
+
+    def __add__(self, other: "Counter") -> "Counter":
+        return Counter(self.spent_micro + other.spent_micro, self.held_micro + other.held_micro)
+
+    @property
+    def used_micro(self) -> int:
+        return self.spent_micro + self.held_micro
+
+
+def user_scope(user_id: str) -> str:
+    return f"user:{user_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +50,13 @@ class Hold:
     amount_micro: int
     group: str | None
     limit_micro: int | None
+    process: str | None
+
+    @property
+    def places(self) -> list[Place]:
+        """Return the counters in which it counts."""
+        scopes = (user_scope(self.user_id), self.group, GLOBAL)
+        return [(scope, self.month) for scope in scopes if scope is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +71,64 @@ class Difference:
     spent_by_ledger_micro: int
 
 
-_HOLD = "id, user_id, month, subject, amount_micro, group_scope, limit_micro"
+_HOLD_TYPES = {
+    "id": "text",
+    "user_id": "text",
+    "month": "text",
+    "subject": "text",
+    "amount_micro": "bigint",
+    "group_scope": "text",
+    "limit_micro": "bigint",
+    "process": "text",
+}
+_HOLD = ", ".join(_HOLD_TYPES)
 
 
 def _hold(row: Row) -> Hold:
-    return Hold(*(row[name] for name in _HOLD.split(", ")))
+    return Hold(*(row[name] for name in _HOLD_TYPES))
 
 
-async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
-    row = await sql.fetch_one(
-        "SELECT spent_micro, held_micro FROM budgets WHERE scope = $1 AND month = $2", scope, month
-    )
-    return None if row is None else Counter(row["spent_micro"], row["held_micro"])
+_COUNTERS = """
+    SELECT scope, month, spent_micro, held_micro FROM budgets
+    WHERE scope = ANY($1::text[]) AND month = ANY($2::text[])"""
+_LOCKED = f"""{_COUNTERS}
+    ORDER BY month, scope = 'global', NOT starts_with(scope, 'user:'), scope FOR UPDATE"""
+_PLACES = rows.listed({"scope": "text", "month": "text"})
+_CHANGES = rows.listed({"scope": "text", "month": "text", "spent": "bigint", "held": "bigint"})
 
 
-async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Counter]:
-    """Return limits by scope, without scopes that have none."""
-    query = (
-        "SELECT scope, spent_micro, held_micro FROM budgets "
-        "WHERE scope = ANY($1::text[]) AND month = $2"
-    )
+async def counters(
+    sql: Sql, scopes: Collection[str], months: Collection[str], *, locked: bool = False
+) -> dict[Place, Counter]:
+    """Return the counters of these scopes in these months, without those that do not exist.
+    `locked`: nobody else changes them before the end of the transaction. They are locked in one
+    order (users, groups, everybody), so that PostgreSQL never sees a deadlock."""
+    query = _LOCKED if locked else _COUNTERS
     return {
-        row["scope"]: Counter(row["spent_micro"], row["held_micro"])
-        for row in await sql.fetch(query, list(scopes), month)
+        (row["scope"], row["month"]): Counter(row["spent_micro"], row["held_micro"])
+        for row in await sql.fetch(query, list(scopes), list(months))
     }
 
 
-async def add_counter(sql: Sql, scope: str, month: str) -> None:
+async def add_counters(sql: Sql, places: Collection[Place]) -> None:
     """Two requests may both find the month's row missing: the second one's insert does nothing."""
-    query = (
-        "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, 0) "
-        "ON CONFLICT DO NOTHING"
-    )
-    await sql.execute(query, scope, month)
+    query = f"""
+        INSERT INTO budgets (scope, month, held_micro, spent_micro)
+        SELECT scope, month, 0, 0 FROM ({_PLACES}) AS missing ON CONFLICT DO NOTHING"""
+    await sql.execute(query, *rows.lists(sorted(places)))
 
 
-async def hold_within(sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> bool:
-    """Add a hold to a counter if it stays within its limit: the one guard of every budget. Check
-    and change are one statement, so that no race gets between them."""
-    query = """
-        UPDATE budgets SET held_micro = held_micro + $3
-        WHERE scope = $1 AND month = $2
-        AND ($4::bigint IS NULL OR held_micro + spent_micro + $3 <= $4::bigint)
-        RETURNING scope"""
-    return await sql.fetch_one(query, scope, month, amount, limit) is not None
-
-
-async def close_counter(sql: Sql, scope: str, month: str, amount: int, cost: int) -> None:
-    query = (
-        "UPDATE budgets SET held_micro = held_micro - $3, spent_micro = spent_micro + $4 "
-        "WHERE scope = $1 AND month = $2"
-    )
-    await sql.execute(query, scope, month, amount, cost)
+async def change_counters(sql: Sql, changes: Mapping[Place, Counter]) -> None:
+    """Add these amounts."""
+    if not changes:
+        return
+    query = f"""
+        UPDATE budgets SET spent_micro = budgets.spent_micro + change.spent,
+            held_micro = budgets.held_micro + change.held
+        FROM ({_CHANGES}) AS change
+        WHERE budgets.scope = change.scope AND budgets.month = change.month"""
+    changed = [(*place, each.spent_micro, each.held_micro) for place, each in changes.items()]
+    await sql.execute(query, *rows.lists(changed))
 
 
 async def limits(sql: Sql) -> dict[str, int | None]:
@@ -114,11 +147,26 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
     await sql.execute(query, scope, limit)
 
 
-async def add_hold(sql: Sql, hold: Hold, created_at: datetime, process: str | None) -> None:
-    query = f"""
-        INSERT INTO holds ({_HOLD}, state, created_at, process)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8, $9)"""
-    await sql.execute(query, *astuple(hold), created_at, process)
+async def add_holds(sql: Sql, holds: Sequence[Hold], now: datetime) -> None:
+    """Raises `Duplicate` when a subject has a hold already."""
+    columns = {**_HOLD_TYPES, "state": "text", "created_at": "timestamptz"}
+    await rows.insert(sql, "holds", columns, [(*astuple(hold), "held", now) for hold in holds])
+
+
+async def add_closed_holds(
+    sql: Sql, holds: Sequence[tuple[Hold, int | None]], now: datetime
+) -> None:
+    """Add holds that were promises until now, each with its cost; None = it was released. Raises
+    `Duplicate`."""
+    columns = {
+        **_HOLD_TYPES,
+        "state": "text",
+        "settled_micro": "bigint",
+        "created_at": "timestamptz",
+        "closed_at": "timestamptz",
+    }
+    closed = [(*astuple(hold), state_of(cost), cost, now, now) for hold, cost in holds]
+    await rows.insert(sql, "holds", columns, closed)
 
 
 async def open_holds_of_processes(sql: Sql, subject_prefix: str) -> Sequence[Row]:
@@ -130,21 +178,32 @@ async def open_holds_of_processes(sql: Sql, subject_prefix: str) -> Sequence[Row
     return await sql.fetch(query, subject_prefix)
 
 
-async def close_hold(
-    sql: Sql,
-    hold_id: str,
-    state: str,
-    settled_micro: int | None,
-    closed_at: datetime,
-    *,
-    before: str = "held",
-) -> Hold | None:
-    """None when the hold is not in the state `before`, or never was."""
-    query = f"""
-        UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1 AND state = $5
-        RETURNING {_HOLD}"""
-    row = await sql.fetch_one(query, hold_id, state, settled_micro, closed_at, before)
-    return None if row is None else _hold(row)
+def state_of(cost: int | None) -> str:
+    return "released" if cost is None else "settled"
+
+
+_CLOSED = rows.listed({"id": "text", "state": "text", "cost": "bigint"})
+_OF_HOLDS = ", ".join(f"holds.{name}" for name in _HOLD_TYPES)
+
+
+async def close_holds(
+    sql: Sql, costs: Mapping[str, int | None], now: datetime, *, before: str = "held"
+) -> dict[str, Hold]:
+    """Close holds with their costs, by id; None = it is released. Returns them, without those that
+    are not in the state `before`, or never were."""
+    closed = [(hold_id, state_of(cost), cost) for hold_id, cost in costs.items()]
+    if len(closed) == 1:  # DuckDB finds one row much faster so
+        query = f"""
+            UPDATE holds SET state = $2, settled_micro = $3, closed_at = $5
+            WHERE id = $1 AND state = $4 RETURNING {_HOLD}"""
+        found = await sql.fetch(query, *closed[0], before, now)
+    else:
+        query = f"""
+            UPDATE holds SET state = closed.state, settled_micro = closed.cost, closed_at = $5
+            FROM ({_CLOSED}) AS closed
+            WHERE holds.id = closed.id AND holds.state = $4 RETURNING {_OF_HOLDS}"""
+        found = await sql.fetch(query, *rows.lists(closed), before, now)
+    return {row["id"]: _hold(row) for row in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +258,21 @@ class LedgerEntry:
     amount_micro: int
 
 
-async def add_entry(sql: Sql, entry_id: str, entry: LedgerEntry, created_at: datetime) -> None:
-    query = """
-        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
-            created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    await sql.execute(query, entry_id, *astuple(entry), created_at)
+async def add_entries(sql: Sql, entries: Sequence[tuple[str, LedgerEntry]], now: datetime) -> None:
+    """Add entries, each with its id."""
+    columns = {
+        "id": "text",
+        "user_id": "text",
+        "month": "text",
+        "hold_id": "text",
+        "subject": "text",
+        "kind": "text",
+        "model": "text",
+        "amount_micro": "bigint",
+        "created_at": "timestamptz",
+    }
+    added = [(entry_id, *astuple(entry), now) for entry_id, entry in entries]
+    await rows.insert(sql, "ledger", columns, added)
 
 
 async def entry_of(sql: Sql, hold_id: str) -> LedgerEntry | None:
@@ -295,9 +363,9 @@ DIFFERENCES = """
 One statement, so that it sees one moment also while others write."""
 
 
-async def differences(sql: Sql, global_scope: str) -> list[Difference]:
+async def differences(sql: Sql) -> list[Difference]:
     query = f"{DIFFERENCES} ORDER BY 2, 1"
-    return [Difference(**row) for row in await sql.fetch(query, global_scope, REFUND)]
+    return [Difference(**row) for row in await sql.fetch(query, GLOBAL, REFUND)]
 
 
 async def sums(sql: Sql) -> dict[str, int]:

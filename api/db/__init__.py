@@ -1,8 +1,8 @@
 """The database behind four calls: `fetch fetch_one execute transaction`.
 
 SQL is text with `$1` parameters that runs on DuckDB and on PostgreSQL. Values are text, int, bool,
-float, None, aware datetimes, bytes and lists of text; JSON goes in and out as text. Drivers' errors
-become `Duplicate` or `DbUnavailable`.
+float, None, aware datetimes, bytes and lists of these; JSON goes in and out as text. Drivers'
+errors become `Duplicate` or `DbUnavailable`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -104,6 +104,12 @@ class Db(Sql, Protocol):
     def skip_locked(self) -> str:
         """SQL at the end of a claim's subselect that lets claimers pass each other by; empty where
         one writer makes it needless."""
+        ...
+
+    @property
+    def locks_rows(self) -> bool:
+        """Tell whether transactions run beside each other, so that one has to lock the rows that it
+        reads before it decides by them."""
         ...
 
     async def check(self) -> None:

@@ -195,6 +195,7 @@ class DuckDb(Db):
 
     engine: Literal["duckdb", "postgresql"] = "duckdb"
     skip_locked = ""
+    locks_rows = False
 
     def __init__(self, root: duckdb.DuckDBPyConnection, path: Path, end: End) -> None:
         self.path = path

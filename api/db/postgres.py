@@ -103,6 +103,7 @@ class PostgresDb(Db):
 
     engine: Literal["duckdb", "postgresql"] = "postgresql"
     skip_locked = "FOR UPDATE SKIP LOCKED"
+    locks_rows = True
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.timed: Timed = untimed

@@ -280,8 +280,9 @@ class MediaService:
                 await self.record(sql, kept)
                 if key is not None:
                     used, subject = idempotency.key_of(user_id, key), UPLOADED + made.id
-                    await idempotency.claim(sql, used, body_hash, subject, ids.now())
-                    await idempotency.keep(sql, subject, made.model_dump_json())
+                    claim = idempotency.Claim(used, body_hash, subject)
+                    await idempotency.claim(sql, [claim], ids.now())
+                    await idempotency.keep(sql, [(used, subject, made.model_dump_json())])
         except Duplicate as error:
             await self.discard([kept])
             if (earlier := await self._uploaded(user_id, key, body_hash)) is None:

@@ -5,13 +5,14 @@ The table is the one that remembers generations' keys, so that a key belongs to 
 kind.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.db import Sql
+from api.db import Sql, rows
 
 KEPT = timedelta(hours=48)
+_KEPT = rows.listed(dict.fromkeys(("key", "answer_id", "answer_json"), "text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +32,41 @@ async def recall(sql: Sql, key: str) -> Earlier | None:
     return None if row is None else Earlier(row["body_hash"], row["answer_json"])
 
 
-async def claim(sql: Sql, key: str, body_hash: str, answer_id: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key for a request, and the answer that it will have."""
+
+    key: str
+    body_hash: str
+    answer_id: str
+
+
+async def claim(sql: Sql, claims: Sequence[Claim], now: datetime) -> None:
     """Raises `Duplicate` when another request was quicker."""
-    query = (
-        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) "
-        "VALUES ($1, $2, $3, $4)"
-    )
-    await sql.execute(query, key, body_hash, answer_id, now)
+    columns = {
+        **dict.fromkeys(("key", "body_hash", "generation_id"), "text"),
+        "created_at": "timestamptz",
+    }
+    added = [(each.key, each.body_hash, each.answer_id, now) for each in claims]
+    await rows.insert(sql, "idempotency", columns, added)
 
 
-async def keep(sql: Sql, answer_id: str, answer_json: str) -> None:
-    await sql.execute(
-        "UPDATE idempotency SET answer_json = $2 WHERE generation_id = $1", answer_id, answer_json
-    )
+async def keep(sql: Sql, answers: Sequence[tuple[str, str, str]]) -> None:
+    """Keep the answers of keys: key, answer's id and answer each."""
+    if not answers:
+        return
+    query = f"""
+        UPDATE idempotency SET answer_json = kept.answer_json
+        FROM ({_KEPT}) AS kept
+        WHERE idempotency.key = kept.key AND idempotency.generation_id = kept.answer_id"""
+    await sql.execute(query, *rows.lists(answers))
 
 
-async def free(sql: Sql, answer_id: str) -> None:
-    """Free the key of a request that came to nothing and cost nothing."""
-    await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", answer_id)
+async def free(sql: Sql, answer_ids: Sequence[str]) -> None:
+    """Free the keys of requests that came to nothing and cost nothing."""
+    if answer_ids:
+        query = "DELETE FROM idempotency WHERE generation_id = ANY($1::text[])"
+        await sql.execute(query, list(answer_ids))
 
 
 async def forget_user(sql: Sql, user_id: str) -> None:

@@ -15,12 +15,13 @@ from typing import cast
 import structlog
 
 from api import errors, ids
+from api.budget.moves import Want
 from api.budget.service import BudgetService, group_of
 from api.callers import Caller
 from api.catalog.model import Model
 from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
-from api.db import Db, Duplicate, repeated
+from api.db import Db, Duplicate
 from api.live_processes import LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
@@ -32,9 +33,10 @@ from api.text.answer import Answer, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
-from api.text.endings import SUBJECT, Endings
+from api.text.desk import SUBJECT, AnswerOpening, Desk
+from api.text.endings import Endings
 from api.text.schemas import ChargeOut, DoneEvent, Event, StartEvent, TextIn, TextOut
-from api.text.store import Message
+from api.text.store import Conversation, Message
 from api.users.preferences import Preferences
 from api.users.service import UserService
 from api.wake import Wake
@@ -84,7 +86,8 @@ class TextService:
         self._wake = wake
         self._watches: set[asyncio.Task[None]] = set()
         self.lookups = Lookups(db, provider, budget)
-        self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
+        self._desk = Desk(budget, media, self.lookups, sandbox=provider.is_sandbox)
+        self._endings = Endings(self._desk, media, self.lookups)
 
     async def start(self) -> None:
         """With the embedded engine there is one api: whatever another one was answering has ended
@@ -111,7 +114,7 @@ class TextService:
             if each.process in dead:
                 async with self._db.transaction() as sql:
                     if released := await self._budget.release(sql, each.hold_id):
-                        await idempotency.free(sql, each.subject)
+                        await idempotency.free(sql, [each.subject])
                 if released:
                     log.warning("answer_of_dead_process_freed", subject=each.subject)
         return FREED_EVERY
@@ -209,7 +212,7 @@ class TextService:
             raise errors.PriceUnknown("price_not_known", model=model.name)
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
-        asked_in = None if is_new else conversation.id
+        asked_in = None if is_new else conversation
         hold_id = await self._hold(caller.user_id, body, amount, answer_id, key, asked_in)
         ask = TextAsk(model.id, tuple(messages), limit, caller.user_id, body.effort)
         running = Answer(
@@ -285,37 +288,26 @@ class TextService:
         amount: int,
         answer_id: str,
         key: str | None,
-        asked_in: str | None,
+        asked_in: Conversation | None,
     ) -> str:
-        """Hold the money, and mark conversation and pictures as used, so that none of them is
-        deleted for its age before the answer ends. `asked_in`: an earlier conversation."""
+        """Hold the money. `asked_in`: an earlier conversation."""
         user = await self._users.find(user_id)
         if user is None:
             raise errors.NotFound("account_gone")
-        subject, person = SUBJECT + answer_id, user
-
-        async def hold() -> str:
-            async with self._db.transaction() as sql:
-                if key is not None:
-                    await idempotency.claim(
-                        sql, idempotency.key_of(user_id, key), _hash(body), subject, ids.now()
-                    )
-                hold_id = await self._budget.reserve(
-                    sql,
-                    user_id=user_id,
-                    monthly_micro=person.monthly_micro,
-                    group=group_of(person.role, guest=person.guest),
-                    amount=amount,
-                    subject=subject,
-                    process=self._processes.name,
-                )
-                if asked_in is not None and not await store.touch(sql, asked_in, ids.now()):
-                    raise errors.NotFound("conversation_unknown")
-                await self._media.mark_used(sql, body.images or ())
-                return hold_id
-
+        subject = SUBJECT + answer_id
+        claim = None
+        if key is not None:
+            claim = idempotency.Claim(idempotency.key_of(user_id, key), _hash(body), subject)
+        want = Want(
+            user_id=user_id,
+            monthly_micro=user.monthly_micro,
+            group=group_of(user.role, guest=user.guest),
+            amount=amount,
+            subject=subject,
+            process=self._processes.name,
+        )
         try:
-            return await repeated(hold)
+            return await self._desk.open(AnswerOpening(want, claim, asked_in, body.images or ()))
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 

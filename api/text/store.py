@@ -1,12 +1,12 @@
 """Conversations and their messages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal
 
-from api.db import Row, Sql
+from api.db import Row, Sql, rows
 from api.text.schemas import CitationOut, Finish
 
 
@@ -197,26 +197,54 @@ async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
     await sql.execute("UPDATE messages SET cost_micro = $2 WHERE id = $1", answer_id, cost_micro)
 
 
-async def add_conversation(sql: Sql, new: Conversation) -> None:
-    query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-    chat = astuple(new.chat) if new.chat else (None, None, None)
-    await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at, *chat)
+async def add_conversations(sql: Sql, new: Sequence[Conversation]) -> None:
+    columns = {
+        **dict.fromkeys(("id", "user_id", "title"), "text"),
+        **dict.fromkeys(("created_at", "updated_at"), "timestamptz"),
+        **dict.fromkeys(("platform", "chat_id", "thread_id"), "text"),
+    }
+    added = [
+        (each.id, each.user_id, each.title, each.created_at, each.updated_at)
+        + (astuple(each.chat) if each.chat else (None, None, None))
+        for each in new
+    ]
+    await rows.insert(sql, "conversations", columns, added)
 
 
-async def touch(sql: Sql, conversation_id: str, now: datetime) -> bool:
-    """False when the conversation was deleted meanwhile."""
-    query = "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING id"
-    return await sql.fetch_one(query, conversation_id, now) is not None
+async def touch(sql: Sql, conversation_ids: Collection[str], now: datetime) -> set[str]:
+    """Mark conversations as used. Returns them, without those that were deleted meanwhile."""
+    if not conversation_ids:
+        return set()
+    query = "UPDATE conversations SET updated_at = $2 WHERE id = ANY($1::text[]) RETURNING id"
+    return {row["id"] for row in await sql.fetch(query, sorted(conversation_ids), now)}
 
 
-async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message) -> None:
-    query = f"""
-        INSERT INTO messages ({MESSAGE_COLUMNS}, conversation_id, user_id)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
-    images = json.dumps(new.images) if new.images else None
-    citations = json.dumps([each.model_dump() for each in new.citations]) if new.citations else None
-    said = new.id, new.role, new.content, new.model, new.cost_micro, images, new.created_at
-    await sql.execute(query, *said, new.finish_reason, citations, conversation_id, user_id)
+async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) -> None:
+    columns = {
+        **dict.fromkeys(("id", "role", "content", "model"), "text"),
+        "cost_micro": "bigint",
+        "images_json": "text",
+        "created_at": "timestamptz",
+        **dict.fromkeys(("finish_reason", "citations_json"), "text"),
+        **dict.fromkeys(("conversation_id", "user_id"), "text"),
+    }
+    added = [
+        (
+            each.id,
+            each.role,
+            each.content,
+            each.model,
+            each.cost_micro,
+            json.dumps(each.images) if each.images else None,
+            each.created_at,
+            each.finish_reason,
+            json.dumps([one.model_dump() for one in each.citations]) if each.citations else None,
+            conversation.id,
+            conversation.user_id,
+        )
+        for conversation, each in new
+    ]
+    await rows.insert(sql, "messages", columns, added)
 
 
 async def delete(

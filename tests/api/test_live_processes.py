@@ -12,7 +12,7 @@ from api.ids import now
 from api.leases import Leases
 from api.live_processes import LiveProcesses
 from api.text import idempotency
-from api.text.endings import SUBJECT
+from api.text.desk import SUBJECT
 from tests.api.harness import running_api
 from tests.sandbox_server import Sandbox
 
@@ -85,7 +85,7 @@ async def test_an_answer_of_a_dead_process_is_freed_and_one_of_a_living_is_not(
 async def hold(budget: BudgetService, db: Db, user_id: str, answer: str, process: str) -> None:
     async with db.transaction() as sql:
         key = idempotency.key_of(user_id, answer)
-        await idempotency.claim(sql, key, "hash", SUBJECT + answer, now())
+        await idempotency.claim(sql, [idempotency.Claim(key, "hash", SUBJECT + answer)], now())
         await budget.reserve(
             sql,
             user_id=user_id,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
-from api.budget.service import BudgetService, Group, group_of
+from api.budget.moves import Group
+from api.budget.service import BudgetService, group_of
 from api.callers import Caller
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
@@ -229,7 +230,9 @@ class GenerationService:
             await store.insert(sql, accepted)
             await self._media.mark_used(sql, [item.media_id for item in accepted.inputs])
             if key is not None:
-                await idempotency.claim(sql, key, body_hash, accepted.id, now())
+                await idempotency.claim(
+                    sql, [idempotency.Claim(key, body_hash, accepted.id)], now()
+                )
         return accepted
 
     async def _keep_draft(

@@ -133,7 +133,7 @@ async def test_an_admin_sees_what_was_spent_by_day_person_and_model(api: Api) ->
     assert len(lines) == 6
     for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
         assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
-    await Anonymiser(api.services.db).erase_user(ana_id)
+    await Anonymiser(api.services.budget).erase_user(ana_id)
     seen = (await part(f"since={early}"))[1:]
     assert seen == ([("", "10.500000"), ("ben", "9.000000")], longer[1], longer_days)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,8 +21,10 @@ from hypothesis.stateful import (
 )
 
 from api import ids
+from api.budget.moves import Bill, Group, Movement, Want, month_of
 from api.budget.schemas import BudgetIn
-from api.budget.service import BudgetService, Group, month_of
+from api.budget.service import BudgetService
+from api.budget.store import Hold
 from api.db import Db
 from api.db.open import open_db
 from api.errors import BudgetExceeded
@@ -70,9 +73,9 @@ class Books(RuleBasedStateMachine):
         )
         return held + self.spent.get((scope, month), 0)
 
-    async def _reserve(self, user: str, amount: int) -> str | None:
+    async def _reserve(self, user: str, amount: int, process: str | None) -> str | None:
         try:
-            async with self.db.transaction() as sql:
+            async with self.budget.transaction() as sql:
                 return await self.budget.reserve(
                     sql,
                     user_id=user,
@@ -80,6 +83,7 @@ class Books(RuleBasedStateMachine):
                     group=USERS[user],
                     amount=amount,
                     subject=ids.new_id(),
+                    process=process,
                 )
         except BudgetExceeded:
             return None
@@ -88,10 +92,11 @@ class Books(RuleBasedStateMachine):
         target=holds,
         user=st.sampled_from(sorted(USERS)),
         amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+        process=st.none() | st.just("api"),
     )
-    def reserve(self, user: str, amounts: list[int]) -> Any:
-        """Reserve several amounts at the same moment. Accepted ones fit, and at least one is
-        accepted if the smallest fits alone."""
+    def reserve(self, user: str, amounts: list[int], process: str | None) -> Any:
+        """Reserve several amounts at the same moment, of work that ends with its process or
+        outlives it. Accepted ones fit, and at least one is accepted if the smallest fits alone."""
         limits = {f"user:{user}": MONTHLY, **self.limits}
         left = min(
             limit - self.used(scope)
@@ -100,7 +105,9 @@ class Books(RuleBasedStateMachine):
         )
 
         async def all_at_once() -> list[str | None]:
-            return await asyncio.gather(*(self._reserve(user, amount) for amount in amounts))
+            return await asyncio.gather(
+                *(self._reserve(user, amount, process) for amount in amounts)
+            )
 
         made = self.loop.run_until_complete(all_at_once())
         month = month_of(ids.now())
@@ -122,7 +129,7 @@ class Books(RuleBasedStateMachine):
         """Close a hold several times at the same moment; only one of them counts."""
 
         async def end(how: str) -> str | None:
-            async with self.db.transaction() as sql:
+            async with self.budget.transaction() as sql:
                 if how == "settle":
                     done = await self.budget.settle(
                         sql, hold, cost_micro=cost, kind="image", model="a/b"
@@ -140,6 +147,69 @@ class Books(RuleBasedStateMachine):
         for scope in self.scopes(user) if counted == ["settle"] else ():
             self.spent[scope, month] = self.spent.get((scope, month), 0) + cost
         return (hold, user, month, cost) if counted == ["settle"] else multiple()
+
+    @rule(
+        ended=st.lists(consumes(holds), max_size=4, unique=True),
+        costs=st.lists(st.none() | st.integers(0, 60), min_size=4, max_size=4),
+        wanted=st.lists(
+            st.tuples(
+                st.sampled_from(sorted(USERS)),
+                st.integers(0, 40),
+                st.none() | st.just("api"),
+            ),
+            max_size=4,
+        ),
+        broken=st.booleans(),
+    )
+    def move(
+        self,
+        ended: list[str],
+        costs: list[int | None],
+        wanted: list[tuple[str, int, str | None]],
+        broken: bool,
+    ) -> None:
+        """Close and open several holds in one transaction, which may come to nothing. All that were
+        opened are released."""
+        bills = [Bill(hold, cost, "text", "a/b") for hold, cost in zip(ended, costs, strict=False)]
+        wants = [
+            Want(user, MONTHLY, USERS[user], amount, ids.new_id(), process)
+            for user, amount, process in wanted
+        ]
+
+        async def move(bills: list[Bill], wants: list[Want], *, broken: bool) -> Movement:
+            async with self.budget.transaction() as sql:
+                moved = await self.budget.move(sql, bills, wants)
+                if broken:
+                    raise ZeroDivisionError
+            return moved
+
+        if broken:
+            with pytest.raises(ZeroDivisionError):
+                self.loop.run_until_complete(move(bills, wants, broken=True))
+            self.the_books_add_up()
+        moved = self.loop.run_until_complete(move(bills, wants, broken=False))
+        assert set(moved.closed) == set(ended)
+        for bill in bills:
+            user, month, _ = self.open.pop(bill.hold_id)
+            for scope in self.scopes(user):
+                self.spent[scope, month] = self.spent.get((scope, month), 0) + (
+                    bill.cost_micro or 0
+                )
+        for want, hold in zip(wants, moved.opened, strict=True):
+            places = {f"user:{want.user_id}": MONTHLY, **self.limits}
+            left = [
+                limit - self.used(scope)
+                for scope in self.scopes(want.user_id)
+                if (limit := places.get(scope)) is not None
+            ]
+            assert isinstance(hold, Hold) == (want.amount <= min(left, default=0))
+            if isinstance(hold, Hold):
+                self.open[hold.id] = (want.user_id, month_of(ids.now()), want.amount)
+        opened = [hold.id for hold in moved.opened if isinstance(hold, Hold)]
+        released = [Bill(hold, None) for hold in opened]
+        self.loop.run_until_complete(move(released, [], broken=False))
+        for hold_id in opened:
+            del self.open[hold_id]
 
     @rule(entry=consumes(paid))
     def refund(self, entry: tuple[str, str, str, int]) -> None:

@@ -8,7 +8,8 @@ import pytest
 import time_machine
 
 from api import ids
-from api.budget.service import BudgetService, Group
+from api.budget.moves import Group
+from api.budget.service import BudgetService
 from api.db import Db, Duplicate, Row
 from api.errors import BudgetExceeded, ConfirmCost
 from api.schemas import MICRO, usd

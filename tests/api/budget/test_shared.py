@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.budget.moves import Group
 from api.budget.schemas import BudgetIn
-from api.budget.service import BudgetService, Group, group_of
+from api.budget.service import BudgetService, group_of
 from api.db import Db
 from api.errors import BudgetExceeded
 from api.schemas import usd

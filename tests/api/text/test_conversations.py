@@ -20,7 +20,7 @@ def conversation(user_id: str, minute: int) -> Conversation:
 async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> None:
     mine = [conversation("ana", minute) for minute in (1, 2, 2, 2, 3)]
     for each in [*mine, conversation("eve", 9)]:
-        await store.add_conversation(db, each)
+        await store.add_conversations(db, [each])
     expected = sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)
     seen: list[Conversation] = []
     place = None
@@ -28,21 +28,20 @@ async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> Non
         seen += page
         place = (page[-1].updated_at, page[-1].id)
     assert seen == expected
-    assert await store.touch(db, mine[0].id, START + timedelta(hours=1))
+    assert await store.touch(db, [mine[0].id], START + timedelta(hours=1))
     assert (await store.page(db, "ana", None, None, 1))[0].id == mine[0].id
-    assert not await store.touch(db, "nothing", START)
+    assert not await store.touch(db, ["nothing"], START)
 
 
 async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
     mine = [conversation("ana", minute) for minute in range(store.LOOKED_IN_FIRST + 3)]
     await asyncio.gather(
-        *(store.add_conversation(db, each) for each in [*mine, conversation("eve", 1)])
+        *(store.add_conversations(db, [each]) for each in [*mine, conversation("eve", 1)])
     )
 
     async def say(talk: Conversation, content: str) -> None:
-        await store.add_message(
-            db, talk.id, talk.user_id, Message(ids.new_id(), "user", content, None, None, (), START)
-        )
+        message = Message(ids.new_id(), "user", content, None, None, (), START)
+        await store.add_messages(db, [(talk, message)])
 
     oldest, old, newest = mine[0], mine[1], mine[-1]
     for talk, content in ((oldest, "a Harbour"), (old, "a ship"), (newest, "the harbour of Kiel")):
@@ -58,13 +57,13 @@ async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
 
 async def test_the_newest_messages_come_oldest_first(db: Db) -> None:
     talk = conversation("ana", 1)
-    await store.add_conversation(db, talk)
+    await store.add_conversations(db, [talk])
     sent = [
         Message(ids.new_id(), "user", f"{n}", None, None, ("i", "j") if n else (), START)
         for n in range(5)
     ]
     for message in sent:
-        await store.add_message(db, talk.id, "ana", message)
+        await store.add_messages(db, [(talk, message)])
     assert await store.messages(db, talk.id, 3) == sent[2:]
     assert await store.messages(db, talk.id, 9) == sent
 
@@ -72,10 +71,9 @@ async def test_the_newest_messages_come_oldest_first(db: Db) -> None:
 async def test_erasing_a_user_leaves_the_others(db: Db) -> None:
     talks = [conversation(user, 1) for user in ("ana", "eve")]
     for talk in talks:
-        await store.add_conversation(db, talk)
-        await store.add_message(
-            db, talk.id, talk.user_id, Message(ids.new_id(), "user", "x", None, None, (), START)
-        )
+        await store.add_conversations(db, [talk])
+        message = Message(ids.new_id(), "user", "x", None, None, (), START)
+        await store.add_messages(db, [(talk, message)])
     async with db.transaction() as sql:
         await store.delete_of_user(sql, "ana")
     assert await store.conversation(db, talks[0].id) is None
@@ -88,17 +86,16 @@ async def test_a_deleted_conversation_takes_along_what_is_being_written(postgres
     """DuckDB runs one transaction after the other."""
     db = await open_db(postgres_url)
     talk = conversation("ana", 1)
-    await store.add_conversation(db, talk)
+    await store.add_conversations(db, [talk])
 
     async def delete() -> None:
         async with db.transaction() as sql:
             await store.delete(sql, talk.id)
 
     async with db.transaction() as sql:
-        assert await store.touch(sql, talk.id, START)
-        await store.add_message(
-            sql, talk.id, "ana", Message(ids.new_id(), "user", "x", None, None, (), START)
-        )
+        assert await store.touch(sql, [talk.id], START)
+        message = Message(ids.new_id(), "user", "x", None, None, (), START)
+        await store.add_messages(sql, [(talk, message)])
         deleting = asyncio.create_task(delete())
         while (
             await db.fetch_one(

@@ -3,15 +3,16 @@ message and the booked cost."""
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
+from api.budget.moves import Bill, Movement, Want
 from api.budget.service import BudgetService
-from api.db import DbUnavailable
+from api.db import DbUnavailable, Sql
 from api.errors import StorageFull
 from api.media.service import MediaService
 from api.text import endings, store
@@ -369,10 +370,11 @@ async def test_the_bill_of_a_refusal_is_booked_and_given_back(
 async def test_an_answer_that_cannot_be_kept_is_settled_and_given(
     api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(*_: object) -> None:
-        raise ValueError("nobody expected this")
+    async def broken(_: Sql, new: Sequence[object]) -> None:
+        if new:
+            raise ValueError("nobody expected this")
 
-    monkeypatch.setattr(store, "add_message", broken)
+    monkeypatch.setattr(store, "add_messages", broken)
     for _ in range(2):  # the second time is not paid again
         answer = await ana.post(
             "/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"}
@@ -385,16 +387,18 @@ async def test_an_answer_that_cannot_be_kept_is_settled_and_given(
 async def test_a_database_that_is_away_for_a_moment_is_waited_for(
     ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away, settle = 2, BudgetService.settle
+    away, move = 2, BudgetService.move
 
-    async def sometimes(self: BudgetService, *args: Any, **more: Any) -> bool:
+    async def sometimes(
+        self: BudgetService, sql: Sql, bills: Sequence[Bill], wants: Sequence[Want]
+    ) -> Movement:
         nonlocal away
-        if away:
+        if bills and away:
             away -= 1
             raise DbUnavailable("failing over")
-        return await settle(self, *args, **more)
+        return await move(self, sql, bills, wants)
 
-    monkeypatch.setattr(BudgetService, "settle", sometimes)
+    monkeypatch.setattr(BudgetService, "move", sometimes)
     monkeypatch.setattr(endings, "SETTLE_WAITS", (0.0, 0.0, 0.0))
     answer = (await ask(ana)).json()
     await agree(ana, answer["cost_usd"])

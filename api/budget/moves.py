@@ -1,0 +1,229 @@
+"""Moves of money: it is held before the work, and booked or given back at its end.
+
+Any number of holds is closed and opened in one transaction and the same few statements. A hold
+counts in three counters: its user's, its group's and everybody's. Whoever moves money locks in one
+order: rows of the holds that end, then counters. What is free is decided on locked counters, in the
+order of arrival, so that no race passes a limit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import structlog
+
+from api import ids
+from api.budget import store
+from api.budget.promises import Promises
+from api.budget.store import GLOBAL, Counter, Hold, LedgerEntry, Place
+from api.db import Db, Lost, Sql
+from api.errors import BudgetExceeded
+from api.reasons import BudgetExceededReason
+from api.schemas import Kind, usd
+
+log = structlog.get_logger("budget")
+
+Group = Literal["users", "admins", "guests"]
+
+KNOWN_MOST = 10_000
+"""Counters that are known to exist."""
+_REASONS: dict[str, BudgetExceededReason] = {
+    "admins": "budget_of_admins",
+    "global": "budget_of_server",
+    "guests": "budget_of_guests",
+    "users": "budget_of_users",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """An amount to hold for `subject`. `process`: the one with which the work ends, if it is bound
+    to one."""
+
+    user_id: str
+    monthly_micro: int
+    group: Group
+    amount: int
+    subject: str
+    process: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The end of a hold: its real cost, also one above the hold; None gives the amount back.
+    `late`: the hold was released before the cost was known."""
+
+    hold_id: str
+    cost_micro: int | None
+    kind: Kind = "text"
+    model: str = ""
+    late: bool = False
+
+
+@dataclass(slots=True)
+class Movement:
+    """Results of one transaction: closed holds, without those that were closed before, and what
+    was booked for them; then an answer to each want."""
+
+    closed: dict[str, Hold] = field(default_factory=dict)
+    entries: dict[str, LedgerEntry] = field(default_factory=dict)
+    opened: list[Hold | BudgetExceeded] = field(default_factory=list)
+
+
+class Moves:
+    """`global_limit`: what all users together may spend in a month, until an admin decides; None =
+    no such limit."""
+
+    def __init__(self, db: Db, promises: Promises, global_limit: int | None) -> None:
+        self._db = db
+        self._promises = promises
+        self._global_limit = global_limit
+        self._known: set[Place] = set()
+
+    def limit(self, decided: Mapping[str, int | None], scope: str) -> int | None:
+        return decided.get(scope, self._global_limit if scope == GLOBAL else None)
+
+    async def move(
+        self, sql: Sql, bills: Sequence[Bill] = (), wants: Sequence[Want] = ()
+    ) -> Movement:
+        """Close the holds of the bills, then open those that are wanted and fit. Raises `Duplicate`
+        when a subject has a hold already."""
+        now, moved = ids.now(), Movement()
+        changes: dict[Place, Counter] = {}
+        await self._close(sql, bills, now, moved, changes)
+        fresh = [_asked(want, now) for want in wants]
+        places = {place for hold in fresh for place in hold.places}
+        if wants or (changes and self._db.locks_rows):
+            counters = await self._counters(sql, places, changes)
+            decided = await store.limits(sql) if wants else {}
+            moved.opened = [self._decide(hold, decided, counters, changes) for hold in fresh]
+        opened = [hold for hold in moved.opened if isinstance(hold, Hold)]
+        await store.change_counters(
+            sql, {place: each for place, each in changes.items() if each != Counter()}
+        )
+        await store.add_holds(sql, [each for each in opened if not self._promised(each)], now)
+        entries = [(ids.new_id(), entry) for entry in moved.entries.values()]
+        await store.add_entries(sql, entries, now)
+        return moved
+
+    async def book(self, sql: Sql, entry: LedgerEntry, places: Sequence[Place]) -> None:
+        """Book an entry beside the one of a hold, in these counters: a correction, or what is given
+        back."""
+        changes = {place: Counter(entry.amount_micro) for place in places}
+        if self._db.locks_rows:
+            await self._counters(sql, set(), changes)
+        await store.change_counters(sql, changes)
+        await store.add_entries(sql, [(ids.new_id(), entry)], ids.now())
+
+    def _promised(self, hold: Hold) -> bool:
+        """Tell whether a hold is only kept in memory: a crash of its process frees it, and there is
+        no other process to see it."""
+        return hold.process is not None and self._db.engine == "duckdb"
+
+    async def _close(
+        self,
+        sql: Sql,
+        bills: Sequence[Bill],
+        now: datetime,
+        moved: Movement,
+        changes: dict[Place, Counter],
+    ) -> None:
+        by_hold = {bill.hold_id: bill for bill in bills}
+        kept = [hold for each in by_hold if (hold := self._promises.take(each)) is not None]
+        costs = [(hold, by_hold[hold.id].cost_micro) for hold in kept]
+        await store.add_closed_holds(sql, costs, now)
+        rows: dict[str, Hold] = {}
+        for late in (False, True):
+            left = {
+                bill.hold_id: bill.cost_micro
+                for bill in by_hold.values()
+                if bill.late is late and bill.hold_id not in {hold.id for hold in kept}
+            }
+            if left:
+                before = "released" if late else "held"
+                rows |= await store.close_holds(sql, left, now, before=before)
+        for hold in (*kept, *rows.values()):
+            bill = by_hold[hold.id]
+            freed = hold.amount_micro if hold.id in rows and not bill.late else 0
+            for place in hold.places:
+                _add(changes, place, Counter(bill.cost_micro or 0, -freed))
+            moved.closed[hold.id] = hold
+            if bill.cost_micro is not None:
+                moved.entries[hold.id] = _booked(hold, bill)
+
+    async def _counters(
+        self, sql: Sql, places: set[Place], changes: Mapping[Place, Counter]
+    ) -> dict[Place, Counter]:
+        """Return the counters of these places, locked with those of the changes."""
+        new = places - self._known
+        if new:  # before any lock: it waits for others who add the same
+            await store.add_counters(sql, new)
+        wanted = places | set(changes)
+        scopes, months = {scope for scope, _ in wanted}, {month for _, month in wanted}
+        found = await store.counters(sql, scopes, months, locked=self._db.locks_rows)
+        if gone := places - set(found):
+            self._known -= gone
+            raise Lost(f"counters are gone: {sorted(gone)}")
+        if not new:
+            if len(self._known) > KNOWN_MOST:
+                self._known.clear()
+            self._known |= places
+        return found
+
+    def _decide(
+        self,
+        hold: Hold,
+        decided: Mapping[str, int | None],
+        counters: Mapping[Place, Counter],
+        changes: dict[Place, Counter],
+    ) -> Hold | BudgetExceeded:
+        """Open a hold that fits into all its budgets."""
+        for place in hold.places:
+            scope, _ = place
+            own = scope not in _REASONS
+            limit = hold.limit_micro if own else self.limit(decided, scope)
+            used = (counters[place] + changes.get(place, Counter())).used_micro
+            used += self._promises.amount(place)
+            if limit is not None and used + hold.amount_micro > limit:
+                return BudgetExceeded(
+                    _REASONS.get(scope, "budget_own"),
+                    cost_usd=usd(hold.amount_micro),
+                    left_usd=usd(max(0, limit - used)),
+                    limit_usd=usd(limit),
+                )
+        if self._promised(hold):
+            self._promises.add(hold)
+        else:
+            for place in hold.places:
+                _add(changes, place, Counter(0, hold.amount_micro))
+        return hold
+
+
+def month_of(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
+
+
+def _asked(want: Want, now: datetime) -> Hold:
+    return Hold(
+        id=ids.new_id(),
+        user_id=want.user_id,
+        month=month_of(now),
+        subject=want.subject,
+        amount_micro=want.amount,
+        group=want.group,
+        limit_micro=want.monthly_micro,
+        process=want.process,
+    )
+
+
+def _booked(hold: Hold, bill: Bill) -> LedgerEntry:
+    cost = bill.cost_micro or 0
+    if cost > hold.amount_micro and not bill.late:
+        held, subject = hold.amount_micro, hold.subject
+        log.warning("cost_above_hold", subject=subject, model=bill.model, held=held, cost=cost)
+    return LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, bill.kind, bill.model, cost)
+
+
+def _add(changes: dict[Place, Counter], place: Place, change: Counter) -> None:
+    changes[place] = changes.get(place, Counter()) + change
