@@ -8,6 +8,7 @@ processes. Rings that are lost on the way are made up for by the time limits of 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import chain
 
 Relay = Callable[[str], None]
 """Pass a ring on to the other processes; returns at once."""
@@ -18,6 +19,7 @@ class Wake:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._called: dict[str, Callable[[], None]] = {}
         self._relay: Relay | None = None
         self.hears_all = True
         self.closed = False
@@ -53,14 +55,24 @@ class Wake:
         """Ring for what only this process can take up."""
         for event in self._waiting.get(topic, ()):
             event.set()
+        if (work := self._called.get(topic)) is not None:
+            work()
 
     def ring_all_here(self) -> None:
-        for topic in list(self._waiting):
-            self.ring_here(topic)
+        for event in chain.from_iterable(self._waiting.values()):
+            event.set()
 
     def limit(self, heard: float, unheard: float) -> float:
         """Return the time limit of a wait: `unheard` while other processes' rings do not come."""
         return heard if self.hears_all else unheard
+
+    def call(self, topic: str, work: Callable[[], None] | None) -> None:
+        """Call `work` at each ring that is for this topic alone, instead of a task that waits for
+        it; None: no more."""
+        if work is None:
+            self._called.pop(topic, None)
+        else:
+            self._called[topic] = work
 
     def listen(self, topic: str) -> "WakeListener":
         """Return a listener. Listen before looking, so that a ring between look and wait is not

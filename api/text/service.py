@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import structlog
@@ -84,7 +85,6 @@ class TextService:
         self._conversations = conversations
         self._processes = processes
         self._wake = wake
-        self._watches: set[asyncio.Task[None]] = set()
         self.lookups = Lookups(db, provider, budget)
         self._desk = Desk(budget, media, self.lookups, sandbox=provider.is_sandbox)
         self._endings = Endings(self._desk, media, self.lookups)
@@ -133,7 +133,6 @@ class TextService:
         for answer in running:
             answer.stop()
         await asyncio.gather(*(answer.task for answer in running if answer.task is not None))
-        await asyncio.gather(*self._watches)
 
     async def answer(self, caller: Caller, body: TextIn, key: str | None = None) -> TextOut:
         """Return the whole answer. Raises the errors of `begin` and of the provider."""
@@ -230,10 +229,7 @@ class TextService:
             StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
         )
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
-        if self._wake.hears_others:
-            watch = asyncio.create_task(self._stop_when_told(running, running.task))
-            self._watches.add(watch)
-            watch.add_done_callback(self._watches.discard)
+        self._wake.call(f"{STOP}:{answer_id}", partial(self._stop_as_told, running))
         self._running.add(running)
         return running
 
@@ -311,17 +307,11 @@ class TextService:
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 
-    async def _stop_when_told(self, running: Answer, task: asyncio.Task[None]) -> None:
-        """Stop it when another process is told to, and say so at its end."""
-        with self._wake.listen(f"{STOP}:{running.id}") as listener:
-            told = asyncio.create_task(listener.wait(STALE_AFTER.total_seconds()))
-            await asyncio.wait({told, task}, return_when=asyncio.FIRST_COMPLETED)
-            if not told.done():
-                told.cancel()
-                return
+    def _stop_as_told(self, running: Answer) -> None:
+        """Stop it because another process was asked to, and say so at its end."""
         running.stop()
-        await asyncio.wait({task})
-        self._wake.ring(f"{STOPPED}:{running.id}")
+        if running.task is not None:
+            running.task.add_done_callback(lambda _: self._wake.ring(f"{STOPPED}:{running.id}"))
 
     async def _run(self, running: Answer) -> None:
         try:
@@ -332,6 +322,7 @@ class TextService:
         finally:
             running.out.put_nowait(None)
             self._running.discard(running)
+            self._wake.call(f"{STOP}:{running.id}", None)
 
     async def _work(self, running: Answer) -> None:
         asked = not running.stopped

@@ -114,6 +114,24 @@ async def test_a_quiet_stream_says_that_it_lives(
     await ended(running)
 
 
+async def test_rings_that_are_lost_and_heard_again_stop_no_answer(
+    api: Api, caller: Caller, sandbox: Sandbox
+) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    wake = api.services.wake
+    wake.connect(lambda _: None)
+    wake.hears(others=True)
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    await first_words(api, running)
+    wake.hears(others=False)
+    wake.hears(others=True)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not running.stopped
+    running.stop()
+    await ended(running)
+
+
 async def test_a_clock_that_jumps_makes_no_answer_under_way_free(
     api: Api, caller: Caller, sandbox: Sandbox
 ) -> None:
