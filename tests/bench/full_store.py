@@ -62,6 +62,13 @@ class Size:
     audit: int = 200_000
     conversations: int = 200_000
 
+    @classmethod
+    def of(cls, generations: int) -> "Size":
+        """Return a smaller or larger store of the same make."""
+        whole = cls()
+        parts = (whole.users, whole.generations, whole.deliveries, whole.audit, whole.conversations)
+        return cls(*(part * generations // whole.generations for part in parts))
+
 
 def _insert(table: str, **columns: str) -> str:
     return (

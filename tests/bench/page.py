@@ -30,18 +30,19 @@ def table(result: Result) -> str:
 
 
 def _packed(figures: Sequence[Figure]) -> Iterator[list[str]]:
-    """Yield the columns of each table. Those of one unit stay together."""
-    units: dict[str, list[str]] = {}
+    """Yield the columns of each table. Those of one unit stay together, and units share a table
+    when they have a row in common."""
+    units: dict[str, list[Figure]] = {}
     for figure in figures:
-        columns = units.setdefault(figure.unit, [])
-        if (heading := _heading(figure)) not in columns:
-            columns.append(heading)
+        units.setdefault(figure.unit, []).append(figure)
     packed: list[str] = []
-    for columns in units.values():
-        if packed and len(packed) + len(columns) > COLUMNS:
+    rows: set[str] = set()
+    for own in units.values():
+        columns, of = list(dict.fromkeys(map(_heading, own))), {figure.of for figure in own}
+        if packed and (len(packed) + len(columns) > COLUMNS or not rows & of):
             yield packed
-            packed = []
-        packed = packed + columns
+            packed, rows = [], set()
+        packed, rows = packed + columns, rows | of
     if packed:
         yield packed
 

@@ -32,6 +32,7 @@ from tests.sandbox_server import sandbox_server
 AIM_MS = 50.0
 HEAVY, USUAL, ADMIN_ID = "user-0000000", "user-0000123", "user-0000007"
 FILLED = "filled"
+WHOLE = Size()
 QUIET_SECONDS = 5
 
 MEMBER = {
@@ -89,25 +90,25 @@ ADMIN = {
 
 
 @asynccontextmanager
-async def filled(engine: str, store: Path) -> AsyncIterator[str]:
+async def filled(engine: str, store: Path, size: Size = WHOLE) -> AsyncIterator[str]:
     """Yield the `DATABASE_URL` of a filled store."""
     store.mkdir(parents=True, exist_ok=True)
     if engine == "postgresql":
         async with _postgres(store) as url:
-            await _fill(url, store)
+            await _fill(url, store, size)
             yield url
     else:
-        await _fill(str(store / "app.duckdb"), store)
+        await _fill(str(store / "app.duckdb"), store, size)
         yield f"duckdb://{(store / 'app.duckdb').absolute()}"
 
 
-async def _fill(target: str, store: Path) -> None:
+async def _fill(target: str, store: Path, size: Size) -> None:
     if (store / FILLED).exists():
         return
     db = await open_db(target)
     await migrate(db)
     started = time.perf_counter()
-    await fill(db, Size())
+    await fill(db, size)
     await db.close()
     (store / FILLED).touch()
     print(f"filled in {time.perf_counter() - started:.0f} s")
@@ -207,9 +208,13 @@ async def visit(
     return slow
 
 
-async def main(engine: str, store: Path, rounds: int) -> int:
+@asynccontextmanager
+async def served(
+    engine: str, store: Path, size: Size = WHOLE
+) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
+    """Yield the services of an api with a filled store, and a client of it."""
     with sandbox_server() as sandbox, tempfile.TemporaryDirectory() as data:
-        async with filled(engine, store) as url:
+        async with filled(engine, store, size) as url:
             settings = Settings(
                 _env_file=None,
                 data_dir=Path(data),
@@ -228,9 +233,14 @@ async def main(engine: str, store: Path, rounds: int) -> int:
                 services: Services = app.state.services
                 await services.db.execute("UPDATE users SET role = 'admin' WHERE id = $1", ADMIN_ID)
                 await quiet()
-                slow = await visit(services, client, "usual member", USUAL, MEMBER, rounds)
-                slow += await visit(services, client, "member with 50,000", HEAVY, MEMBER, rounds)
-                return slow + await visit(services, client, "admin", ADMIN_ID, ADMIN, rounds)
+                yield services, client
+
+
+async def main(engine: str, store: Path, rounds: int) -> int:
+    async with served(engine, store) as (services, client):
+        slow = await visit(services, client, "usual member", USUAL, MEMBER, rounds)
+        slow += await visit(services, client, "member with 50,000", HEAVY, MEMBER, rounds)
+        return slow + await visit(services, client, "admin", ADMIN_ID, ADMIN, rounds)
 
 
 def told(main: Callable[[str, Path, int], Coroutine[Any, Any, int]]) -> int:

@@ -17,6 +17,8 @@ from tests.bench.measured import Measured, Result, read
 
 BENCHES = {
     "gateway": "One question through gateways, whose provider answers at once",
+    "store": "The time of the api's answers, with 10,000 to 1,000,000 generations in the store",
+    "web_pages": "The time and the size of the web's pages in front of a full store",
     "start": "The time from a start until it answers, for the product and for each process",
     "streams": "The time to the first word of 200 answers that are asked for in the same moment",
     "ratios": "A few ratios, compared with those of the last release",

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,13 +29,27 @@ from admin_web.settings import WebSettings
 from api.auth import sessions
 from api.auth.tokens import TokenSigner
 from api.db.open import open_db
+from tests.bench.full_store import Size
+from tests.bench.measured import Measured
 from tests.bench.page_weight import first_load
-from tests.bench.pages import ADMIN_ID, AIM_MS, HEAVY, QUIET_SECONDS, USUAL, filled, places, told
+from tests.bench.pages import (
+    ADMIN_ID,
+    AIM_MS,
+    HEAVY,
+    QUIET_SECONDS,
+    USUAL,
+    WHOLE,
+    filled,
+    places,
+    told,
+)
 from tests.sandbox_server import sandbox_server
 from tests.stack import free_ports
 
 AIM_KB = 300
 SECRET = "s" * 40
+People = dict[str, tuple[Tokens, dict[str, str]]]
+"""Tokens of the visitors, and the values for their paths, by their ids."""
 PARENT = 1
 """The index of a process' parent among the fields after its name in /proc/PID/stat."""
 
@@ -100,6 +114,17 @@ class Asked:
     def end(self, response: httpx.Response) -> None:
         self.calls += 1
         self.seconds += time.perf_counter() - self._since.pop(id(response.request))
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One page: milliseconds, kilobytes of a first visit, and calls of the api."""
+
+    visitor: str
+    page: str
+    median: float
+    first_load: float
+    calls: int
 
 
 def processor(pid: int) -> float:
@@ -178,7 +203,7 @@ def await_calm(busy: Callable[[], float]) -> None:
         before = now
 
 
-async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
+async def prepared(database: str) -> People:
     """Return the tokens of each visitor, and the values for the paths."""
     db = await open_db(database)
     try:
@@ -205,6 +230,7 @@ class Visits:
     def __init__(
         self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int
     ) -> None:
+        self.found: list[Visit] = []
         self._app = app
         self._cookies = SessionCookies(settings)
         self._parts = parts
@@ -242,6 +268,7 @@ class Visits:
         middle = median(taken[1:])
         calls, in_api = self.asked.calls // self._rounds, self.asked.seconds * 1000 / self._rounds
         is_bad = middle > AIM_MS or size > AIM_KB
+        self.found.append(Visit(title, name, middle, size, calls))
         print(
             f"{title:18} {name:22} median {middle:6.1f} ms  worst {max(taken[1:]):6.1f}  first "
             f"{taken[0]:6.1f}  "
@@ -254,8 +281,17 @@ class Visits:
 
 
 async def main(engine: str, store: Path, rounds: int) -> int:
+    async with visits(engine, store, rounds) as (made, people):
+        return await asyncio.to_thread(_all, made, people)
+
+
+@asynccontextmanager
+async def visits(
+    engine: str, store: Path, rounds: int, size: Size = WHOLE
+) -> AsyncIterator[tuple[Visits, People]]:
+    """Yield the web in front of an api with a filled store, and its visitors."""
     with sandbox_server() as sandbox, tempfile.TemporaryDirectory() as folder:
-        async with filled(engine, store) as database:
+        async with filled(engine, store, size) as database:
             data = Path(folder)
             people = await prepared(database)
             with running_api(data, database, sandbox.url) as (address, pid):
@@ -265,14 +301,35 @@ async def main(engine: str, store: Path, rounds: int) -> int:
                     own["database"] = lambda: sum(map(processor, children(server)))
                 await asyncio.to_thread(await_calm, own["api"])
                 settings = WebSettings(_env_file=None, api_url=address, web_session_key="w" * 40)
-                visits = Visits(create_app(settings), settings, own, rounds)
-                return await asyncio.to_thread(_all, visits, people)
+                yield Visits(create_app(settings), settings, own, rounds), people
 
 
-def _all(visits: Visits, people: dict[str, tuple[Tokens, dict[str, str]]]) -> int:
-    bad = visits.visit("usual member", *people[USUAL], MEMBER)
-    bad += visits.visit("member with 50,000", *people[HEAVY], MEMBER)
-    return bad + visits.visit("admin", *people[ADMIN_ID], ADMIN)
+async def bench(into: Measured) -> None:
+    rows, rounds = (100_000, 3) if into.quick else (1_000_000, 7)
+    into.parameter("generations in the store (DuckDB)", f"{rows:,}")
+    into.parameter("visits of each page", rounds)
+    with tempfile.TemporaryDirectory(prefix="pages-") as folder:
+        opened = visits("duckdb", Path(folder), rounds, Size.of(rows))
+        async with opened as (made, people):
+            await asyncio.to_thread(_all, made, people)
+    for visitor in dict.fromkeys(each.visitor for each in made.found):
+        own = [each for each in made.found if each.visitor == visitor]
+        slow = [each for each in own if each.median > AIM_MS]
+        into.add(visitor, "pages", len(own), "")
+        into.add(visitor, f"above {AIM_MS:.0f} ms", len(slow), "")
+        into.add(visitor, "most calls of the api", max(each.calls for each in own), "")
+        into.add(visitor, "middle", median(each.median for each in own), "ms", at_most=AIM_MS)
+        into.add(
+            visitor, "largest first visit", max(e.first_load for e in own), "KB", at_most=AIM_KB
+        )
+        for each in slow:
+            into.add(f"{visitor}: {each.page}", "middle", each.median, "ms", at_most=AIM_MS)
+
+
+def _all(made: Visits, people: People) -> int:
+    bad = made.visit("usual member", *people[USUAL], MEMBER)
+    bad += made.visit("member with 50,000", *people[HEAVY], MEMBER)
+    return bad + made.visit("admin", *people[ADMIN_ID], ADMIN)
 
 
 if __name__ == "__main__":
