@@ -45,6 +45,7 @@ from api.generations.erasure import GenerationEraser
 from api.generations.gallery.service import Gallery
 from api.generations.making.asks import Callbacks
 from api.generations.making.late_costs import ASKED_EVERY, LateCosts
+from api.generations.making.polls import Polls
 from api.generations.making.steps import Steps
 from api.generations.making.webhooks import Webhooks
 from api.generations.making.worker import Worker, WorkerTimes
@@ -239,6 +240,15 @@ class Services:
             Callbacks(address) if address else None,
             self.pauses,
         )
+        self.polls = Polls(
+            db,
+            wake,
+            self.provider,
+            self.steps,
+            self.pauses,
+            self.processes,
+            webhooks=address is not None,
+        )
         self.media_sweep = media.sweep_of(*_databases(settings))
         self.sweeper = Sweeper(db, self.budget, self.media_sweep)
 
@@ -336,7 +346,7 @@ async def start(
     stack.push_async_callback(services.recovery.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, services.wake, services.steps, stop, worker, processes)
+        making = Worker(db, services.wake, services.steps, services.polls, stop, worker)
         await making.start(services.background)
         services.sweeper.start(worker_duties, worker.sweep, worker.sweep_files)
         late_costs = LateCosts(db, services.provider, services.budget)

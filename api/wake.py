@@ -7,7 +7,7 @@ processes. Rings that are lost on the way are made up for by the time limits of 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 Relay = Callable[[str], None]
@@ -74,29 +74,33 @@ class Wake:
         else:
             self._called[topic] = work
 
-    def listen(self, topic: str) -> "WakeListener":
+    def listen(self, *topics: str) -> "WakeListener":
         """Return a listener. Listen before looking, so that a ring between look and wait is not
         missed."""
-        return WakeListener(self._waiting, topic)
+        return WakeListener(self._waiting, topics)
 
 
 class WakeListener:
     """`with wake.listen(topic) as listener: ... await listener.wait(seconds)`."""
 
-    def __init__(self, waiting: defaultdict[str, set[asyncio.Event]], topic: str) -> None:
+    def __init__(
+        self, waiting: defaultdict[str, set[asyncio.Event]], topics: Sequence[str]
+    ) -> None:
         self._waiting = waiting
-        self._topic = topic
+        self._topics = topics
         self._event = asyncio.Event()
 
     def __enter__(self) -> "WakeListener":
-        self._waiting[self._topic].add(self._event)
+        for topic in self._topics:
+            self._waiting[topic].add(self._event)
         return self
 
     def __exit__(self, *_: object) -> None:
-        mine = self._waiting[self._topic]
-        mine.discard(self._event)
-        if not mine:
-            del self._waiting[self._topic]
+        for topic in self._topics:
+            mine = self._waiting[topic]
+            mine.discard(self._event)
+            if not mine:
+                del self._waiting[topic]
 
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring. True when it rang; the next wait needs a new ring."""

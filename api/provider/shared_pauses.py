@@ -106,8 +106,8 @@ class SharedPauses:
             if self._unwritten.get(scope) == paused:
                 del self._unwritten[scope]
         query = (
-            "DELETE FROM provider_pauses WHERE starts_with(scope, 'model:') "
-            "AND paused_until <= now()"
+            "DELETE FROM provider_pauses WHERE paused_until <= now() "
+            "AND (starts_with(scope, 'model:') OR starts_with(scope, 'polls:'))"
         )
         await self._db.execute(query)
         self._wake.ring(TOPIC)

@@ -7,7 +7,7 @@ import pytest
 from api import live_processes as module
 from api.budget.service import BudgetService
 from api.db import Db
-from api.generations.making.worker import Pace
+from api.generations.making.poll_pace import Pace
 from api.ids import now
 from api.leases import Leases
 from api.live_processes import LiveProcesses

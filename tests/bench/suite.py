@@ -22,6 +22,7 @@ BENCHES = {
     "start": "The time from a start until it answers, for the product and for each process",
     "streams": "The time to the first word of 200 answers that are asked for in the same moment",
     "ratios": "A few ratios, compared with those of the last release",
+    "videos_in_flight": "The looks at 10,000 videos under way, on DuckDB",
 }
 """Names of modules with what they measure, in the order of the page."""
 PAGE = Path("docs/benchmarks.md")

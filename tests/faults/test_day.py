@@ -17,7 +17,7 @@ import httpx
 import pytest
 import uvicorn
 
-from api.generations.making import provider_waits, steps
+from api.generations.making import polls, provider_waits, steps
 from api.ids import now
 from api.provider import breaker
 from api.schemas import usd
@@ -147,8 +147,8 @@ async def listening(api: Api, listener: socket.socket) -> AsyncIterator[None]:
 async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
     tmp_path: Path, sandbox: Sandbox, duckdb_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("POLL_FIRST", 0.05), ("POLL_BEHIND_WEBHOOKS", 0.4)):
-        monkeypatch.setattr(steps, name, seconds)
+    monkeypatch.setattr(steps, "POLL_FIRST", 0.05)
+    monkeypatch.setattr(polls, "POLL_BEHIND_WEBHOOKS", 0.4)
     monkeypatch.setattr(provider_waits, "FIRST", 0.01)
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # each fault has to be met
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -70,10 +70,6 @@ PROVIDER_TIME_MAX = 3600.0
 that is paid for is made."""
 UNKNOWN_LOOK = 300.0
 POLL_FIRST = 1.0
-POLL_QUICK = 2.0
-POLL_QUICK_FOR = 180.0
-POLL_SLOWEST = 10.0
-POLL_BEHIND_WEBHOOKS = 30.0
 LOOK_AGAIN_MOST = 300.0
 """The longest wait that the provider may ask for: a longer one would be taken for a clock that was
 set back."""
@@ -124,8 +120,6 @@ class Steps:
             await self._submit(row)
         elif row.phase == "submit_unknown":
             await self._unknown(row)
-        elif row.phase == "poll":
-            await self._poll(row)
         else:
             await self._fetch(row, row.cost_micro)
 
@@ -312,60 +306,28 @@ class Steps:
         elif (now_is := await store.get(self._db, row.id)) is not None and now_is.phase == "done":
             log.error("paid_video_of_ended_job", status=now_is.status, **about)
 
-    async def _poll(self, row: Generation) -> None:
-        try:
-            video = await self._provider.check_video(row.provider_id or "")
-        except ProviderError as error:
-            await self._poll_failed(row, error)
-            return
-        if video.state == "completed":
-            if await transitions.advance(
-                self._db,
-                row,
-                "fetch",
-                cost_micro=video.cost_micro,
-                provider_state=video.raw_status,
-                tries=0,
-            ):
-                await self._fetch(row, video.cost_micro)
-        elif video.state == "running":
-            if _waited_enough(row):
-                await self._ending.fail(row, TimedOut("timed_out"), None)
-            else:
-                await self._wait(
-                    row, "poll", self._interval(row), provider_state=video.raw_status, tries=0
-                )
-        else:
-            await self._ending.fail(row, video_error(video), video.cost_micro or 0)
+    async def completed(self, row: Generation, video: VideoJob) -> None:
+        """Fetch a video that the provider has made."""
+        if await transitions.advance(
+            self._db,
+            row,
+            "fetch",
+            cost_micro=video.cost_micro,
+            provider_state=video.raw_status,
+            tries=0,
+        ):
+            await self._fetch(row, video.cost_micro)
 
-    def _interval(self, row: Generation) -> float:
-        """Return the seconds until the next look: few while most videos finish, then 5 % of the
-        age. With webhooks it is only a backstop."""
-        if self._callbacks:
-            return POLL_BEHIND_WEBHOOKS
-        age = (row.followed_ms or 0) / 1000
-        return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
+    async def failed(self, row: Generation, video: VideoJob) -> None:
+        """End a video that the provider has given up."""
+        await self._ending.fail(row, video_error(video), video.cost_micro or 0)
 
-    async def _poll_failed(self, row: Generation, error: ProviderError) -> None:
-        """The provider works on although we cannot see it: ask again until the deadline, unless it
-        does not know the video."""
-        log.warning(
-            "poll_failed",
-            generation=row.id,
-            code=error.code,
-            status=error.status,
-            tries=row.tries + 1,
-        )
-        gone = error.status in {404, 410} and row.tries + 1 >= SUBMIT_TRIES_MAX
-        if gone or _waited_enough(row):
-            await self._ending.fail(
-                row,
-                ProviderUnavailable("provider_failed"),
-                None,
-            )
-            return
-        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**row.tries)
-        await self._wait(row, "poll", wait, tries=row.tries + 1)
+    async def lost(self, row: Generation) -> None:
+        """End a video that the provider does not show any more."""
+        await self._ending.fail(row, ProviderUnavailable("provider_failed"), None)
+
+    async def timed_out(self, row: Generation) -> None:
+        await self._ending.fail(row, TimedOut("timed_out"), None)
 
     async def _fetch(self, row: Generation, cost_micro: int | None) -> None:
         cost = cost_micro if cost_micro is not None else row.estimate_micro

@@ -54,7 +54,7 @@ class Webhooks:
             return
         await transitions.adopt_provider_id(self._db, row.id, provider_id, now())
         await transitions.nudge(self._db, row.id, now())
-        self._wake.ring("worker")
+        self._wake.ring("polls")
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from api.db.open import open_db
 from api.generations import store
-from api.generations.making import provider_waits, steps
+from api.generations.making import polls, provider_waits, steps
 from api.ids import now
 from api.provider.shared_pauses import LonePauses
 from api.provider.types import ProviderError
@@ -326,9 +326,9 @@ async def test_a_webhook_finishes_a_job_long_before_the_next_poll(
     async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
-        with api.services.wake.listen("worker") as listener:
+        with api.services.wake.listen("polls") as listener:
             row = await until(api, made["id"], phase="poll")
-            while (row.run_at - now()).total_seconds() < steps.POLL_BEHIND_WEBHOOKS / 2:
+            while (row.run_at - now()).total_seconds() < polls.POLL_BEHIND_WEBHOOKS / 2:
                 await listener.wait(5)
                 row = await until(api, made["id"], phase="poll")
         assert (await webhook(api, row, row.provider_id or "")).status_code == 204

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from api.background import Background
 from api.db import Db
 from api.generations import store, transitions
+from api.generations.making.polls import Polls
 from api.generations.making.steps import Steps
 from api.generations.making.worker import LAPSED_BEATS, Worker, WorkerTimes
 from api.generations.states import Phase
@@ -66,8 +67,17 @@ def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, 
 
 
 def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
-    own = api.services
-    return Worker(own.db, Wake(), steps_of(api), Stop(0), times, LiveProcesses(None, "worker"))
+    own, wake, steps = api.services, Wake(), steps_of(api)
+    alone, pauses = LiveProcesses(None, "worker"), LonePauses()
+    polls = Polls(own.db, wake, own.provider, steps, pauses, alone, webhooks=False)
+    return Worker(own.db, wake, steps, polls, Stop(0), times)
+
+
+def begun(worker: Worker) -> Polls:
+    """Return its polls, ready for rounds by hand."""
+    background = worker._background = Background(Metrics())
+    worker._polls.start(background, worker._lease, worker._fetch, worker._stops, worker._look)
+    return worker._polls
 
 
 @asynccontextmanager
@@ -157,22 +167,21 @@ async def test_a_worker_that_only_missed_a_beat_keeps_its_job(
             provider_id="p",
         )
         await store.insert(db, held)
-        background = Background(Metrics())
-        worker._background = background
+        polls = begun(worker)
         for _ in range(2):
             await worker.beat()
-            await worker._round()
+            await polls.round()
             assert await store.get(db, held.id) == held
         await transitions.extend(db, [held.id], "other", now() + timedelta(seconds=0.05))
         await asyncio.sleep(SHORT.beat * LAPSED_BEATS)
         await worker.beat()
-        await worker._round()
+        await polls.round()
         assert (await row_of(db, held.id)).lease_token == "other", (
             "it was renewed in between: the wait begins anew"
         )
         await asyncio.sleep(SHORT.beat * LAPSED_BEATS)
         await worker.beat()
-        await worker._round()
+        await polls.round()
         assert (await row_of(db, held.id)).attempt == held.attempt + 1
         await worker.close()
 
