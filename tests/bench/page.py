@@ -1,7 +1,9 @@
 """The tables of what was measured, and the page `docs/benchmarks.md` with a section for each
 bench."""
 
+import inspect
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from tests.bench.measured import Figure, Result
 
 INTRODUCTION = Path(__file__).with_name("introduction.txt")
 COLUMNS = 6
+QUOTED, QUOTE_ENDS = "<!-- written by ./run bench -->", "<!-- up to here -->"
 
 
 def table(result: Result) -> str:
@@ -68,18 +71,28 @@ def put(
     benches: Mapping[str, str],
     facts: Mapping[str, str],
     *,
+    notes: str,
     quick: bool,
 ) -> None:
     """Write the section of this bench into the page, and leave those of the others."""
     sections = _sections(path)
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC{', short rounds' if quick else ''}"
-    intro = INTRODUCTION.read_text().strip()
-    said = [intro, "", "| machine of the last run | |", "|---|---|"]
-    said += [f"| {fact} | {value} |" for fact, value in facts.items()]
-    own = f"{benches[name]}.\n\n{table(result)}\n- Measured {when}, version {facts[machine.OURS]}."
-    sections[name] = _paragraphs(own)
+    version, busy = facts[machine.OURS], facts[machine.BUSY]
+    own = [f"{benches[name]}.", *inspect.cleandoc(notes).split("\n\n"), table(result)]
+    own[-1] += f"\n- Measured {when}, version {version}, load of the machine before it {busy}."
+    sections[name] = "\n\n".join(map(_filled, own))
+    said = [INTRODUCTION.read_text().strip(), "", "| machine of the last run | |", "|---|---|"]
+    said += [f"| {fact} | {value} |" for fact, value in facts.items() if fact != machine.BUSY]
     kept = [f"## {each}\n\n{sections[each]}" for each in benches if each in sections]
     path.write_text("\n".join(said) + "\n\n" + "\n\n".join(kept) + "\n")
+
+
+def quote(path: Path, result: Result) -> None:
+    """Put the first table of a result between the marks of a document."""
+    before, _, rest = path.read_text().partition(QUOTED)
+    _, _, after = rest.partition(QUOTE_ENDS)
+    first = table(result).partition("\n\n")[0]
+    path.write_text(f"{before}{QUOTED}\n{first}\n{QUOTE_ENDS}{after}")
 
 
 def _sections(path: Path) -> dict[str, str]:
@@ -89,13 +102,14 @@ def _sections(path: Path) -> dict[str, str]:
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
 
 
-def _paragraphs(text: str) -> str:
-    """Break the lines outside of tables at the width of all documents."""
-    from textwrap import fill
-
+def _filled(paragraph: str) -> str:
+    """Break lines at the width of all documents, except those of tables. The lines of a list stay
+    apart."""
+    if not paragraph.startswith(("|", "-")):
+        return textwrap.fill(" ".join(paragraph.split()), 100)
     return "\n".join(
-        line if line.startswith("|") else fill(line, 100, subsequent_indent="  ")
-        for line in text.splitlines()
+        line if line.startswith("|") else textwrap.fill(line, 100, subsequent_indent="  ")
+        for line in paragraph.splitlines()
     )
 
 

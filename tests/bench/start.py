@@ -21,6 +21,11 @@ PORTS = {"sandbox": "SANDBOX_PORT", "api": "API_PORT", "web": "WEB_PORT"}
 
 
 async def bench(into: Measured) -> None:
+    """The first start has an empty data folder, and what it needs is installed already. The whole
+    product is `./run` with the sandbox: it is started when the api is ready with its provider and
+    the web answers. After that each process is started alone, while those above it run. A bot is
+    started when its platform hears it.
+    """
     rounds = QUICK_ROUNDS if into.quick else ROUNDS
     into.parameter("rounds", rounds)
     taken: dict[tuple[str, str], list[float]] = {}

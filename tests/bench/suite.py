@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -25,7 +26,7 @@ BENCHES = {
     "videos_in_flight": "The looks at 10,000 videos under way, on DuckDB",
 }
 """Names of modules with what they measure, in the order of the page."""
-PAGE = Path("docs/benchmarks.md")
+PAGE, README = Path("docs/benchmarks.md"), Path("README.md")
 END_WITHIN = 60.0
 LONGEST = 900.0
 """Seconds after which a bench is ended; it keeps what it has."""
@@ -50,6 +51,8 @@ def run(names: Sequence[str], *, quick: bool, write: bool) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code, facts = 0, machine.facts()
     print("\n".join(f"{fact}: {value}" for fact, value in facts.items()), end="\n\n")
+    if float(facts[machine.BUSY]) > 0.5:
+        print("This machine is busy: trust ratios and processor time, no other figure.\n")
     for name in names or BENCHES:
         began = time.monotonic()
         print(f"{name}: {BENCHES[name]}", flush=True)
@@ -61,11 +64,19 @@ def run(names: Sequence[str], *, quick: bool, write: bool) -> int:
         if write and name == "ratios" and result.failure is None:
             ratios.keep(result)
         elif write and name != "ratios" and result.figures:
-            page.put(PAGE, name, result, BENCHES, facts, quick=quick)
+            notes = module(name).bench.__doc__ or ""
+            page.put(PAGE, name, result, BENCHES, facts, notes=notes, quick=quick)
+            if name == "gateway":
+                page.quote(README, result)
         if interrupted:
             print("Interrupted: what was measured so far is above.")
             return 130
     return code
+
+
+def module(name: str) -> Any:
+    """Return the module of a bench."""
+    return importlib.import_module(f"tests.bench.{name}")
 
 
 def _one(name: str, *, quick: bool) -> tuple[Result, bool]:
@@ -96,7 +107,7 @@ def _measure(name: str, kept: Path, *, quick: bool) -> None:
     into = Measured(kept, quick=quick)
     logging.disable(logging.INFO)  # of servers in this process
     try:
-        uvloop.run(importlib.import_module(f"tests.bench.{name}").bench(into))
+        uvloop.run(module(name).bench(into))
     except KeyboardInterrupt:
         raise SystemExit(1) from None
     except BaseException as error:

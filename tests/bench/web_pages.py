@@ -305,6 +305,11 @@ async def visits(
 
 
 async def bench(into: Measured) -> None:
+    """Every page of members and admins, visited by a member with a usual account, by one with a
+    twentieth of all generations, and by an admin. The api is a process of its own. Pages above the
+    target are named. The size is that of all that a browser loads at a first visit, except pictures
+    and videos of users.
+    """
     rows, rounds = (100_000, 3) if into.quick else (1_000_000, 7)
     into.parameter("generations in the store (DuckDB)", f"{rows:,}")
     into.parameter("visits of each page", rounds)

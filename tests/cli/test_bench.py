@@ -106,10 +106,11 @@ def test_the_page_has_the_figures_and_what_is_missing(tmp_path: Path) -> None:
     into.parameter("rounds", 3)
     written = tmp_path / "page.md"
     result = read(tmp_path / "figures")
+    notes = "One\n    word.\n\n    Another."
     benches, facts = {"first": "Gateways", "second": "Pages"}, machine.facts()
-    page.put(written, "second", result, benches, facts, quick=False)
-    page.put(written, "first", result, benches, facts, quick=False)
-    page.put(written, "first", result, benches, facts, quick=True)
+    page.put(written, "second", result, benches, facts, notes=notes, quick=False)
+    page.put(written, "first", result, benches, facts, notes=notes, quick=False)
+    page.put(written, "first", result, benches, facts, notes=notes, quick=True)
     text = written.read_text()
     assert "|  | answers, req/s | p50, ms |" in text
     assert "| ours | 2,346 (≥ 1,000) | **6.04** (≤ 5) |" in text
@@ -118,5 +119,23 @@ def test_the_page_has_the_figures_and_what_is_missing(tmp_path: Path) -> None:
     assert text.count("Gateways.") == 1
     assert f"| Python | {platform.python_version()} |" in text
     assert text.index("## first") < text.index("## second")
+    assert "\n\nOne word.\n\nAnother.\n\n|" in text
     assert "short rounds" in text.partition("## second")[0]
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 100
+
+
+def test_the_readme_quotes_the_first_table(tmp_path: Path) -> None:
+    kept, readme = tmp_path / "figures", tmp_path / "README.md"
+    Measured(kept).add("ours", "answers", 5, "req/s")
+    Measured(kept).add("a proxy", "answers", 6, "req/s")
+    readme.write_text(f"Fast:\n\n{page.QUOTED}\nold\n{page.QUOTE_ENDS}\n\nEnd.\n")
+    page.quote(readme, read(kept))
+    assert "| ours | 5 |" in readme.read_text()
+    assert "old" not in readme.read_text()
+    assert readme.read_text().endswith(f"{page.QUOTE_ENDS}\n\nEnd.\n")
+
+
+def test_the_page_holds_what_the_readme_quotes() -> None:
+    quoted = (ROOT / "README.md").read_text().partition(page.QUOTED)[2].partition(page.QUOTE_ENDS)
+    assert quoted[0].strip() in (ROOT / "docs" / "benchmarks.md").read_text()
+    assert quoted[1]
