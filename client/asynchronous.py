@@ -19,6 +19,7 @@ T = TypeVar("T")
 BROKEN = (httpx.HTTPError, aiohttp.ClientError, TimeoutError, SSEError)
 """All that can go wrong below the API; the aiohttp transport lets a few of its own errors
 through."""
+NEVER_MADE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 CLOSED = "Connection closed."
 """The text of aiohttp's RuntimeError for a connection that ended between two reads."""
 
@@ -110,9 +111,17 @@ def below_http() -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        unsent = isinstance(error, (*UNSENT, aiohttp.ClientConnectorError))
-        raise unavailable(error, unsent=unsent) from error
+        raise unavailable(error, unsent=_unsent(error)) from error
     except RuntimeError as error:
         if str(error) != CLOSED:
             raise
         raise unavailable(error) from error
+
+
+def _unsent(error: Exception) -> bool:
+    """Whether nothing of the request has left. httpx's names for the errors of aiohttp do not tell
+    a connection that broke from one that was never made."""
+    below = error if isinstance(error, aiohttp.ClientError) else error.__cause__
+    if isinstance(below, aiohttp.ClientError):
+        return isinstance(below, NEVER_MADE)
+    return isinstance(error, UNSENT)

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import structlog
+from httpx_aiohttp import AiohttpTransport
 from telegram import Bot, CallbackQuery, Message, Update
 from telegram.error import Conflict, EndPointNotFound, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
@@ -63,25 +64,34 @@ def make_bot(token: str, api_url: str) -> Bot:
     os.environ.setdefault("PTB_TIMEDELTA", "1")
     # the proxy is given, so that it is the one that the other processes use; the library would read
     # the environment in its own way
-    own_way = {"verify": _tls(), "trust_env": False}
-    more: dict[str, Any] = {"proxy": proxy_of(api_url), "httpx_kwargs": own_way}
+    proxy = proxy_of(api_url)
     return Bot(
         token,
         base_url=f"{api_url}/bot",
         base_file_url=f"{api_url}/file/bot",
         request=HTTPXRequest(
-            connection_pool_size=64,
             connect_timeout=10,
             read_timeout=30,
             write_timeout=30,
             pool_timeout=30,
             media_write_timeout=180,
-            **more,
+            proxy=proxy,
+            httpx_kwargs=_own_way(proxy, 64),
         ),
         get_updates_request=HTTPXRequest(
-            connection_pool_size=2, connect_timeout=10, read_timeout=10, **more
+            connect_timeout=10, read_timeout=10, proxy=proxy, httpx_kwargs=_own_way(proxy, 2)
         ),
     )
+
+
+def _own_way(proxy: str | None, connections: int) -> dict[str, Any]:
+    """Arguments for httpx. Without a proxy aiohttp carries the calls, for half of the processor
+    time; httpx's own connections know proxies of all kinds."""
+    limits = httpx.Limits(max_connections=connections)
+    own: dict[str, Any] = {"verify": _tls(), "trust_env": False, "limits": limits}
+    if proxy is None:
+        own["transport"] = AiohttpTransport(verify=_tls(), trust_env=False, limits=limits)
+    return own
 
 
 class Superseded(Exception):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import aiohttp
 import httpx
 import structlog
 from telegram import error as errors
@@ -88,6 +89,7 @@ _UNSENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+_NEVER_MADE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +227,13 @@ def seconds_of(error: errors.RetryAfter) -> float:
 
 
 def unsent(error: errors.TelegramError) -> bool:
-    """Whether the request did not leave: no connection was made, or none was free."""
-    return isinstance(error.__cause__, _UNSENT)
+    """Whether the request did not leave: no connection was made, or none was free. httpx's names
+    for the errors of aiohttp do not tell a connection that broke from one that was never made."""
+    cause = error.__cause__
+    below = None if cause is None else cause.__cause__
+    if isinstance(below, aiohttp.ClientError):
+        return isinstance(below, _NEVER_MADE)
+    return isinstance(cause, _UNSENT)
 
 
 def failure(error: errors.TelegramError, repeatable: bool) -> SendFailed:

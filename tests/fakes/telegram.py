@@ -29,8 +29,8 @@ class Server:
     def __init__(self, token: str) -> None:
         self.world = World()
         faults = Faults()
-        self._api = BotApiServer(token, self.world, faults)
-        self._control = Control(self.world, faults, self._api, self._listen)
+        self.api = BotApiServer(token, self.world, faults)
+        self._control = Control(self.world, faults, self.api, self._listen)
         self._runner: web.AppRunner | None = None
         self._control_runner: web.AppRunner | None = None
         self._port = 0
@@ -62,7 +62,7 @@ class Server:
         if wanted and self._runner is None:
             self._let_go()
             self._runner, self._port = await _serve_app(
-                make_app(self._api, self._control.routes()), self._port
+                make_app(self.api, self._control.routes()), self._port
             )
         elif not wanted and self._runner is not None:
             runner, self._runner = self._runner, None
