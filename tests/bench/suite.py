@@ -22,6 +22,7 @@ BENCHES = {
     "web_pages": "The time and the size of the web's pages in front of a full store",
     "start": "The time from a start until it answers, for the product and for each process",
     "streams": "The time to the first word of 200 answers that are asked for in the same moment",
+    "thousand_chats": "Commands of 1,000 chats, each with a video under way, on DuckDB",
     "ratios": "A few ratios, compared with those of the last release",
     "videos_in_flight": "The looks at 10,000 videos under way, on DuckDB",
 }

@@ -22,7 +22,8 @@ from tests.fakes.telegram import TOKEN, FakeTelegram, Server
 from tests.fakes.threads import loop_in_thread
 from tests.stack import Stack, running_stack
 
-CHATS, SECONDS, QUICK_SECONDS, PAUSE = 1_000, 60.0, 15.0, 60.0
+CHATS, SECONDS, PAUSE = 1_000, 60.0, 60.0
+QUICK_CHATS, QUICK_SECONDS, QUICK_PAUSE = 200, 15.0, 12.0
 FIRST_CHAT = 10_001
 P99_WITHIN = 1.0
 ANSWER_WITHIN, JOB_WITHIN = 30.0, 120.0
@@ -181,11 +182,13 @@ def place(values: list[float], part: float) -> float:
 
 
 async def bench(into: Measured) -> None:
-    seconds = QUICK_SECONDS if into.quick else SECONDS
-    into.parameter("chats", CHATS)
+    chats, seconds, pause = CHATS, SECONDS, PAUSE
+    if into.quick:
+        chats, seconds, pause = QUICK_CHATS, QUICK_SECONDS, QUICK_PAUSE
+    into.parameter("chats", chats)
     into.parameter("seconds", seconds)
-    into.parameter("pause between the commands of a chat, s", PAUSE)
-    figures = await run(CHATS, seconds, PAUSE)
+    into.parameter("pause between the commands of a chat, s", pause)
+    figures = await run(chats, seconds, pause)
     everything = {"all commands": figures.all} | {
         line: sorted(waits) for line, waits in sorted(figures.waits.items())
     }

@@ -101,10 +101,15 @@ async def _lost(_message: Message) -> None:
 
 
 def _half(send: Send) -> Send:
+    """Send half of the first part of the answer, and drop the rest."""
+    cut = False
+
     async def some(message: Message) -> None:
+        nonlocal cut
         if message["type"] == "http.response.start":
             await send(message)
-        elif body := message.get("body"):
+        elif not cut and (body := message.get("body")):
+            cut = True
             await send(
                 {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
             )
