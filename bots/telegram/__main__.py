@@ -120,6 +120,8 @@ async def work(
             taking = telegram.listen(settings.public_url, listen, turn)
             await take_part(telegram, presence, api, taking, stop, stop.wait())
             return
+        # they are in files of this process: the one that takes updates now knows nothing of them
+        await before_stop(stop, telegram.resume())
         while not stop.is_set():
             await before_stop(stop, presence.until(UPDATES))
             if not stop.is_set():

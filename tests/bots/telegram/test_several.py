@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -115,6 +116,20 @@ async def running(
         await bot.stop()
 
 
+def help_asked(update_id: int) -> dict[str, Any]:
+    """Return an update as Telegram writes it."""
+    return {
+        "update_id": update_id,
+        "message": {
+            "message_id": 999,
+            "date": 1,
+            "chat": {"id": CHAT, "type": "private"},
+            "from": {"id": CHAT, "is_bot": False, "first_name": "P"},
+            "text": "/help",
+        },
+    }
+
+
 def answers(scene: Scene, chat: int) -> list[str]:
     return [one.text for one in scene.by_bot(chat)]
 
@@ -201,6 +216,37 @@ async def test_an_update_in_a_file_is_not_begun_when_another_process_has_answere
     assert (at_api.id, at_api.shown) == (2, [["7"]])
 
 
+async def test_one_that_stands_by_answers_what_its_files_hold(
+    fake: FakeTelegram, place: Place, tmp_path: Path
+) -> None:
+    """It was killed after the api had been away, and another process took its turn meanwhile."""
+    fake.user_says(CHAT, CHAT, "hello")  # only whoever has said something can be written to
+    await KeptUpdates(tmp_path).keep([help_asked(70_900)])
+    bot_id = fake.token.partition(":")[0]
+    first, second = (Presence(place.bot, ProcessSlot(), bot_id, TIMES) for _ in range(2))
+    first.want(UPDATES)
+    there, stop = asyncio.create_task(first.run()), asyncio.Event()
+    await asyncio.wait_for(first.until(UPDATES), 20)
+
+    async def answered(chat: Messenger, inbound: Inbound) -> None:
+        await chat.show(inbound.address, Reply("there"))
+
+    kept = KeptUpdates(tmp_path, api=UpdatesAtApi(place.bot, second))
+    bot = TelegramBot(make_bot(fake.token, fake.api_url), answered, kept)
+    await bot.connect()
+    settings = BotSettings(_env_file=None)
+    working = asyncio.create_task(work(bot, second, place.bot, stop, settings))
+    await fake.message(CHAT, "there")
+    assert not second.held
+    stop.set()
+    await asyncio.wait_for(working, 20)
+    await bot.close()
+    there.cancel()
+    await asyncio.wait({there})
+    await first.leave()
+    assert not list(tmp_path.glob("*.json"))
+
+
 async def test_one_that_lost_its_turn_ends_its_answers_before_it_says_goodbye(
     fake: FakeTelegram, place: Place, tmp_path: Path
 ) -> None:
@@ -252,16 +298,7 @@ async def test_a_webhook_s_repeat_at_another_replica_is_not_answered_again(
         await fake.message(CHAT, "/image")
         (call,) = [one for one in fake.scene().calls_of("setWebhook") if one.status == 200]
         secret = call.params["secret_token"]
-        update = {
-            "update_id": 70_001,
-            "message": {
-                "message_id": 999,
-                "date": 1,
-                "chat": {"id": CHAT, "type": "private"},
-                "from": {"id": CHAT, "is_bot": False, "first_name": "P"},
-                "text": "/help",
-            },
-        }
+        update = help_asked(70_001)
         headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
         async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers=headers) as http:
             for port in ports:
