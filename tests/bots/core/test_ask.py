@@ -93,6 +93,14 @@ async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previ
     assert not last.preview
 
 
+async def test_a_reply_is_not_given_up_because_the_platform_is_busy(place: Place) -> None:
+    """As when many answers to one chat are made up for at the same moment."""
+    busy = [SendFailed("flood", retry_after=0.01) for _ in range(10)]
+    place.stage.trouble = trouble_once(*busy)
+    (reply,) = await place.say("/balance")
+    assert reply.text.startswith("You have")
+
+
 @pytest.mark.parametrize(
     ("fates", "sent"),
     [
