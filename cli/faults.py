@@ -8,6 +8,7 @@ from cli.errors import CommandRefused
 
 KINDS = {
     "kill": "Kill and stop processes by chance under a crowd, then count the promises.",
+    "soak": "Hold half of the load for hours with faults and deaths, then look what grew.",
 }
 """By the name of the command: its line in the help. The options are those of the module."""
 

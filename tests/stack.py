@@ -143,7 +143,7 @@ class Stack:
             env[variable] = str(self.port(name))
         folder = self.data_dir
         if self._apart:
-            folder = self._folder_of(name)
+            folder = self.folder_of(name)
             env["DATA_DIR"] = str(folder)
         # the folder hides the developer's .env
         self._processes[name] = Forked(program, folder, env, self.log_path(name), self._prepare)
@@ -154,6 +154,15 @@ class Stack:
         """Kill the process and all that it started at once, as a power cut does."""
         self._signal(name, signal.SIGKILL)
         self._processes.pop(name).wait()
+
+    @contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Let the process, and all that it started, do nothing until the end of the block."""
+        self._signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(name, signal.SIGCONT)
 
     def stop(self, name: str) -> int:
         """Ask the process to end, and return its exit code. Raises `subprocess.TimeoutExpired` when
@@ -184,6 +193,15 @@ class Stack:
             for name, process in self._processes.items()
             if process.returncode is None
         }
+
+    def folder_of(self, name: str) -> Path:
+        """Return the data folder of a process that has one of its own."""
+        folder = self.data_dir / name
+        if not folder.exists():
+            ensure_secrets(self.data_dir)
+            folder.mkdir(mode=0o700)
+            shutil.copy(self.data_dir / "secrets.json", folder)
+        return folder
 
     def log_path(self, name: str) -> Path:
         return self.data_dir / f"{name}.log"
@@ -235,14 +253,6 @@ class Stack:
     def print_logs(self) -> None:
         for name in {**dict.fromkeys(self.names), **self._processes}:
             print(f"--- {name} ---\n{self.log(name)[-TAIL:]}")
-
-    def _folder_of(self, name: str) -> Path:
-        folder = self.data_dir / name
-        if not folder.exists():
-            ensure_secrets(self.data_dir)
-            folder.mkdir(mode=0o700)
-            shutil.copy(self.data_dir / "secrets.json", folder)
-        return folder
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

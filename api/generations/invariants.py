@@ -45,12 +45,10 @@ _TOLD = """
             <> CASE WHEN status IN ('completed', 'failed') AND phase = 'done' THEN 1 ELSE 0 END"""
 
 _FILES = """
-    SELECT id, 'completed, with ' || coalesce(files, 0) || ' files' AS facts
-    FROM generations LEFT JOIN (
-        SELECT generation_id, count(*) AS files FROM media
-        WHERE generation_id IS NOT NULL AND role IN ('image', 'video') GROUP BY generation_id
-    ) AS made ON made.generation_id = generations.id
-    WHERE status = 'completed' AND files_json IS NOT NULL AND coalesce(files, 0) = 0"""
+    SELECT id, status || ', with no file' AS facts FROM generations
+    WHERE status = 'completed' AND files_json IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM media
+        WHERE media.generation_id = generations.id AND role IN ('image', 'video'))"""
 
 _PARTS = """
     SELECT parts.generation_id AS id, what AS facts FROM (

@@ -167,14 +167,21 @@ class Account:
 
     def __init__(self, stack: Stack, api_url: str | None = None) -> None:
         url = api_url or stack.api_url
+        self.email = "ana@example.org"
         self.http = httpx.Client(base_url=url, timeout=30, trust_env=False, verify=PLAIN)
-        body = {"token": stack.setup_token, "email": "ana@example.org", "password": PASSWORD}
+        body = {"token": stack.setup_token, "email": self.email, "password": PASSWORD}
         answer = self.http.post("/auth/setup", json=body)
         answer.raise_for_status()
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def close(self) -> None:
         self.http.close()
+
+    def sign_in(self) -> None:
+        """Sign in anew: a token of access lives for a quarter of an hour."""
+        body = {"email": self.email, "password": PASSWORD}
+        answer = self.http.post("/auth/login", json=body).raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str) -> Any:
         answer = self.http.get(path)
@@ -214,6 +221,7 @@ class InvitedAccount(Account):
     """A member whom the admin has invited."""
 
     def __init__(self, admin: Account, email: str) -> None:
+        self.email = email
         invited = admin.http.post("/users", json={"email": email}).raise_for_status().json()
         self.http = httpx.Client(
             base_url=admin.http.base_url, timeout=30, trust_env=False, verify=PLAIN

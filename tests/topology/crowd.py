@@ -9,7 +9,7 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,8 +24,9 @@ KNOWN_WITHIN = 90.0
 """Seconds within which a repeated request has an answer: in between its process is missed."""
 BUSY = {409, 429, 503}
 """Statuses of answers that ask to come again."""
+_AWAY = {429, 503}
 REQUESTED = 1.5
-"""Seconds between two requests of one person, about."""
+"""Seconds between two requests of one person, about, unless a crowd is told otherwise."""
 
 
 @dataclass
@@ -52,39 +53,52 @@ def sent(http: httpx.AsyncClient, **request: Any) -> Callable[[], Awaitable[http
     return send
 
 
-async def answered(ask: Callable[[], Awaitable[httpx.Response | None]]) -> httpx.Response:
+async def answered(
+    ask: Callable[[], Awaitable[httpx.Response | None]], busy: Collection[int] = BUSY
+) -> httpx.Response:
     """Ask until there is an answer that does not ask to come again."""
     end = time.monotonic() + KNOWN_WITHIN
     while True:
         answer = await ask()
-        if answer is not None and answer.status_code not in BUSY:
+        if answer is not None and answer.status_code not in busy:
             return answer
         assert time.monotonic() < end, f"no answer: {answer and answer.text[:500]}"
         await asyncio.sleep(0.3)
 
 
 class Crowd:
-    """`asks` is all that was asked for until the `rest`."""
+    """`asks` is all that was asked for until the `rest`, under markers that begin with `name`.
+    `tidied` are asks that were cancelled, or deleted once they were over: `deleted` has the ids of
+    these."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, name: str = "", every: float = REQUESTED) -> None:
         self.asks: list[Ask] = []
+        self.tidied: list[Ask] = []
+        self.deleted: set[str] = set()
         self.resting = asyncio.Event()
         self.signed_out: list[str] = []
         self.pages = 0
         self._seed = seed
+        self._name = name
+        self._every = every
 
-    def _asks(self, who: str) -> Iterator[Ask]:
+    def _asks(self, who: str, asks: list[Ask]) -> Iterator[Ask]:
         for number, kind in enumerate(itertools.cycle(ORDER)):
-            made = Ask(f"{who}-{number:03d}", kind)
-            self.asks.append(made)
+            made = Ask(f"{self._name}{who}-{number:03d}", kind)
+            asks.append(made)
             yield made
 
-    async def _each(self, who: str, act: Callable[[Ask], Awaitable[None]]) -> None:
+    async def _each(
+        self,
+        who: str,
+        act: Callable[[Ask], Awaitable[None]],
+        asks: list[Ask] | None = None,
+    ) -> None:
         chance = random.Random(f"{self._seed} {who}")
-        for ask in self._asks(who):
+        for ask in self._asks(who, self.asks if asks is None else asks):
             await act(ask)
             try:
-                async with asyncio.timeout(chance.uniform(0.7, 1.3) * REQUESTED):
+                async with asyncio.timeout(chance.uniform(0.7, 1.3) * self._every):
                     await self.resting.wait()
                 return
             except TimeoutError:
@@ -114,31 +128,38 @@ class Crowd:
 
     async def by_program(self, account: Account) -> None:
         """Ask with a key, and again with the same key until the outcome is known."""
-        async with httpx.AsyncClient(
-            base_url=account.http.base_url,
-            headers={"Authorization": account.http.headers["Authorization"]},
-            timeout=30,
-            trust_env=False,
-            verify=PLAIN,
-        ) as http:
+        async with program(account) as http:
 
             async def act(ask: Ask) -> None:
-                headers = {"Idempotency-Key": ask.marker, "Prefer": "respond-async"}
-                ask_once = sent(
-                    http,
-                    method="POST",
-                    url=f"/generate/{ask.kind}",
-                    headers=headers,
-                    json={"prompt": ask.marker},
-                )
-                answer = await answered(ask_once)
-                assert answer.status_code in {200, 202}, answer.text
+                again = await _asked(http, ask)
                 if ask.kind != "text":
-                    ask.job = answer.json()["id"]
-                    again = await answered(ask_once)
-                    assert again.json()["id"] == ask.job, "the same key is the same job"
+                    assert (await answered(again)).json()["id"] == ask.job, (
+                        "the same key is the same job"
+                    )
 
             await self._each("program", act)
+
+    async def tidying(self, account: Account) -> None:
+        """Ask, then cancel, or delete once it is over."""
+        async with program(account) as http:
+
+            async def act(ask: Ask) -> None:
+                ask.kind = "image" if ask.kind == "text" else ask.kind
+                await _asked(http, ask)
+                path = f"/generations/{ask.job}"
+                if len(self.tidied) % 2:
+                    await answered(sent(http, method="POST", url=f"{path}/cancel"), _AWAY)
+                    return
+                while not self.resting.is_set():
+                    job = await answered(sent(http, method="GET", url=path))
+                    if job.json()["status"] in {"completed", "failed"}:
+                        gone = await answered(sent(http, method="DELETE", url=path), _AWAY)
+                        assert gone.status_code in {204, 404}, gone.text
+                        self.deleted.add(ask.job)
+                        return
+                    await asyncio.sleep(0.3)
+
+            await self._each("tidy", act, self.tidied)
 
     async def on_web(self, url: str, email: str) -> None:
         async with httpx.AsyncClient(
@@ -157,6 +178,34 @@ class Crowd:
             await visitor.get("/profile")
 
 
+def program(account: Account) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=account.http.base_url,
+        headers={"Authorization": account.http.headers["Authorization"]},
+        timeout=30,
+        trust_env=False,
+        verify=PLAIN,
+    )
+
+
+async def _asked(
+    http: httpx.AsyncClient, ask: Ask
+) -> Callable[[], Awaitable[httpx.Response | None]]:
+    """Ask until it is accepted, and return the request, for once more."""
+    again = sent(
+        http,
+        method="POST",
+        url=f"/generate/{ask.kind}",
+        headers={"Idempotency-Key": ask.marker, "Prefer": "respond-async"},
+        json={"prompt": ask.marker},
+    )
+    answer = await answered(again)
+    assert answer.status_code in {200, 202}, answer.text
+    if ask.kind != "text":
+        ask.job = answer.json()["id"]
+    return again
+
+
 class Visitor:
     """A browser without scripts, which reloads what did not come."""
 
@@ -167,8 +216,14 @@ class Visitor:
     async def sign_in(self, email: str) -> None:
         form = await self.get("/login", signed_in=False)
         body = {"csrf_token": _token(form), "email": email, "password": PASSWORD}
-        answer = await self._http.post("/login", data=body)
-        assert answer.headers.get("location") == "/", answer.text
+        end = time.monotonic() + KNOWN_WITHIN
+        while True:
+            answer = await answered(sent(self._http, method="POST", url="/login", data=body))
+            if answer.headers.get("location") == "/":
+                return
+            # the api was away just then
+            assert time.monotonic() < end, answer.text
+            await asyncio.sleep(0.5)
 
     async def get(self, path: str, *, signed_in: bool = True) -> str:
         answer = await answered(sent(self._http, method="GET", url=path))

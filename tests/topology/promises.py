@@ -9,22 +9,31 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
+import httpx
 import pytest
 
+from api.check_up.schemas import InvariantsOut
 from api.deliveries.fallback import DOUBTS_MAX, MISHAPS_MAX
 from api.schemas import usd
+from api.secrets import ensure_secrets
 from bots.core import texts
 from tests.e2e.people import Account
 from tests.fakes.discord_driver import FakeDiscord
 from tests.fakes.telegram_driver import FakeTelegram
+from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox
-from tests.topology.crowd import Ask
+from tests.stack import Stack
+from tests.topology.crowd import Ask, Crowd
 from tests.topology.killer import Killer
+from tests.topology.rows import Rows
 
 AT_REST_WITHIN = 150.0
+SWEPT_WITHIN = 40.0
+"""Seconds until the sweep has taken the files that deaths left."""
 CALLS_KEPT = 2000
 """The calls that the sandbox remembers: what was paid is counted by them."""
+DISCORD_BACK = 45.0
+"""Seconds until a started Discord bot hears people again, while the api starts, too."""
 RAW = re.compile(r"Traceback|Exception|HTTP|httpx|asyncpg|\b50\d\b|\{\"|None\b|null\b")
 """Marks of an error that was written for nobody who chats."""
 
@@ -39,9 +48,11 @@ _UNREST = """
 
 @dataclass
 class Books:
-    """The rows of the database, and the calls that the provider got."""
+    """Rows of the jobs that a crowd asked for, and the calls that the provider got. `tidied`: rows
+    of jobs that were cancelled or are to be deleted."""
 
     jobs: list[dict[str, Any]]
+    tidied: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
     calls: list[dict[str, Any]]
 
@@ -65,24 +76,33 @@ class Books:
         return found[0] if found else None
 
 
-async def at_rest(database: asyncpg.Connection) -> None:
+async def at_rest(rows: Rows) -> None:
     end = time.monotonic() + AT_REST_WITHIN
-    while left := [row["what"] for row in await database.fetch(_UNREST)]:
+    while left := [row["what"] for row in await rows.fetch(_UNREST)]:
         assert time.monotonic() < end, left
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)
 
 
-async def opened(database: asyncpg.Connection, sandbox: Sandbox) -> Books:
+async def opened(rows: Rows, sandbox: Sandbox, crowd: Crowd) -> Books:
+    asked, tidied = ({ask.marker for ask in asks} for asks in (crowd.asks, crowd.tidied))
+    jobs = await rows.fetch("SELECT * FROM generations")
+    mine = [job for job in jobs if job["prompt"] in asked]
+    ids = {job["id"] for job in mine}
     return Books(
-        [dict(row) for row in await database.fetch("SELECT * FROM generations")],
-        [dict(row) for row in await database.fetch("SELECT * FROM deliveries")],
+        mine,
+        [job for job in jobs if job["prompt"] in tidied],
+        [
+            row
+            for row in await rows.fetch("SELECT * FROM deliveries")
+            if row["generation_id"] in ids
+        ],
         sandbox.calls(),
     )
 
 
 async def decide(books: Books, admin: Account) -> int:
     """Decide as the operator, by the provider's records, about videos whose submit was cut off."""
-    waiting = [job for job in books.jobs if job["phase"] == "needs_review"]
+    waiting = [job for job in [*books.jobs, *books.tidied] if job["phase"] == "needs_review"]
     for job in waiting:
         outcome = "failed_charged" if books.paid(job["prompt"]) else "failed_free"
         path = f"/admin/generations/{job['id']}/resolve"
@@ -109,24 +129,55 @@ def check_ends(books: Books, asks: list[Ask]) -> None:
     assert {id_: ends[id_] for id_ in asked_in_chats} == dict.fromkeys(asked_in_chats, 1)
 
 
-async def check_money(
-    books: Books, database: asyncpg.Connection, admin: Account, accounts: list[Account]
-) -> None:
-    assert await database.fetch("SELECT subject FROM holds WHERE state = 'held'") == []
-    assert admin.get("/admin/budgets")["audit"]["differences"] == []
+def check_tidied(books: Books, crowd: Crowd, account: Account) -> None:
+    """Each job that was cancelled is over, and one that was deleted is gone."""
+    for ask in crowd.tidied:
+        found = [job for job in books.tidied if job["prompt"] == ask.marker]
+        if ask.job in crowd.deleted:
+            assert found == [], f"{ask} was deleted and is there"
+            assert account.http.get(f"/generations/{ask.job}").status_code == 404
+        else:
+            assert [job["id"] for job in found] == [ask.job], ask
+        assert all(job["phase"] == "done" for job in found), found
+        assert len(books.paid(ask.marker)) <= 1, f"{ask} was paid more than once"
+
+
+async def check_money(books: Books, rows: Rows, admin: Account, accounts: list[Account]) -> None:
+    assert await rows.fetch("SELECT subject FROM holds WHERE state = 'held'") == []
     for account in accounts:
         me = account.get("/users/me")
-        booked = await database.fetchval(
-            "SELECT coalesce(sum(amount_micro), 0)::bigint FROM ledger WHERE user_id = $1", me["id"]
+        (booked,) = await rows.fetch(
+            "SELECT CAST(coalesce(sum(amount_micro), 0) AS BIGINT) AS micro FROM ledger "
+            "WHERE user_id = $1",
+            me["id"],
         )
-        assert (me["held_usd"], me["spent_usd"]) == ("0.000000", f"{usd(booked):.6f}")
-        assert booked > 0
+        assert (me["held_usd"], me["spent_usd"]) == ("0.000000", f"{usd(booked['micro']):.6f}")
+        assert booked["micro"] > 0
     for job in books.jobs:
         paid = books.paid(job["prompt"])
         assert len(paid) <= 1, f"{job['prompt']} was paid {len(paid)} times"
         if job["status"] == "completed":
             cost = pytest.approx(paid[0], abs=Decimal("0.000001"))
             assert usd(job["cost_micro"]) == cost, job["prompt"]
+
+
+async def check_invariants(url: str, stack: Stack) -> None:
+    """Ask as `./run invariants` does, until the sweep has been there."""
+    key = ensure_secrets(stack.data_dir).operator_key
+    end = time.monotonic() + SWEPT_WITHIN
+    async with httpx.AsyncClient(timeout=60, trust_env=False, verify=PLAIN) as http:
+        while True:
+            answer = await http.get(
+                f"{url}/internal/invariants", headers={"Authorization": f"Bearer {key}"}
+            )
+            answer.raise_for_status()
+            found = InvariantsOut.model_validate_json(answer.content).invariants
+            broken = [one for one in found if one.state == "broken"]
+            if not broken:
+                return
+            assert {one.name for one in broken} == {"files_have_rows"}, broken
+            assert time.monotonic() < end, broken
+            await asyncio.sleep(1)
 
 
 def check_telegram(books: Books, fake: FakeTelegram, asks: list[Ask]) -> int:
@@ -159,7 +210,7 @@ def check_discord(books: Books, fake: FakeDiscord, asks: list[Ask], killer: Kill
         job = books.job(ask.marker)
         if job is None or job["status"] != "completed":
             words = [one.text for one in scene.answers(ask.message)]
-            excused = killer.died("discord", ask.at - 15, ask.at + 30)
+            excused = killer.hit("discord", ask.at - DISCORD_BACK, ask.at + 30)
             assert excused or words, f"{ask} was answered with silence"
             assert excused or not words[-1].endswith("…"), f"{ask} has half an answer: {words}"
             continue

@@ -8,7 +8,10 @@ from types import ModuleType
 import api.app
 import api.deliveries.service
 import api.duties
+import api.generations.making.steps
 import api.live_processes
+import api.media.invariants
+import api.media.orphans
 import api.text.service
 import api.worker
 import bots.core.delivery_pump
@@ -23,9 +26,17 @@ from tests.sandbox_server import ROUGH
 IDENTIFY_SECONDS = 0.6
 """Seconds between two connects of a Discord bot."""
 
+WORK = partial(WorkerTimes, lease=10.0, beat=1.5, sweep=20.0, sweep_files=5.0)
+
 SHORT: list[tuple[ModuleType, dict[str, object]]] = [
-    (api.app, {"WorkerTimes": partial(WorkerTimes, lease=10.0, beat=1.5)}),
-    (api.worker, {"WorkerTimes": partial(WorkerTimes, lease=10.0, beat=1.5)}),
+    (api.app, {"WorkerTimes": WORK}),
+    (api.worker, {"WorkerTimes": WORK}),
+    (
+        api.generations.making.steps,
+        {"POLL_BEHIND_WEBHOOKS": 4.0, "UNKNOWN_LOOK": 5.0, "PROVIDER_TIME_MAX": 45.0},
+    ),
+    (api.media.orphans, {"GRACE": timedelta(seconds=10)}),
+    (api.media.invariants, {"LEFT_FOR": timedelta(seconds=20)}),
     (api.deliveries.service, {"LEASE": timedelta(seconds=8)}),
     (api.live_processes, {"LEASE": 8.0, "RENEWED": 2.0}),
     (api.duties, {"LEASE": 8.0, "RENEWED": 2.0}),
