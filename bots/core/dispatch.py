@@ -43,7 +43,7 @@ SILENT_SECONDS = 4.0
 BUSY_SECONDS = 4.5
 """Chats show a sign of life for five to ten seconds."""
 PATIENCE_SECONDS = 900.0
-"""A reply waits no longer when the platform asks to slow down."""
+"""A reply waits no longer in all, however often the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
 LAST_WORD_SECONDS = 0.8
 TRIES = 3
@@ -286,10 +286,11 @@ class AnswerMessages:
         self, reply: Reply, replacing: ShownMessages | None, tries: int
     ) -> ShownMessages:
         """Show a reply, again where that helps. A reply that may have arrived is sent once more at
-        most; adapters call no edit uncertain. Raises `SendFailed`."""
+        most; adapters call no edit uncertain. A platform that asks to slow down costs no try: many
+        answers to one chat wait for each other there. Raises `SendFailed`."""
         if self.muted and not (reply.secret and self._limits.discreet):
             return replacing or ShownMessages(())
-        doubts = 0
+        doubts, waited, patient = 0, 0.0, tries > 1
         while True:
             tries -= 1
             try:
@@ -302,8 +303,10 @@ class AnswerMessages:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue
                 wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
+                tries += patient and failure.reason == "flood"
+                waited += wait
                 doubts += failure.uncertain
-                hopeless = failure.final or wait > PATIENCE_SECONDS or doubts >= COPIES
+                hopeless = failure.final or waited > PATIENCE_SECONDS or doubts >= COPIES
                 if hopeless or not tries:
                     raise
             await asyncio.sleep(wait)
