@@ -56,12 +56,14 @@ def sent(http: httpx.AsyncClient, **request: Any) -> Callable[[], Awaitable[http
 async def answered(
     ask: Callable[[], Awaitable[httpx.Response | None]], busy: Collection[int] = BUSY
 ) -> httpx.Response:
-    """Ask until there is an answer that does not ask to come again."""
+    """Ask until there is an answer that does not ask to come again, however long it asks to."""
     end = time.monotonic() + KNOWN_WITHIN
     while True:
         answer = await ask()
         if answer is not None and answer.status_code not in busy:
             return answer
+        if answer is not None and answer.status_code == 429:
+            end = time.monotonic() + KNOWN_WITHIN  # it is there, and has too much to do
         assert time.monotonic() < end, f"no answer: {answer and answer.text[:500]}"
         await asyncio.sleep(0.3)
 
