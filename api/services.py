@@ -32,6 +32,7 @@ from api.check_up.invariants import Invariants
 from api.check_up.service import CheckUp, Status
 from api.database import open_database
 from api.db import Db
+from api.db.duckdb import DuckDb
 from api.deliveries.admin import DeliveryAdmin
 from api.deliveries.inbox import Inbox
 from api.deliveries.outbox import DeliveryOutbox
@@ -400,7 +401,9 @@ async def _join_others(services: Services, stack: AsyncExitStack) -> None:
 def _keep_up(services: Services) -> None:
     """Add what every process does beside its calls, and what one of them does for all."""
     add, duty = services.background.add, services.duties.add
-    if services.db.engine == "postgresql":
+    if isinstance(services.db, DuckDb):
+        add("db-memory", services.db.grow)
+    else:
         add("models-read", services.catalog.keep_read)
     if isinstance(services.pauses, SharedPauses):
         add("provider-pauses", services.pauses.turn)

@@ -205,7 +205,8 @@ def print_list() -> None:
         found = asyncio.run(place.all())
     except DomainError as error:
         raise CommandRefused(error.detail) from error
-    print(f"{len(found)} backups in {settings.backup_bucket or settings.backups}:")
+    number = "1 backup" if len(found) == 1 else f"{len(found)} backups"
+    print(f"{number} in {settings.backup_bucket or settings.backups}:")
     for one in found:
         whose = "" if place.is_ours(one.name) else "  of another installation"
         print(f"  {one.name}  {one.size / 1_000_000:>12,.1f} MB{whose}")

@@ -18,10 +18,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED
 
 import duckdb
 
+from api.db.duckdb_memory import whole_tables
 from api.ids import now
 from api.version import VERSION
 
-CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
 DATABASE = "app.duckdb"
 MANIFEST = "media.csv"
 ABOUT = "about.json"
@@ -86,7 +86,7 @@ async def _copy_server(url: str, copy: Path) -> None:
 def _look_into(copy: Path) -> dict[str, object]:
     """Open the copy, which proves that it can be opened; count every table, and list the media
     files that belong to it."""
-    with duckdb.connect(str(copy), config=CONFIG) as db:
+    with duckdb.connect(str(copy), config=whole_tables(copy)) as db:
         tables = [
             name
             for (name,) in db.execute(

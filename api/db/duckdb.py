@@ -34,6 +34,7 @@ from api.db import (
     untimed,
 )
 from api.db.cached_rows import CachedRows, Key, concerns, key_of, only_reads
+from api.db.duckdb_memory import SERVING, WRITING_ALL, Config, memory_limit
 from api.unicode import storable_args
 
 T = TypeVar("T")
@@ -43,9 +44,9 @@ log = structlog.get_logger("db")
 BATCH_MAX = 64
 PARSED_MAX = 1000
 READERS = 2
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
+GROWTH_SEEN_EVERY = 600.0
+CONFIG: Config = {
     "threads": 1,
-    "memory_limit": "256MB",
     # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole
     # table; the default is 50
     "dynamic_or_filter_threshold": 256,
@@ -319,6 +320,13 @@ class DuckDb(Db):
         async with self.without_writes():
             pass
 
+    async def grow(self) -> float:
+        """Allow the engine more memory when its file has grown. Returns the seconds until the next
+        look."""
+        limit = await asyncio.to_thread(memory_limit, self.path, SERVING)
+        await self.execute(f"SET memory_limit = '{limit}'")
+        return GROWTH_SEEN_EVERY
+
     async def close(self) -> None:
         if self._runner is not None:
             await self._runner
@@ -341,7 +349,7 @@ def end_process(error: duckdb.FatalException) -> NoReturn:
 async def open_duckdb(path: Path, end: End = end_process) -> DuckDb:
     """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is
     called after a fatal error."""
-    return DuckDb(await asyncio.to_thread(_connect, path), path, end)
+    return DuckDb(await asyncio.to_thread(_connect, path, SERVING), path, end)
 
 
 def log_of(path: Path) -> Path:
@@ -352,14 +360,14 @@ def log_of(path: Path) -> Path:
 @contextmanager
 def connected(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a connection for statements of one's own. Raises `CannotOpen`."""
-    connection = _connect(path, read_only=read_only)
+    connection = _connect(path, WRITING_ALL, read_only=read_only)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, memory: int, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     log_file = log_of(path)
     try:
         if not read_only:
@@ -369,7 +377,8 @@ def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnectio
                 raise CannotOpen("missing", f"{path} is not there")
             if not _begins_as_a_log(log_file):
                 raise CannotOpen("log", "it does not begin as a log does")
-        connection = duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        config = {**CONFIG, "memory_limit": memory_limit(path, memory)}
+        connection = duckdb.connect(str(path), read_only=read_only, config=config)
         if not read_only:
             _make_private(path, log_file)
         return connection

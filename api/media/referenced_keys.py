@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from api.admin.backup_copy import CONFIG, MANIFEST
+from api.admin.backup_copy import MANIFEST
+from api.db.duckdb_memory import whole_tables
 
 MAGIC = b"DUCK"
 MAGIC_AT = 8
@@ -46,7 +47,7 @@ def named(path: Path, keys: set[str]) -> set[str]:
             with archive.open(MANIFEST) as listed:
                 rows = csv.DictReader(io.TextIOWrapper(listed, "utf-8"))
                 return {row["key"] for row in rows if row["key"] in keys}
-    with duckdb.connect(str(path), read_only=True, config=CONFIG) as db:
+    with duckdb.connect(str(path), read_only=True, config=whole_tables(path)) as db:
         if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'media'").fetchall():
             return set()
         return {

@@ -11,7 +11,8 @@ import pytest
 
 from api.database import open_database
 from api.db import CannotOpen
-from api.db.duckdb import log_of, open_duckdb
+from api.db.duckdb import DuckDb, log_of, open_duckdb
+from api.db.duckdb_memory import OF_FILE, SERVING
 from api.ids import now
 from api.settings import Settings
 from api.start_errors import CannotStart
@@ -239,3 +240,26 @@ async def test_a_user_who_may_make_no_tables_is_told_so(postgres: Postgres, tmp_
     async with postgres.connected("postgres") as server:
         await server.execute("DROP DATABASE bare WITH (FORCE)")
         await server.execute("DROP ROLE guest")
+
+
+async def test_a_database_that_grew_may_use_more_memory(tmp_path: Path) -> None:
+    async def limit(db: DuckDb) -> float:
+        row = await db.fetch_one("SELECT current_setting('memory_limit') AS said")
+        assert row is not None
+        assert str(row["said"]).endswith(" MiB")
+        return float(str(row["said"]).removesuffix(" MiB")) * 1.048576
+
+    db = await open_duckdb(tmp_path / "app.duckdb")
+    assert round(await limit(db)) == SERVING
+    await db.execute(
+        "CREATE TABLE grown AS SELECT md5(CAST(i AS TEXT)) AS x FROM range(500000) r(i)"
+    )
+    await db.checkpoint()
+    await db.grow()
+    grown = (tmp_path / "app.duckdb").stat().st_size / 1_000_000
+    assert grown > 5
+    assert await limit(db) == pytest.approx(SERVING + grown * OF_FILE, abs=1)
+    await db.close()
+    again = await open_duckdb(tmp_path / "app.duckdb")
+    assert await limit(again) == pytest.approx(SERVING + grown * OF_FILE, abs=1)
+    await again.close()
