@@ -26,7 +26,7 @@ from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
 from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
-from admin_web.sessions.caller import api, expect_me, soon, web_session
+from admin_web.sessions.caller import answer_or, api, expect_me, soon, web_session
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, charged, failure
 from admin_web.words.formats import money
@@ -245,7 +245,7 @@ def _page(
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
-    found = soon(_asked_for())
+    found, days = soon(_asked_for()), soon(calls.kept())
     models = api().all(calls.models("text"))
     model = chosen_model(models, values.get("model"))
     held = values.get("conversation_id", "")
@@ -258,6 +258,7 @@ def _page(
         price=price(model, values),
         conversation=api().send(calls.conversation(held)) if held else None,
         conversations=found(),
+        days=answer_or(days, None),
         current=held,
         images=images,
         error=error or (None if models else no_models("text")),

@@ -51,6 +51,7 @@ CONFIG: Config = {
     # table; the default is 50
     "dynamic_or_filter_threshold": 256,
 }
+SET_MEMORY = "SET memory_limit = $1"
 _ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
 _DAMAGED_BLOCK = "Corrupt database file"
 _DAMAGED = re.compile(
@@ -324,7 +325,7 @@ class DuckDb(Db):
         """Allow the engine more memory when its file has grown. Returns the seconds until the next
         look."""
         limit = await asyncio.to_thread(memory_limit, self.path, SERVING)
-        await self.execute(f"SET memory_limit = '{limit}'")
+        await self.execute(SET_MEMORY, limit)
         return GROWTH_SEEN_EVERY
 
     async def close(self) -> None:
@@ -377,8 +378,9 @@ def _connect(path: Path, memory: int, *, read_only: bool = False) -> duckdb.Duck
                 raise CannotOpen("missing", f"{path} is not there")
             if not _begins_as_a_log(log_file):
                 raise CannotOpen("log", "it does not begin as a log does")
-        config = {**CONFIG, "memory_limit": memory_limit(path, memory)}
-        connection = duckdb.connect(str(path), read_only=read_only, config=config)
+        connection = duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        # not in CONFIG, which has to be the same for all who open a file in one process
+        connection.execute(SET_MEMORY, [memory_limit(path, memory)])
         if not read_only:
             _make_private(path, log_file)
         return connection

@@ -170,14 +170,19 @@ async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
     return row_of(row) if row else None
 
 
-async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> list[str]:
-    """Finished ones, favourites left out."""
+async def old_ids(
+    sql: Sql, created_before: datetime, status: str | None, billed_before: datetime
+) -> list[str]:
+    """Return finished ones, except favourites, and except those that ended since `billed_before`
+    without a cost, because they may still be billed."""
     query = """
         SELECT id FROM generations WHERE phase = 'done' AND NOT favourite AND created_at < $1
             AND ($2::text IS NULL OR status = $2::text)
+            AND (cost_micro IS NOT NULL OR coalesce(finished_at, created_at) < $3)
         ORDER BY id
         """
-    return [cast(str, row["id"]) for row in await sql.fetch(query, created_before, status)]
+    rows = await sql.fetch(query, created_before, status, billed_before)
+    return [cast(str, row["id"]) for row in rows]
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:

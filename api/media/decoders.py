@@ -265,14 +265,18 @@ class Decoders:
             raise _refusal(error, _not_made(source)) from error
         return _shrunk(found)
 
-    async def to_mp4(self, source: Path, container: str, target: Path, stop: Event) -> None:
-        """Write an MP4 of another video. `container`: FFmpeg's name. Raises `UnsupportedMedia` with
-        the reason `cut_short` or `unusable_video`, `StorageFull`, and `Conflict` after `stop`."""
+    async def to_mp4(self, source: Path, container: str, target: Path, stop: Event) -> bool:
+        """Write an MP4 of another video, and return whether no decoder found it too much.
+        `container`: FFmpeg's name. Raises `UnsupportedMedia` with the reason `cut_short` or
+        `unusable_video`, `StorageFull`, and `Conflict` after `stop`."""
         paths = _paths(source=source, target=target)
         try:
             await self._convert("to_mp4", stop, **paths, container=container)
         except DecoderFailed as error:
-            raise _refusal(error, UnsupportedMedia("unusable_video")) from error
+            if error.how == "not_started":
+                raise _no_decoder(error) from error
+            return False
+        return True
 
     async def _look_at_picture(self, lane: _Lane, work: str, data: bytes, **about: Any) -> Finding:
         job = {"work": work, **about}

@@ -29,7 +29,9 @@ TIFF = PictureKind("TIFF", "image/tiff", "tiff")
 PICTURES = (PNG, JPEG, WEBP, GIF, BMP, AVIF, HEIF, TIFF)
 """A fixed list: Pillow knows many more, each a way in for a crafted file."""
 EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.browsers} | {
-    "video/mp4": "mp4"
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
 }
 """Extensions of stored files."""
 
@@ -75,3 +77,10 @@ def video_format(head: bytes) -> str | None:
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return "matroska"
     return "gif" if picture_kind(head) is GIF else None
+
+
+def video_type(head: bytes) -> str:
+    """Return the content type of a video that `video_format` knows."""
+    if video_format(head) == "matroska":
+        return "video/webm" if b"webm" in head else "video/x-matroska"
+    return GIF.content_type if picture_kind(head) is GIF else "video/mp4"

@@ -3,6 +3,7 @@ person says that the missing ones are lost."""
 
 from api.db import Db, Sql, marks
 from api.ids import now
+from api.users import audit
 
 PREFIX = "media-"
 _STORE, _MISSING = f"{PREFIX}store:", f"{PREFIX}missing:"
@@ -27,8 +28,12 @@ async def count(sql: Sql) -> int:
     return sum(int(each.removeprefix(_MISSING)) for each in await marks.named(sql, _MISSING))
 
 
-async def forget(sql: Sql) -> int:
+async def forget(db: Db) -> int:
     """Let the next sweeps delete the rows of missing files, and return how many there were."""
-    files = await count(sql)
-    await marks.remove(sql, _MISSING)
+    async with db.transaction() as sql:
+        files = await count(sql)
+        if files:
+            await marks.remove(sql, _MISSING)
+            after: audit.Facts = {"count": files, "from": "shell"}
+            await audit.record(sql, "media_forget", actor_id=None, subject="media", after=after)
     return files

@@ -23,7 +23,7 @@ from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, Unsuppo
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, missing, store
 from api.media.bucket import storage_errors
-from api.media.decoded import Picture, Thumbnail
+from api.media.decoded import Clip, Picture, Thumbnail
 from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
@@ -155,31 +155,40 @@ class MediaService:
     async def keep_video(
         self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]
     ) -> KeptFile:
-        """Store a video, as MP4 also if it is WebM, MKV or GIF. Raises `UnsupportedMedia` with
-        the reason `cut_short` (fetched again it may be whole) or `unusable_video`, `TooLarge`,
-        `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
+        """Store a video, as MP4 also if it is WebM, MKV or GIF; one that is too much for a decoder
+        stays what it is. Raises `UnsupportedMedia` with the reason `cut_short` (fetched again it
+        may be whole) or `unusable_video`, `TooLarge`, `StorageFull`, `Conflict` when the process
+        ends, and what `chunks` raises."""
         async with self.files.receive(chunks, VIDEO_MAX) as received:
             container = file_types.video_format(received.head)
             if container is None:
                 raise UnsupportedMedia("unusable_video")
             if container == "mp4":
-                return await self._keep_mp4(received, user_id, generation_id)
+                clip = await self._decoders.read_clip(received.path)
+                return await self._keep_clip(received, clip, user_id, generation_id)
             with (
                 storage_errors(writing=True),
                 tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder,
             ):
                 made = Path(folder, "made.mp4")
                 async with self._converting:
-                    await self._decoders.to_mp4(received.path, container, made, self._stop)
+                    done = await self._decoders.to_mp4(received.path, container, made, self._stop)
+                if not done:
+                    log.warning("kept_as_it_came", generation=generation_id, container=container)
+                    unseen = Clip(None, None, None, None)
+                    return await self._keep_clip(received, unseen, user_id, generation_id)
                 log.info(
                     "made_mp4", generation=generation_id, container=container, before=received.size
                 )
                 async with self.files.receive(read_file(made), VIDEO_MAX) as converted:
-                    return await self._keep_mp4(converted, user_id, generation_id)
+                    clip = await self._decoders.read_clip(converted.path)
+                    return await self._keep_clip(converted, clip, user_id, generation_id)
 
-    async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
-        clip = await self._decoders.read_clip(received.path)
-        key = key_of(received.sha256, generation_id, "mp4")
+    async def _keep_clip(
+        self, received: Received, clip: Clip, user_id: str, generation_id: str
+    ) -> KeptFile:
+        content_type = file_types.video_type(received.head)
+        key = key_of(received.sha256, generation_id, file_types.EXTENSIONS[content_type])
         await self.files.put(received.path, key)
         thumbnail = await self._keep_thumbnail(
             clip.thumbnail, user_id, generation_id, generation_id
@@ -188,7 +197,7 @@ class MediaService:
             user_id=user_id,
             generation_id=generation_id,
             role="video",
-            content_type="video/mp4",
+            content_type=content_type,
             size=received.size,
             sha256=received.sha256,
             key=key,

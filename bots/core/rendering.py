@@ -27,6 +27,7 @@ SUFFIXES = {
     "image/bmp": ".bmp",
     "video/mp4": ".mp4",
     "video/webm": ".webm",
+    "video/x-matroska": ".mkv",
 }
 PHOTOS = {"image/png", "image/jpeg", "image/webp"}
 """Types that every chat shows as a picture; any other goes as a file."""

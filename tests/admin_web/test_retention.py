@@ -31,6 +31,7 @@ def test_what_would_go_is_shown_before_it_is_decided(keeping: Browser, browser: 
     assert "What is older is deleted within the hour" in done
     assert "What goes next" in done
     assert "deleted after 3650 days. Favourites stay." in browser.get("/gallery").text
+    assert "deleted 3649 days after the last message." in browser.get("/generate/text").text
     profile = browser.get("/profile").text
     assert "deleted after 3650 days. Favourites stay." in profile
     assert "deleted 3649 days after the last message." in profile

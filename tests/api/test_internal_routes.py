@@ -1,6 +1,7 @@
 """Requests of the operator's shell to the running api: only from this machine, only with its key,
 logged, and valid for an hour."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -149,6 +150,9 @@ async def test_files_are_named_and_missing_ones_given_up(api: Api) -> None:
         {"files": 0},
     ]
     assert await missing.is_settled(services.db, "file:///new disk", 3)
+    query = "SELECT after_json FROM audit WHERE action = 'media_forget'"
+    (entry,) = await services.db.fetch(query)
+    assert json.loads(entry["after_json"]) == {"count": 3, "from": "shell"}
 
 
 @pytest.mark.parametrize(

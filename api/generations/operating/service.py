@@ -164,8 +164,9 @@ class GenerationAdmin:
         await self._eraser.erase(row.id, self._recorder("generation_delete", admin, row))
 
     async def purge(self, admin: Caller, body: PurgeIn) -> int:
-        before = now() - timedelta(days=body.older_than_days)
-        found = await store.old_ids(self._db, before, body.status)
+        at = now()
+        before = at - timedelta(days=body.older_than_days)
+        found = await store.old_ids(self._db, before, body.status, at - store.COST_ASKED_FOR)
         for generation_id in found:
             await self._eraser.erase(generation_id)
         async with self._db.transaction() as sql:

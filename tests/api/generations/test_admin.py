@@ -190,7 +190,18 @@ async def test_old_ones_are_purged_and_late_ones_failed(
             "/admin/generations/purge", json={"older_than_days": 7, "status": "failed"}
         )
     ).json() == {"count": 0}
-    answer = (await admin.post("/admin/generations/purge", json={"older_than_days": 7})).json()
+    await api.services.db.execute(
+        "UPDATE generations SET cost_micro = NULL WHERE id = $1", old["id"]
+    )
+    purge = {"older_than_days": 7}
+    answer = (await admin.post("/admin/generations/purge", json=purge)).json()
+    assert answer == {"count": 0}, "it ended just now without a cost, and may still be billed"
+    await api.services.db.execute(
+        "UPDATE generations SET finished_at = $2 WHERE id = $1",
+        old["id"],
+        now() - timedelta(days=3),
+    )
+    answer = (await admin.post("/admin/generations/purge", json=purge)).json()
     assert answer == {"count": 1}
     found = [one["id"] for one in (await admin.get("/admin/generations")).json()["items"]]
     assert found == [kept["id"]]

@@ -10,6 +10,7 @@ import av
 from PIL import Image
 
 from api.db import Db
+from api.media.decoders import Decoders
 from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore
@@ -39,10 +40,13 @@ def store_in(folder: Path, url: str | None = None, installation: str = "one") ->
     )
 
 
-def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
+def media_in(
+    db: Db, folder: Path, fetcher: ImageFetcher | None = None, own: Decoders | None = None
+) -> MediaService:
+    """Return a service with the decoders of all tests, or with its `own`."""
     space = DiskSpace([folder], 0)
     return MediaService(
-        db, store_in(folder), space, decoders(), signing_keys=["k" * 32], fetcher=fetcher
+        db, store_in(folder), space, own or decoders(), signing_keys=["k" * 32], fetcher=fetcher
     )
 
 

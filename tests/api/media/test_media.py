@@ -1,5 +1,7 @@
 """Keeping, recording, linking and erasing media."""
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from api import ids
 from api.db import Db
 from api.errors import NotFound, TooLarge, UnsupportedMedia
 from api.media import service
+from api.media.decoders import LIMITS, DecoderLimits, Decoders
 from api.media.fetcher import ImageFetcher
 from api.media.service import KeptFile, MediaService
 from api.media.signed_links import SignedLinks
@@ -66,6 +69,26 @@ async def test_a_video_that_is_no_mp4_is_kept_as_one(
     seen = (out.content_type, out.width, out.height, out.thumbnail_url is not None)
     assert seen == ("video/mp4", *size, True)
     assert len(files_in(tmp_path / "media")) == 2, "the file it was made of is gone"
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "limits"),
+    [
+        ("video-fetch/vp9.webm", "video/webm", replace(LIMITS, memory=60_000_000)),
+        ("video-fetch/ok.mkv", "video/x-matroska", replace(LIMITS, convert=0.01)),
+    ],
+)
+async def test_a_paid_video_that_is_too_much_to_convert_stays_what_it_is(
+    db: Db, tmp_path: Path, name: str, content_type: str, limits: DecoderLimits
+) -> None:
+    with closing(Decoders(limits=limits)) as small:
+        media = media_in(db, tmp_path, own=small)
+        await recorded(db, media, await media.keep_video("u", "g", in_chunks(case(name))))
+    out = (await media.of_generations(["g"]))["g"][0]
+    seen = (out.content_type, out.size, out.width, out.thumbnail_url)
+    assert seen == (content_type, len(case(name)), None, None)
+    (kept,) = files_in(tmp_path / "media")
+    assert (tmp_path / "media" / kept).read_bytes() == case(name)
 
 
 async def test_a_file_that_nobody_can_look_into_is_kept_without_a_thumbnail(
