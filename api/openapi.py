@@ -63,6 +63,7 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
     ),
     "POST /auth/invitee": (errors.NotFound, errors.RateLimited),
     "POST /auth/reset": (errors.NotFound, errors.Conflict, errors.RateLimited),
+    "POST /auth/forgot": (errors.NotFound, errors.RateLimited),
     "POST /auth/login": (errors.NotAuthenticated, errors.RateLimited),
     "POST /auth/refresh": (errors.NotAuthenticated,),
     "POST /auth/reauth": _PASSWORD,

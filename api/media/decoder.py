@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -132,6 +133,7 @@ def _at_most(kind: int, wanted: int) -> None:
 def main() -> None:
     descriptor, parent, memory = (int(each) for each in sys.argv[1:])
     malloc.give_back()
+    warnings.simplefilter("ignore")  # of damaged files: they would fill the log of who asks
     _limit(parent, memory)
     with suppress(EOFError, BrokenPipeError), socket.socket(fileno=descriptor) as ours:
         read, write = ours.makefile("rb"), ours.makefile("wb")

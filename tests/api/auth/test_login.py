@@ -7,6 +7,8 @@ import pytest
 
 from api import ids
 from api.auth.schemas import SetupIn, TokensOut
+from api.auth.service import SIGNUPS
+from api.auth.sessions import PER_ADDRESS
 from api.db import Db
 from api.errors import SetupDone
 from tests.api.auth.account_services import (
@@ -48,6 +50,24 @@ async def test_setup_needs_the_token_and_a_long_password(world: World) -> None:
     assert await world.count("users") == 0
 
 
+@one_engine
+async def test_a_setup_that_is_done_tells_nothing_of_its_token(world: World) -> None:
+    await world.admin()
+    wrong = {"token": "guessed", "email": ADMIN[0], "password": ADMIN[1]}
+    assert (await world.ask("POST", "/auth/setup", json=wrong)).status_code == 410
+
+
+@one_engine
+async def test_guessing_the_setup_token_is_slowed_down(world: World) -> None:
+    wrong = {"token": "guessed", "email": ADMIN[0], "password": ADMIN[1]}
+    statuses = [
+        (await world.ask("POST", "/auth/setup", json=wrong)).status_code
+        for _ in range(PER_ADDRESS.free + 5)
+    ]
+    assert set(statuses[: PER_ADDRESS.free]) == {403}
+    assert 429 in statuses, "the first waits are of a second or two"
+
+
 async def test_racing_setups_make_one_admin(db: Db) -> None:
     for _ in range(6):
         for table in ("users", "marks", "sessions", "refresh_tokens", "throttles"):
@@ -75,6 +95,18 @@ async def test_sign_up_is_closed_unless_it_is_opened(db: Db) -> None:
     )
     assert (response.status_code, response.json()["code"]) == (403, "signup_closed")
     assert await world.count("users") == 0
+
+
+@one_engine
+async def test_one_address_asks_for_few_accounts(db: Db) -> None:
+    world = build(db, web_signup="open")
+    # refused for its password, so that no test waits for hashes
+    body = {"email": "a@example.org", "password": "password1234"}
+    statuses = [
+        (await world.ask("POST", "/auth/register", json=body)).status_code
+        for _ in range(SIGNUPS.free + 1)
+    ]
+    assert statuses == [422] * SIGNUPS.free + [429]
 
 
 async def test_an_email_address_has_one_account(world: World) -> None:

@@ -28,6 +28,11 @@ async def test_without_a_hash_nothing_matches(stored: str | None) -> None:
     assert not await Passwords(Cost(memory=8)).matches(stored, "a good password")
 
 
+async def test_a_password_of_any_length_is_not_hashed() -> None:
+    passwords, endless = Passwords(Cost(memory=8)), "x" * 2000
+    assert not await passwords.matches(await passwords.hash(endless), endless)
+
+
 class Slow:
     """A hasher that nobody leaves before four have entered."""
 

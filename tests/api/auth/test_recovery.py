@@ -104,6 +104,9 @@ async def test_an_invitation_that_does_not_count_gets_one_answer(world: World, w
     )
     seen = (refused.status_code, refused.json()["detail"])
     assert seen == (404, "This invitation is not valid (any more). Ask an admin for a new one.")
+    if wrong == "expired":
+        shown = await world.ask("POST", "/auth/invitee", json={"invite": token})
+        assert shown.status_code == 404
     if wrong == "replaced":
         assert (await register(world, newer)).status_code == 201
 

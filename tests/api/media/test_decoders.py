@@ -33,7 +33,7 @@ from api.media import pictures, videos
 from api.media.decoded import Clip
 from api.media.decoders import LIMITS, DecoderLimits, Decoders
 from api.metrics import Metrics
-from tests.api.media.samples import CASES, case, clip, picture
+from tests.api.media.samples import CASES, case, clip, picture, turned_picture
 from tests.processes import wait_gone
 from tests.rules.source import ROOT
 
@@ -137,6 +137,17 @@ async def test_a_bomb_is_refused_by_its_head(make: Make, counted: list[str]) -> 
         await decoders.clean_picture(bomb())
     seen = (refused.value.reason, refused.value.params, counted)
     assert seen == ("pixels_too_many", {"megapixels": 900, "format": "PNG"}, [])
+
+
+async def test_a_damaged_file_writes_nothing_into_the_log(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pillow warns of a tag that is longer than its file."""
+    tag = bytes.fromhex("011200027fffffff7fffffff")
+    whole = turned_picture()
+    at = whole.index(b"Exif\0\0") + len(b"Exif\0\0") + 10
+    await make().clean_picture(whole[:at] + tag + whole[at + len(tag) :])
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_picture_above_the_memory_limit_is_refused_or_kept_as_it_came(
