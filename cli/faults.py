@@ -7,7 +7,10 @@ from importlib import import_module
 from cli.errors import CommandRefused
 
 KINDS = {
+    "files": "Give damaged and forged pictures and videos to the decoders.",
+    "fuzz": "Call the HTTP API with made-up requests, as everybody.",
     "kill": "Kill and stop processes by chance under a crowd, then count the promises.",
+    "mutants": "Take the guards of the product away, one at a time: tests have to notice.",
     "soak": "Hold half of the load for hours with faults and deaths, then look what grew.",
 }
 """By the name of the command: its line in the help. The options are those of the module."""
