@@ -9,8 +9,13 @@ GUARDS = all_guards()
 
 
 def test_each_guard_stands_where_the_list_says() -> None:
+    wrong = []
     for guard in GUARDS:
-        ast.parse(guard.removed_from((ROOT / guard.file).read_text()), guard.name)
+        try:
+            ast.parse(guard.removed_from((ROOT / guard.file).read_text()), guard.name)
+        except ValueError as error:
+            wrong.append(str(error))
+    assert wrong == []
 
 
 def test_each_guard_names_tests_that_exist() -> None:
