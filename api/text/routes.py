@@ -1,7 +1,7 @@
 """Text answers, whole or streamed, and the conversations that they make."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
@@ -60,7 +60,15 @@ _NAMES: dict[type[schemas.Event], str] = {
 }
 
 
-@router.post("/generate/text", response_model=schemas.TextOut)
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `stream`, its events",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post("/generate/text", response_model=schemas.TextOut, responses=STREAMED)
 async def generate_text(
     text: TextDep, caller: UserCaller, body: schemas.TextIn, key: Key = None
 ) -> Response:

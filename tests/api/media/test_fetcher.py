@@ -136,6 +136,8 @@ class Site:
     answer: bytes = b""
     answers: list[bytes] = field(default_factory=list)
     hang: bool = False
+    drips: bool = False
+    """Sends a header that does not end, byte by byte."""
 
     def fetcher(self, *addresses: str, **options: float) -> ImageFetcher:
         lookups = iter([addresses or ("127.0.0.1",)])  # a second look-up would fail
@@ -158,6 +160,11 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         site.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        if site.drips:
+            writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while site.drips and not writer.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
         if site.hang:
             await reader.read()
         writer.write(site.answers.pop(0) if site.answers else site.answer)
@@ -261,6 +268,13 @@ async def test_the_size_is_counted_while_it_comes(
 async def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     async with running_site(tmp_path) as site:
         site.hang = True
+        with pytest.raises(InvalidRequest, match="could not be fetched"):
+            await site.fetcher(total_seconds=0.3).fetch(site.url())
+
+
+async def test_a_server_that_sends_little_by_little_is_given_up(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as site, asyncio.timeout(9):
+        site.drips = True
         with pytest.raises(InvalidRequest, match="could not be fetched"):
             await site.fetcher(total_seconds=0.3).fetch(site.url())
 

@@ -53,6 +53,12 @@ async def test_a_signed_link_needs_no_other_proof(place: Place) -> None:
     assert download.headers["content-disposition"].startswith("attachment;")
 
 
+async def test_a_file_of_an_unknown_type_is_never_shown(place: Place) -> None:
+    await place.api.services.db.execute("UPDATE media SET content_type = 'text/html'")
+    answer = await place.api.client.get(place.url)
+    assert answer.headers["content-disposition"].startswith("attachment;")
+
+
 async def test_without_a_good_link_only_the_owner_reads(place: Place) -> None:
     path = f"/media/{place.media_id}"
     assert (await place.ana.get(path)).content == place.video
@@ -155,6 +161,7 @@ async def test_uploads_that_are_refused(place: Place) -> None:
         "/uploads", files={"file": ("a.png", b"x" * 40_200_000, "image/png")}
     )
     assert (too_large.status_code, too_large.json()["code"]) == (413, "too_large")
+    assert too_large.json()["reason"] == "request_too_large", "it is not even read"
     assert (await place.ana.post("/uploads", json={})).status_code == 422
     nobody = await place.api.client.post(
         "/uploads", files={"file": ("a.png", picture(), "image/png")}

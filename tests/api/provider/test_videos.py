@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -266,6 +266,21 @@ async def test_the_key_goes_along_to_the_providers_own_addresses_only() -> None:
         await client.close()
         assert raw.requests[1].startswith(b"GET /api/v1/files/abc ")
         assert b"secret-key" in raw.requests[1]
+
+
+async def test_the_key_goes_to_no_address_that_only_begins_like_the_providers() -> None:
+    fetched: list[str] = []
+
+    async def fetch(url: str, most: int) -> AsyncIterator[bytes]:
+        fetched.append(url)
+        yield FILE
+
+    async with raw_server(b"") as raw:
+        raw.answers = [plain(b"", f"Location: {raw.url}.example.org/x\r\n", "302 Found")]
+        client = OpenRouter(raw.url, "secret-key", fetch=fetch)
+        assert b"".join([chunk async for chunk in client.fetch_video("abc")]) == FILE
+        await client.close()
+        assert (fetched, len(raw.requests)) == ([f"{raw.url}.example.org/x"], 1)
 
 
 @pytest.mark.parametrize(

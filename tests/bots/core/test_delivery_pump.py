@@ -14,7 +14,7 @@ from api.media import smaller_copies
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import AT_ONCE, pump
 from bots.core.rendering import kind_of, render
-from bots.core.types import Address, Reply, SendFailed
+from bots.core.types import Address, Limits, Reply, SendFailed
 from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
@@ -24,6 +24,7 @@ from tests.bots.core.recording_chat import (
     PLATFORM,
     PUBLIC_URL,
     Place,
+    Stage,
     pumping,
     served,
     trouble_once,
@@ -96,6 +97,24 @@ async def test_a_slow_chat_holds_up_nobody_else(place: Place) -> None:
         gate.set()
         await place.stage.seen("<4>")
     assert order(place) == ["q", "0", "1", "2", "3", "4"]
+
+
+async def test_a_delivery_that_another_bot_has_by_now_is_not_sent(place: Place) -> None:
+    db, taken = place.api.services.db, "UPDATE deliveries SET lease = 'of another bot'"
+
+    class Slow(Stage):
+        """Loses the lease before anything is sent."""
+
+        async def limits_for(self, to: Address) -> Limits:
+            await db.execute(taken)
+            looked.set()
+            return LIMITS
+
+    looked, stage = asyncio.Event(), Slow()
+    await tell(place, "1", "a")
+    async with pumping(stage, place.bot):
+        await asyncio.wait_for(looked.wait(), 30)
+    assert stage.acts == []
 
 
 async def test_a_chat_that_is_gone_for_good_is_not_tried_again(place: Place) -> None:

@@ -3,9 +3,12 @@
 import io
 
 import pytest
+import telegram
 from PIL import Image
 
 from bots.core.types import Button, Inbound, Messenger, Reply, ShownMessages
+from bots.telegram.adapter import make_bot
+from bots.telegram.received_files import DOWNLOAD_BYTES, attachments
 from client.errors import ApiError
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.fakes.telegram import FakeTelegram
@@ -101,6 +104,26 @@ async def test_photo_with_caption_is_an_attachment(fake: FakeTelegram) -> None:
     assert (inbound.command, inbound.text) == ("video", "make it move")
     assert (attached.content_type, attached.size) == ("image/jpeg", len(data))
     assert fake.token not in repr(inbound)
+
+
+async def test_file_that_is_too_large_is_not_asked_for(fake: FakeTelegram) -> None:
+    bot = make_bot(fake.token, fake.api_url)
+    sent = {
+        "message_id": 1,
+        "date": 1,
+        "chat": {"id": CHAT, "type": "private"},
+        "document": {
+            "file_id": "f",
+            "file_unique_id": "u",
+            "file_name": "film.mov",
+            "file_size": DOWNLOAD_BYTES + 1,
+        },
+    }
+    message = telegram.Message.de_json(sent, bot)
+    (film,) = attachments(message)
+    with pytest.raises(ApiError, match="too_large"):
+        await film.read()
+    assert fake.scene().calls_of("getFile") == []
 
 
 async def test_document_keeps_its_name(fake: FakeTelegram) -> None:
