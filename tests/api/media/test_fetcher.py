@@ -137,7 +137,8 @@ class Site:
     answers: list[bytes] = field(default_factory=list)
     hang: bool = False
     drips: bool = False
-    """Sends a header that does not end, byte by byte."""
+    """Sends a header that does not end, byte by byte, until the client has `left`."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fetcher(self, *addresses: str, **options: float) -> ImageFetcher:
         lookups = iter([addresses or ("127.0.0.1",)])  # a second look-up would fail
@@ -162,9 +163,10 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         site.requests.append(await reader.readuntil(b"\r\n\r\n"))
         if site.drips:
             writer.write(b"HTTP/1.1 200 OK\r\nX: ")
-        while site.drips and not writer.is_closing():
-            writer.write(b"x")
-            await asyncio.sleep(0.05)
+            while not reader.at_eof():
+                writer.write(b"x")
+                await asyncio.sleep(0.05)
+            site.left.set()
         if site.hang:
             await reader.read()
         writer.write(site.answers.pop(0) if site.answers else site.answer)
@@ -277,6 +279,7 @@ async def test_a_server_that_sends_little_by_little_is_given_up(tmp_path: Path) 
         site.drips = True
         with pytest.raises(InvalidRequest, match="could not be fetched"):
             await site.fetcher(total_seconds=0.3).fetch(site.url())
+        await site.left.wait()
 
 
 async def streamed(fetcher: ImageFetcher, url: str, most: int = 1000) -> bytes:
