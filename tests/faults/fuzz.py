@@ -53,8 +53,14 @@ MAY: dict[Access, set[str]] = {
     Access.SESSION: PEOPLE,
     Access.RECENT: PEOPLE,
     Access.ADMIN: {"admin"},
-    Access.BOT: {"bot", "other bot"},
+    Access.BOT: {"bot", "other bot", "bot for the member"},
 }
+OF_CHATS = {
+    ("DELETE", "/links/{platform}/{platform_user_id}"),
+    ("DELETE", "/users/me"),
+    ("GET", "/users/me/export"),
+}
+"""Routes that ask a person for a recent password, and a chat for none."""
 OF_THE_MEMBER = {"member", *CHATS, "admin", "bot"}
 """Callers who may read what is the member's; bots by the deliveries of their platform."""
 RARELY = {
@@ -112,6 +118,8 @@ def access_of(operation: Any) -> Access:
     route = operation.method.upper(), operation.path
     if "security" not in operation.definition.raw:
         return Access.PUBLIC  # `/media/{media_id}` asks for itself, after it has read its link
+    if route in OF_CHATS:
+        return Access.USER
     return next((row.access for row in ROWS if row.route == route), Access.PUBLIC)
 
 
