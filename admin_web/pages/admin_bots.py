@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.acts import act
 from admin_web.security.admins import admin_page
 from admin_web.sessions import shown_once
-from admin_web.sessions.caller import api
+from admin_web.sessions.caller import all_soon, api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
 from client import calls
@@ -19,7 +19,7 @@ SUBJECT = "bots"
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    kept = shown_once.take(SUBJECT)
+    kept, bots = shown_once.take(SUBJECT), all_soon(calls.bots())
     good = [one for one in api().all(calls.bot_credentials()) if one.revoked_at is None]
     by_platform = {
         platform: [one for one in good if one.platform == platform] for platform in PLATFORMS
@@ -27,7 +27,7 @@ def show() -> ResponseReturnValue:
     return admin_page(
         "admin/bots.html",
         by_platform=by_platform,
-        connected={bot.platform: bot for bot in api().all(calls.bots())},
+        connected={bot.platform: bot for bot in bots()},
         platforms=PLATFORMS,
         made=RotatedOut.model_validate(kept) if kept else None,
     )

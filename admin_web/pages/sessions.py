@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.acts import act
 from admin_web.forms.filters import cursor, one_of
 from admin_web.render import page
-from admin_web.sessions.caller import api
+from admin_web.sessions.caller import api, expect_me
 from admin_web.words.language import _
 from client import calls
 from client.call import Call
@@ -19,6 +19,7 @@ SORTS = {"oldest", "seen"}
 @pages.get("")
 def show() -> ResponseReturnValue:
     sort = one_of(SORTS, "sort")
+    expect_me()
     found = api().send(calls.sessions(cursor=cursor(), sort=sort))
     return page("profile/sessions.html", found=found, cursor=cursor(), sort=sort)
 

@@ -192,7 +192,7 @@ def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
         return texts.not_yours()
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)
-    return texts.error(error.code, error.problem)
+    return texts.error(error.code, error.problem, inbound.options)
 
 
 class AnswerMessages:

@@ -1,6 +1,6 @@
 """Errors, and what to do about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from bots.core.language import _, sentence, spoken
@@ -50,35 +50,38 @@ OPTIONS: dict[str, str] = {
 """By the api's field: how people ask for it in a chat."""
 
 
-def voice() -> Voice:
-    return Voice(spoken(), money, seconds, _option, in_chat=True)
+def voice(native: Collection[str] = ()) -> Voice:
+    """`native`: the options that were given in the platform's own way, by the api's names, which
+    are their names there."""
+
+    def option(name: str) -> str:
+        return name if name in native else _(OPTIONS.get(name, name))
+
+    return Voice(spoken(), money, seconds, option, in_chat=True)
 
 
-def _option(name: str) -> str:
-    return _(OPTIONS.get(name, name))
-
-
-def error(code: str, problem: Problem | None = None) -> str:
-    """`problem`: the facts, where the api has told the error."""
+def error(code: str, problem: Problem | None = None, native: Collection[str] = ()) -> str:
+    """`problem`: the facts, where the api has told the error. `native`: as in `voice`."""
     if problem is None:
         return _(ERRORS.get(code, ERRORS[BAD_ANSWER]))
-    return " ".join(filter(None, [cause(problem), charged(problem.charged_usd)]))
+    return " ".join(filter(None, [cause(problem, native), charged(problem.charged_usd)]))
 
 
-def cause(problem: Problem | ErrorOut) -> str:
+def cause(problem: Problem | ErrorOut, native: Collection[str] = ()) -> str:
     """The sentence of an error, and the hint that helps."""
-    said = words.sentence(voice(), problem), *_fields(problem), words.hint(voice(), problem)
+    says = voice(native)
+    said = words.sentence(says, problem), *_fields(problem, says), words.hint(says, problem)
     return " ".join(filter(None, said))
 
 
-def _fields(problem: Problem | ErrorOut) -> list[str]:
+def _fields(problem: Problem | ErrorOut, says: Voice) -> list[str]:
     """The fields that are wrong, where the reason says nothing about them."""
     if not isinstance(problem, Problem) or problem.reason != "fields_wrong":
         return []
     return [
         bad_field(
-            _option(one.field.rpartition(".")[2]),
-            words.of_field(voice(), one.reason, one.params or {}) or one.message,
+            says.option(one.field.rpartition(".")[2]),
+            words.of_field(says, one.reason, one.params or {}) or one.message,
         )
         for one in (problem.fields or [])[:5]
     ]

@@ -189,6 +189,22 @@ def test_in_german_the_facts_of_a_problem_are_said_in_german(
         assert texts.error(error.code, error.problem) == said
 
 
+def test_an_option_of_the_platform_is_called_as_it_is_there() -> None:
+    problem = {
+        "code": "option_unsupported",
+        "title": "No",
+        "status": 422,
+        "detail": "In English.",
+        "reason": "option_value",
+        "params": {"option": "aspect_ratio", "model": "Veo"},
+        "allowed": ["1:1"],
+    }
+    error = refused(httpx.Response(422, json=problem))
+    with speaking("de"):
+        said = texts.error(error.code, error.problem, {"aspect_ratio": "5:1"})
+    assert said == "Veo unterstützt aspect_ratio so nicht. Möglich: 1:1."
+
+
 def test_chats_ask_for_an_option_by_the_flag_that_its_sentence_names() -> None:
     flags = {
         option.name: f"--{option.flags[0]}"
