@@ -37,8 +37,8 @@ class Plan:
     """`seconds` are those of one load. No round begins after `longest` seconds."""
 
     rounds: int = 3
-    longest: float = 200.0
-    seconds: float = 3.0
+    longest: float = 120.0
+    seconds: float = 2.0
     warm_seconds: float = 2.0
     connections: tuple[int, ...] = CONNECTIONS
     streams: int = STREAMS
@@ -46,7 +46,7 @@ class Plan:
     """Measure gateways that have to be installed, too."""
 
 
-QUICK = Plan(rounds=2, longest=60.0, seconds=1.2, warm_seconds=1.0)
+QUICK = Plan(rounds=1, seconds=1.2, warm_seconds=1.0)
 
 
 @dataclass

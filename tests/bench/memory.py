@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -26,11 +26,16 @@ from PIL import Image
 from api.secrets import ensure_secrets
 from sandbox import chat
 from sandbox.faults import Fault
+from tests.bench import programs
+from tests.bench.measured import Measured
+from tests.bench.start import bot_settings
+from tests.e2e.people import person_on
 from tests.processes import wait_gone
 from tests.sandbox_server import Sandbox, sandbox_server
 from tests.stack import free_ports, get
 
-AIM_MB = 250
+WHOLE = "the whole product"
+AIM_MB, API_IDLE_MB, IDLE_MB = 250, 150, 400
 PASSWORD = "correct horse battery staple"
 CASES = Path(__file__).parents[1] / "cases"
 AT_ONCE = 4
@@ -127,8 +132,8 @@ async def sign_in(client: httpx.AsyncClient) -> None:
     client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
 
-async def make(client: httpx.AsyncClient, pid: int, jobs: int, seconds: float) -> None:
-    """Make images until `jobs` are done or the time is over."""
+async def make(client: httpx.AsyncClient, pid: int, jobs: int, seconds: float) -> int:
+    """Make images until `jobs` are done or the time is over, and return their number."""
     began, taken, left = time.perf_counter(), list[float](), list(range(jobs))
     marks = iter([jobs * (look + 1) // LOOKS for look in range(LOOKS)])
     mark = next(marks)
@@ -151,6 +156,7 @@ async def make(client: httpx.AsyncClient, pid: int, jobs: int, seconds: float) -
     await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
     spent = time.perf_counter() - began
     print(f"{len(taken):6} images in {spent:.0f} s, {len(taken) / spent:.1f}/s: {shown(pid)}")
+    return len(taken)
 
 
 async def latency(client: httpx.AsyncClient, number: int = 40) -> None:
@@ -228,6 +234,56 @@ async def measure(
     await asyncio.sleep(2)
     print(f"in the end: {shown(pid)}")
     return next(iter(memory(pid).values()))
+
+
+async def bench(into: Measured) -> None:
+    """Idle: every process that `./run` starts with both bots, some seconds after it is ready. At
+    work: the api alone, after so many images as there was time for, with its database and its
+    caches, without its decoders. The megabytes are resident ones, as `ps` says. They count a file
+    that five processes share five times; a machine or a container pays for it once, as the other
+    column does. "Others" are
+    the supervisor and the processes' own.
+    """
+    with tempfile.TemporaryDirectory(prefix="memory-") as name:
+        await asyncio.to_thread(_idle, into, Path(name))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        sandbox_server() as sandbox,
+        api_process(Path(name), sandbox) as (pid, url),
+    ):
+        client = await admin(url, Path(name))
+        await sign_in(client)
+        draw(pictures())
+        number = await make(client, pid, 100_000, 10 if into.quick else 40)
+        await client.aclose()
+        into.parameter("images", number)
+        into.add("api", "after the images", programs.memory([pid]), "MB", at_most=AIM_MB)
+
+
+def _idle(into: Measured, folder: Path) -> None:
+    with ExitStack() as opened:
+        ports = dict(zip(("API_PORT", "WEB_PORT", "SANDBOX_PORT"), free_ports(3), strict=True))
+        env = {"DATA_DIR": str(folder / "data")} | {name: str(at) for name, at in ports.items()}
+        for platform in ("telegram", "discord"):
+            env |= bot_settings(opened.enter_context(person_on(platform)))
+        command = programs.python("cli.supervisor")
+        product = opened.enter_context(programs.running("product", command, folder, env))
+        for path in (f"{ports['WEB_PORT']}/healthz", f"{ports['API_PORT']}/readyz"):
+            product.wait_for(f"http://127.0.0.1:{path}")
+        time.sleep(5 if into.quick else 15)
+        own: dict[str, list[int]] = {}
+        for pid in product.pids:
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            known = "cli.process" in words
+            own.setdefault(words[words.index("cli.process") + 1] if known else "others", []).append(
+                pid
+            )
+        for of, pids in {WHOLE: product.pids, **own}.items():
+            most = API_IDLE_MB if of == "api" else None
+            into.add(of, "idle", programs.memory(pids), "MB", at_most=most)
+            most = IDLE_MB if of == WHOLE else None
+            once = programs.memory(pids, "Pss")
+            into.add(of, "idle, shared counted once", once, "MB", at_most=most)
 
 
 def main() -> int:

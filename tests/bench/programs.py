@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tests.stack import INHERITED, ROOT, get
 
@@ -58,15 +59,16 @@ def processor(pids: Sequence[int]) -> float:
     return total / 1e9
 
 
-def memory(pids: Sequence[int]) -> float:
-    """Return the megabytes of these processes, what they share counted once."""
+def memory(pids: Sequence[int], kind: Literal["Rss", "Pss"] = "Rss") -> float:
+    """Return the megabytes of these processes: resident ones, as `ps` says, or (`Pss`) with what
+    several processes share counted once."""
     total = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
     return total * 1024 / 1e6
 
 

@@ -3,6 +3,7 @@ the same machine, in turns."""
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from api.version import VERSION
@@ -18,7 +19,7 @@ on a shared machine."""
 
 
 async def bench(into: Measured) -> None:
-    await gateway.measure(into, PLAN)
+    await gateway.measure(into, replace(PLAN, rounds=1) if into.quick else PLAN)
 
 
 def compared(result: Result, last: Path = LAST) -> list[str]:

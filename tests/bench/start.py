@@ -12,7 +12,7 @@ from tests.bench.programs import processor, python, running
 from tests.e2e.people import Person, person_on
 from tests.stack import free_ports
 
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 3, 1
 WHOLE = "the whole product"
 SECOND_WITHIN = 2.0
 PLATFORMS = ("telegram", "discord")
@@ -73,7 +73,7 @@ async def _each(
         for person in people:
             name = person.platform
             program = opened.enter_context(
-                running(name, python("cli.process", name), folder, env | _bot(person))
+                running(name, python("cli.process", name), folder, env | bot_settings(person))
             )
             await person.connected()
             seconds = time.perf_counter() - program.started
@@ -85,7 +85,8 @@ def _url(env: dict[str, str], name: str) -> str:
     return f"http://127.0.0.1:{env[PORTS[name]]}{READY[name]}"
 
 
-def _bot(person: Person) -> dict[str, str]:
+def bot_settings(person: Person) -> dict[str, str]:
+    """Return the settings with which a bot meets the person's platform."""
     fake = person.env()[person.platform]
     name = person.platform.upper()
     env = {f"{name}_API_URL": fake.api_url, f"{name}_BOT_TOKEN": fake.token}

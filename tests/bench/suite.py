@@ -18,13 +18,15 @@ from tests.bench.measured import Measured, Result, read
 
 BENCHES = {
     "gateway": "One question through gateways, whose provider answers at once",
+    "streams": "The time to the first word of 200 answers that are asked for in the same moment",
+    "push_latency": "The time from a command to its card, and from a finished video to the chat",
+    "thousand_chats": "Commands of 1,000 chats, each with a video under way, on DuckDB",
+    "videos_in_flight": "The looks at 10,000 videos under way, on DuckDB",
     "store": "The time of the api's answers, with 10,000 to 1,000,000 generations in the store",
     "web_pages": "The time and the size of the web's pages in front of a full store",
     "start": "The time from a start until it answers, for the product and for each process",
-    "streams": "The time to the first word of 200 answers that are asked for in the same moment",
-    "thousand_chats": "Commands of 1,000 chats, each with a video under way, on DuckDB",
+    "memory": "The memory of each process",
     "ratios": "A few ratios, compared with those of the last release",
-    "videos_in_flight": "The looks at 10,000 videos under way, on DuckDB",
 }
 """Names of modules with what they measure, in the order of the page."""
 PAGE, README = Path("docs/benchmarks.md"), Path("README.md")

@@ -310,7 +310,7 @@ async def bench(into: Measured) -> None:
     target are named. The size is that of all that a browser loads at a first visit, except pictures
     and videos of users.
     """
-    rows, rounds = (100_000, 3) if into.quick else (1_000_000, 7)
+    rows, rounds = (100_000, 2) if into.quick else (1_000_000, 5)
     into.parameter("generations in the store (DuckDB)", f"{rows:,}")
     into.parameter("visits of each page", rounds)
     with tempfile.TemporaryDirectory(prefix="pages-") as folder:
