@@ -255,8 +255,14 @@ class Stack:
             print(f"--- {name} ---\n{self.log(name)[-TAIL:]}")
 
     def _signal(self, name: str, number: signal.Signals) -> None:
+        process = self._processes[name]
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._processes[name].pid, number)
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                # one that has just been started does not lead its group yet
+                if process.returncode is None:
+                    os.kill(process.pid, number)
 
     def _sandbox_answers(self, name: str) -> bool:
         answer = get(f"{self.url(name)}/_sandbox/faults")

@@ -76,6 +76,15 @@ class Books:
         assert len(found) <= 1, f"{marker} was accepted twice"
         return found[0] if found else None
 
+    def told(self, job: dict[str, Any] | None) -> set[str]:
+        """Return the ids of the messages that told of a job."""
+        return {
+            message
+            for row in self.deliveries
+            if job is not None and row["generation_id"] == job["id"]
+            for message in json.loads(row["message_ids_json"] or "[]")
+        }
+
 
 async def at_rest(rows: Rows) -> None:
     """Wait until nothing is left to do, which moves on all the time."""
@@ -213,7 +222,10 @@ def check_discord(books: Books, fake: FakeDiscord, asks: list[Ask], killer: Kill
         assert ask.place is not None
         job = books.job(ask.marker)
         if job is None or job["status"] != "completed":
-            words = [one.text for one in scene.answers(ask.message)]
+            # a failure stands in the delivery's message, and takes the card away
+            told = books.told(job)
+            failures = [one for one in scene.by_bot(ask.place[1]) if one.id in told]
+            words = [one.text for one in [*failures, *scene.answers(ask.message)]]
             excused = killer.hit("discord", ask.at - DISCORD_BACK, ask.at + 30)
             assert excused or words, f"{ask} was answered with silence"
             assert excused or not words[-1].endswith("…"), f"{ask} has half an answer: {words}"
