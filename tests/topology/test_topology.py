@@ -12,7 +12,7 @@ from tests.topology.crowd import Crowd
 from tests.topology.killer import Killer
 from tests.topology.world import running_world
 
-KILLS = 15
+KILLS = 10
 SEED = 14
 pytestmark = pytest.mark.timeout(720)
 
