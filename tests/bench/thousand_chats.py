@@ -28,8 +28,9 @@ FIRST_CHAT = 10_001
 P99_WITHIN = 1.0
 ANSWER_WITHIN, JOB_WITHIN = 30.0, 120.0
 SILENCE = "(silence)"
-JOBS_PER_SECOND = 12.0
-"""The rate at which the jobs are asked for beforehand; no more than the bot may send."""
+JOBS_PER_SECOND, JOBS_AT_ONCE = 12.0, 20
+"""The rate at which the jobs are asked for beforehand, no more than the bot may send, and the most
+that are waited for at a time."""
 STUDIO = {
     "CHAT_SIGNUP": "open",
     "GUEST_MONTHLY_USD": "1000",
@@ -123,11 +124,13 @@ def watched_telegram(chats: list[Chats]) -> Iterator[FakeTelegram]:
 
 async def begin_jobs(chats: Chats, number: int) -> None:
     """Have a video made for each chat."""
+    room = asyncio.Semaphore(JOBS_AT_ONCE)
 
     async def begin(each: int) -> None:
         await asyncio.sleep(each / JOBS_PER_SECOND)
         line, part = f"/video waves at night, {each}", "Making your video"
-        _, text = await chats.say(FIRST_CHAT + each, line, part, JOB_WITHIN)
+        async with room:
+            _, text = await chats.say(FIRST_CHAT + each, line, part, JOB_WITHIN)
         if text == SILENCE:
             raise AssertionError(f"no job is under way in chat {each}")
 
