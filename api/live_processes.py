@@ -10,8 +10,15 @@ from api.ids import token
 from api.leases import Leases
 
 PREFIX = "process:"
-LEASE = 45.0
-RENEWED = 15.0
+LEASE = 10.0
+RENEWED = 3.0
+PATIENCE = 4.5
+"""Seconds for which a process has to be missing while this one reaches the database. One that could
+not reach it either has a lease that is over, too."""
+PAID_PATIENCE = 60.0
+"""The same for what may be paid for already: a process that only stands still for a while brings it
+to its end."""
+FORGOTTEN_EVERY = 3600.0
 
 
 class LiveProcesses:
@@ -24,6 +31,7 @@ class LiveProcesses:
         self.all = self.workers = 1
         """Their number, and the number of those that make generations."""
         self._missing: dict[str, float] = {}
+        self._forgot_at = 0.0
 
     async def turn(self) -> float:
         assert self._leases is not None
@@ -31,7 +39,9 @@ class LiveProcesses:
         live = await self._leases.held(PREFIX)
         self.all = len(live)
         self.workers = max(1, sum(name.startswith(f"{PREFIX}worker:") for name in live))
-        await self._leases.forget(PREFIX)
+        if time.monotonic() - self._forgot_at > FORGOTTEN_EVERY:
+            await self._leases.forget(PREFIX)
+            self._forgot_at = time.monotonic()
         return RENEWED
 
     async def close(self) -> None:
@@ -39,12 +49,20 @@ class LiveProcesses:
             with suppress(DbUnavailable):  # then it ends by itself
                 await self._leases.give_back(self.name, self.name)
 
-    async def dead(self, names: Sequence[str]) -> list[str]:
-        """Return those of these processes that do not live any more. A process that could not reach
-        the database for a while has a lease that is over, too: it counts as dead once it has not
-        renewed it for a time in which this process could."""
+    async def dead(self, names: Sequence[str], patience: float | None = None) -> list[str]:
+        """Return those of these processes that do not live any more: they are missing for
+        `patience` seconds, `PATIENCE` by default. It counts from the first time that they are asked
+        for."""
         if self._leases is None:
             return []
+        patience = PATIENCE if patience is None else patience
         live, at = set(await self._leases.held(PREFIX)), time.monotonic()
-        self._missing = {name: self._missing.get(name, at) for name in names if name not in live}
-        return [name for name, since in self._missing.items() if at - since >= RENEWED * 1.5]
+        for name in names:
+            self._missing.setdefault(name, at)
+        self._missing = {
+            name: since
+            for name, since in self._missing.items()
+            if name not in live and at - since < FORGOTTEN_EVERY
+        }
+        missing = self._missing
+        return [name for name in names if name in missing and at - missing[name] >= patience]

@@ -190,7 +190,7 @@ class Services:
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
         self.callers = Bearers(db, signer, self.users, self.links, self.bots.act)
-        self.bot_processes = BotProcesses(db, self.leases)
+        self.bot_processes = BotProcesses(db, self.leases, self.outbox)
         self.bot_updates = BotUpdates(db, self.links.links)
         self.shell = Shell(db, self.users)
         self.spending = Spending(db, self.users.names)
@@ -347,7 +347,7 @@ async def start(
     stack.push_async_callback(services.recovery.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, services.wake, services.steps, services.polls, stop, worker)
+        making = Worker(db, services.wake, services.steps, services.polls, stop, worker, processes)
         await making.start(services.background)
         services.sweeper.start(worker_duties, worker.sweep, worker.sweep_files)
         late_costs = LateCosts(db, services.provider, services.budget)

@@ -25,6 +25,7 @@ from api.bots.schemas import (
     UpdateOut,
 )
 from api.db import Db
+from api.deliveries.outbox import DeliveryOutbox
 from api.leases import Leases
 from api.links.schemas import LinkOut
 from api.schemas import Platform
@@ -37,9 +38,11 @@ PURGE_SECONDS = timedelta(hours=1).total_seconds()
 
 
 class BotProcesses:
-    def __init__(self, db: Db, leases: Leases) -> None:
+    def __init__(self, db: Db, leases: Leases, outbox: DeliveryOutbox) -> None:
         self._db = db
         self._leases = leases
+        self._outbox = outbox
+        self._freed: set[str] = set()
 
     async def beat(self, platform: Platform, body: BeatIn) -> BeatOut:
         """Renew the presence and the leases of a process, and give it free ones that it wants."""
@@ -51,6 +54,8 @@ class BotProcesses:
             lasts = body.seconds
             await self._renew(platform, process, body)
         senior = await store.is_senior(self._db, process, body.seconds)
+        if senior:
+            await self._free_deliveries(platform)
         live = [one for one in await store.leases(self._db, _prefix(platform)) if one.live]
         return BeatOut(
             held=[one.name for one in live if one.holder == process],
@@ -63,6 +68,14 @@ class BotProcesses:
             ),
             seconds=lasts,
         )
+
+    async def _free_deliveries(self, platform: Platform) -> None:
+        """Free what silent processes were delivering, once for each silence."""
+        silent = set(await store.silent(self._db, platform))
+        self._freed = {one for one in self._freed if one in silent or not one.startswith(platform)}
+        if new := sorted(silent - self._freed):
+            await self._outbox.free_leases_of(platform, [_own(one) for one in new])
+            self._freed |= silent
 
     async def _needs_no_word(self, platform: Platform, process: str, body: BeatIn) -> float | None:
         """The seconds for which the last word of a single process still counts, when it would be
@@ -94,6 +107,7 @@ class BotProcesses:
         for one in await store.leases(self._db, _prefix(platform)):
             if one.holder == process:
                 await self._leases.give_back(_prefix(platform) + one.name, process)
+        await self._outbox.free_leases_of(platform, [_own(process)])
         await store.give_back(self._db, [process], killed=False)
         await store.forget_processes(self._db, platform, [process])
 
@@ -126,6 +140,7 @@ class BotProcesses:
         for one in await store.leases(self._db, prefix):
             if one.holder in dead:
                 await self._leases.give_back(prefix + one.name, one.holder)
+        await self._outbox.free_leases_of(platform, [_own(one) for one in dead])
         await store.give_back(self._db, dead, killed=True)
         await store.forget_processes(self._db, platform, dead)
 

@@ -64,6 +64,12 @@ async def alive(sql: Sql, platform: str) -> int:
     return int(row["n"]) if row else 0
 
 
+async def silent(sql: Sql, platform: str) -> list[str]:
+    """Return the processes that were not heard in time and have not said goodbye."""
+    query = "SELECT id FROM bot_processes WHERE platform = $1 AND until <= now()"
+    return [row["id"] for row in await sql.fetch(query, platform)]
+
+
 async def forget_processes(sql: Sql, platform: str, processes: Sequence[str]) -> None:
     query = "DELETE FROM bot_processes WHERE platform = $1 AND id = ANY($2::text[])"
     await sql.execute(query, platform, list(processes))

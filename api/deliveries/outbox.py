@@ -2,7 +2,9 @@
 tells."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from structlog import get_logger
 
 from api.db import Db, Sql
 from api.deliveries import store
@@ -12,6 +14,7 @@ from api.wake import Wake
 from telemetry.requests import request_id
 
 TOPIC = "deliveries"
+log = get_logger("deliveries")
 
 
 class DeliveryOutbox:
@@ -91,6 +94,12 @@ class DeliveryOutbox:
     async def withdraw(self, sql: Sql, broadcast_id: str) -> None:
         """Drop the waiting deliveries of a broadcast; those that a bot is sending are sent."""
         await store.withdraw(sql, broadcast_id, now())
+
+    async def free_leases_of(self, platform: str, processes: Sequence[str]) -> None:
+        """Let others claim what these processes of a bot have left: they are gone."""
+        if freed := await store.free_leases_of(self._db, platform, processes, now()):
+            log.warning("deliveries_of_dead_process", platform=platform, deliveries=freed)
+            self.ring(platform)
 
     async def forget(self, sql: Sql, generation_id: str) -> None:
         await store.forget(sql, generation_id)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from api.bots.schemas import ProcessId
 from api.callers import BotCaller
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.deliveries.service import DeliveryService
@@ -26,9 +27,11 @@ async def claim(
     deliveries: DeliveriesDep,
     wait: Annotated[float, Query(ge=0, le=25)] = 25,
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
+    process: Annotated[ProcessId | None, Query()] = None,
 ) -> list[DeliveryOut]:
-    """Wait up to `wait` seconds for something to show, and lease it for 60 seconds."""
-    return await deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
+    """Wait up to `wait` seconds for something to show, and lease it for 60 seconds, or until the
+    bot's `process` is known to be dead."""
+    return await deliveries.claim(bot.platform, wait, limit, request.is_disconnected, process)
 
 
 @router.post("/{delivery_id}/begin", status_code=204)

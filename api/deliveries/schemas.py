@@ -130,12 +130,12 @@ class BeginIn(In):
     """It is being sent from now on; the lease is good for another 60 seconds. `repeatable`: the
     platform shows it once, however often it is sent."""
 
-    lease: str = Field(max_length=64)
+    lease: str = Field(max_length=100)
     repeatable: bool = False
 
 
 class LinkIn(In):
-    lease: str = Field(max_length=64)
+    lease: str = Field(max_length=100)
 
 
 class FileRefIn(In):
@@ -148,7 +148,7 @@ class AckIn(In):
     """`card_open`: the result is shown, but the waiting card is not closed yet; another ack
     follows. `refs`: the platform's names of the files from now on."""
 
-    lease: str = Field(max_length=64)
+    lease: str = Field(max_length=100)
     message_ids: list[str] = Field(default_factory=list, max_length=20)
     card_open: bool = False
     refs: list[FileRefIn] = Field(default_factory=list, max_length=20)
@@ -160,7 +160,7 @@ class FailIn(In):
     nothing was tried, it goes back as it was; everything else has a reason. `said` has the
     platform's own words, for the operator."""
 
-    lease: str = Field(max_length=64)
+    lease: str = Field(max_length=100)
     reason: DeliveryReason | None = None
     said: str = Field(default="", max_length=SAID_MAX)
     retry_after: float | None = Field(default=None, ge=0, le=86_400)

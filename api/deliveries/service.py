@@ -76,16 +76,21 @@ class DeliveryService:
             await store.free_leases(self._db, now())
 
     async def claim(
-        self, platform: str, wait: float, limit: int, gone: Callable[[], Awaitable[bool]]
+        self,
+        platform: str,
+        wait: float,
+        limit: int,
+        gone: Callable[[], Awaitable[bool]],
+        process: str | None = None,
     ) -> list[DeliveryOut]:
         """Return leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells
-        that the bot has hung up: nothing is claimed for it then."""
+        that the bot has hung up: nothing is claimed for it then. `process` is the bot's."""
         until = now() + timedelta(seconds=wait)
         with self._wake.listen(f"{TOPIC}:{platform}") as listener:
             while not self._wake.closed and not await gone():
                 due = await store.next_due(self._db, platform, now(), PER_LANE)
                 if due is not None and due <= now():
-                    found = await self._out(await self._lease(platform, limit))
+                    found = await self._out(await self._lease(platform, limit, process))
                     if found:
                         return found
                     due = await store.next_due(self._db, platform, now(), PER_LANE)
@@ -97,11 +102,10 @@ class DeliveryService:
                 await listener.wait(min(left, look_every, max(0.02, until_due)))
         return []
 
-    async def _lease(self, platform: str, limit: int) -> list[Delivery]:
+    async def _lease(self, platform: str, limit: int, process: str | None) -> list[Delivery]:
+        lease = store.lease_of(process, token(128))
         async with self._db.transaction() as sql:
-            return await store.claim(
-                sql, platform, token(128), now(), now() + LEASE, limit, PER_LANE
-            )
+            return await store.claim(sql, platform, lease, now(), now() + LEASE, limit, PER_LANE)
 
     async def _out(self, rows: Sequence[Delivery]) -> list[DeliveryOut]:
         ids = [row.generation_id for row in rows if row.generation_id]

@@ -349,6 +349,24 @@ async def free_leases(sql: Sql, now: datetime) -> None:
     await sql.execute(query, now)
 
 
+def lease_of(process: str | None, token: str) -> str:
+    """Return a lease that tells which process of a bot has it."""
+    return f"{process}.{token}" if process else token
+
+
+async def free_leases_of(
+    sql: Sql, platform: str, processes: Sequence[str], now: datetime
+) -> list[str]:
+    """End the leases of these processes, as their time would, and return the ids."""
+    query = """
+        UPDATE deliveries SET due_at = $3
+        WHERE platform = $1 AND state = 'pending' AND lease IS NOT NULL AND due_at > $3
+            AND split_part(lease, '.', 1) = ANY($2::text[]) RETURNING id
+        """
+    rows = await sql.fetch(query, platform, list(processes), now)
+    return [row["id"] for row in rows]
+
+
 async def forget(sql: Sql, generation_id: str) -> None:
     await sql.execute("DELETE FROM deliveries WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM platform_files WHERE generation_id = $1", generation_id)

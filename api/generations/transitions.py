@@ -186,6 +186,28 @@ async def free_leases(sql: Sql, now: datetime) -> None:
     await sql.execute(query, now)
 
 
+async def lease_tokens(sql: Sql, but_not: str) -> list[str]:
+    """Return the tokens of other workers that hold something which may be taken from the dead."""
+    query = f"""
+        SELECT DISTINCT lease_token FROM generations
+        WHERE {_OPEN} AND phase <> 'submitting' AND lease_token <> $1
+            AND starts_with(lease_token, 'process:')
+        """
+    return [row["lease_token"] for row in await sql.fetch(query, but_not)]
+
+
+async def free_dead(sql: Sql, lease_tokens: Sequence[str], now: datetime) -> list[str]:
+    """Make due what these workers have left, and return the ids. The attempt moves on, so that one
+    which lives after all is fenced off. What they may be paying for waits for the end of its lease:
+    its worker, if it lives, brings the result."""
+    query = f"""
+        UPDATE generations SET lease_token = NULL, run_at = $2, attempt = attempt + 1,
+            rescues = rescues + 1
+        WHERE {_OPEN} AND phase <> 'submitting' AND lease_token = ANY($1::text[]) RETURNING id
+        """
+    return [row["id"] for row in await sql.fetch(query, list(lease_tokens), now)]
+
+
 async def advance(
     sql: Sql,
     row: Generation,

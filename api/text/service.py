@@ -23,7 +23,7 @@ from api.catalog.model import Model
 from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
-from api.live_processes import LiveProcesses
+from api.live_processes import PAID_PATIENCE, LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
@@ -109,7 +109,8 @@ class TextService:
     async def free_dead(self) -> float:
         """Free keys and money of answers whose process is dead: they may be asked again."""
         held = await self._budget.held_by(SUBJECT)
-        dead = await self._processes.dead(sorted({each.process for each in held}))
+        names = sorted({each.process for each in held})
+        dead = await self._processes.dead(names, PAID_PATIENCE)
         for each in held:
             if each.process in dead:
                 async with self._db.transaction() as sql:

@@ -53,8 +53,9 @@ class DeliveryClaims:
     """The deliveries that this process holds. It shows none of them twice, even if the API could
     not be told the result."""
 
-    def __init__(self, api: BotApi, times: PumpTimes) -> None:
+    def __init__(self, api: BotApi, times: PumpTimes, process: str | None) -> None:
         self._api = api
+        self._process = process
         self._times = times
         self._held: dict[str, ClaimedDelivery] = {}
         self._untold: Recent[str, AckIn | FailIn] = Recent(REMEMBERED)
@@ -63,7 +64,7 @@ class DeliveryClaims:
         """The new deliveries. Of one that this process holds already only the lease is taken over,
         and a result that it has already is told once more."""
         new = []
-        for delivery in await self._api.send(calls.claim(self._times.claim, limit)):
+        for delivery in await self._api.send(calls.claim(self._times.claim, limit, self._process)):
             held = self._held.get(delivery.id)
             if held is not None:
                 held.lease, held.at = delivery.lease, self._times.clock()

@@ -7,6 +7,7 @@ its lease is over.
 
 import asyncio
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import replace
 
 import structlog
@@ -24,30 +25,46 @@ from telemetry.spans import span
 
 log = structlog.get_logger()
 
-AT_ONCE, ROOM = 12, 4
-"""The most deliveries that are claimed and not yet done, each perhaps with files of
-`Limits.upload_bytes` in memory; and the room at which more are claimed."""
+AT_ONCE, ROOM = 48, 16
+"""The most deliveries that are claimed and not yet done, and the room at which more are claimed.
+With 30 messages a second and half a second for each, 15 are under way."""
+FILES_AT_ONCE = 12
+"""The most deliveries that are shown at a time with files, of `Limits.upload_bytes` each, in
+memory."""
+WITH_FILES = "generation_completed"
 RETRY_MOST = 86_400.0
 
 
 async def pump(
-    chat: Messenger, api: BotApi, stop: asyncio.Event, times: PumpTimes | None = None
+    chat: Messenger,
+    api: BotApi,
+    stop: asyncio.Event,
+    times: PumpTimes | None = None,
+    process: str | None = None,
 ) -> None:
-    """Run until `stop` is set. An API that is away, or refuses, is asked again with growing
-    pauses."""
-    await Pump(chat, api, stop, times or PumpTimes()).run()
+    """Run until `stop` is set. An API that is away, or refuses, is asked again with growing pauses.
+    `process`: the name by which the API knows that this process lives."""
+    await Pump(chat, api, stop, times or PumpTimes(), process).run()
 
 
 class Pump:
-    def __init__(self, chat: Messenger, api: BotApi, stop: asyncio.Event, times: PumpTimes) -> None:
+    def __init__(
+        self,
+        chat: Messenger,
+        api: BotApi,
+        stop: asyncio.Event,
+        times: PumpTimes,
+        process: str | None,
+    ) -> None:
         self._chat = chat
         self._api = api
-        self._claims = DeliveryClaims(api, times)
+        self._claims = DeliveryClaims(api, times, process)
         self._stop = stop
         self._times = times
         self._lanes: dict[tuple[str, str | None], deque[ClaimedDelivery]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def run(self) -> None:
         stopping = asyncio.ensure_future(self._stop.wait())
@@ -128,20 +145,25 @@ class Pump:
     async def _deliver(self, held: ClaimedDelivery) -> bool:
         """Show one delivery and report it. False: it has to be tried again before anything else
         goes to this chat."""
-        about = f"deliver {held.delivery.event.type}"
-        with of_request(held.delivery.request_id), span(about, "consumer"):
-            if self._times.clock() - held.at > self._times.fresh:
-                await self._claims.put_back(held)
-                return False
-            report = await self._try(held)
-            if report is None:
-                return False
-            await self._claims.settle(held, report)
-            if isinstance(report, AckIn):
-                METRICS.sent(held.delivery.address.platform)
-                log.info("delivered", delivery=held.delivery.id, about=held.delivery.event.type)
-                return True
-            return report.final
+        event = held.delivery.event.type
+        place = self._files if event == WITH_FILES else nullcontext()
+        with of_request(held.delivery.request_id), span(f"deliver {event}", "consumer"):
+            async with place:
+                return await self._deliver_now(held)
+
+    async def _deliver_now(self, held: ClaimedDelivery) -> bool:
+        if self._times.clock() - held.at > self._times.fresh:
+            await self._claims.put_back(held)
+            return False
+        report = await self._try(held)
+        if report is None:
+            return False
+        await self._claims.settle(held, report)
+        if isinstance(report, AckIn):
+            METRICS.sent(held.delivery.address.platform)
+            log.info("delivered", delivery=held.delivery.id, about=held.delivery.event.type)
+            return True
+        return report.final
 
     async def _try(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show one delivery. None: this process must not send it now."""

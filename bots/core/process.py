@@ -55,13 +55,20 @@ async def before_stop(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
         await asyncio.wait({doing, stopping})
 
 
-async def serve(chat: Messenger, api: BotApi, profile: BotProfileIn, stop: asyncio.Event) -> None:
+async def serve(
+    chat: Messenger,
+    api: BotApi,
+    profile: BotProfileIn,
+    stop: asyncio.Event,
+    *,
+    process: str | None = None,
+) -> None:
     """Announce the bot and pump its deliveries until `stop` is set. It may start before the API
-    does."""
+    does. `process`: its name in its beats."""
     announcing = asyncio.create_task(_announce(api, profile))
     try:
         async with METRICS.watching_loop():
-            await pump(chat, api, stop)
+            await pump(chat, api, stop, process=process)
     finally:
         announcing.cancel()
         await asyncio.wait({announcing})

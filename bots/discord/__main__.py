@@ -90,7 +90,7 @@ async def _run(settings: BotSettings, api: BotApi, presence: Presence, stop: asy
         assert client.user is not None
         began = time.monotonic()
         profile = BotProfileIn(name=client.user.name)
-        serving = partial(serve, client.channel_chat, api, profile)
+        serving = partial(serve, client.channel_chat, api, profile, process=presence.slot.id)
         try:
             error = await until_ended(client, partial(while_active, presence, serving), stop)
         finally:

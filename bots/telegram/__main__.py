@@ -150,7 +150,9 @@ async def take_part(
     ending = asyncio.Event()
     polling = asyncio.create_task(before_stop(ending, taking))
     adopting = asyncio.create_task(before_stop(ending, adopt(telegram, presence)))
-    serving = asyncio.create_task(serve(telegram.chat, api, profile(telegram), ending))
+    serving = asyncio.create_task(
+        serve(telegram.chat, api, profile(telegram), ending, process=presence.slot.id)
+    )
     ends = {asyncio.create_task(stop.wait()), asyncio.create_task(over)}
     try:
         tasks = {polling, adopting, serving, *ends}

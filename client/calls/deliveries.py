@@ -12,13 +12,14 @@ CLAIM_MARGIN = 15.0
 # --- of bots
 
 
-def claim(wait: float, limit: int) -> Call[list[schemas.DeliveryOut]]:
-    """Waits up to `wait` seconds for the first delivery; empty when none came."""
+def claim(wait: float, limit: int, process: str | None = None) -> Call[list[schemas.DeliveryOut]]:
+    """Waits up to `wait` seconds for the first delivery; empty when none came. `process`: the bot's
+    process, as it names itself in its beats."""
     return Call(
         "POST",
         "/bot/deliveries/claim",
         list[schemas.DeliveryOut],
-        query=query(wait=wait, limit=limit),
+        query=query(wait=wait, limit=limit, process=process),
         within=wait + CLAIM_MARGIN,
     )
 

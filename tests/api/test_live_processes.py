@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from api import live_processes as module
 from api.budget.service import BudgetService
 from api.db import Db
 from api.generations.making.poll_pace import Pace
 from api.ids import now
 from api.leases import Leases
 from api.live_processes import LiveProcesses
-from api.text import idempotency
+from api.text import idempotency, service
 from api.text.desk import SUBJECT
 from tests.api.harness import running_api
 from tests.sandbox_server import Sandbox
@@ -42,9 +41,7 @@ def test_workers_share_the_rate_of_polls() -> None:
     assert pace._rate == 40.0
 
 
-async def test_a_process_is_dead_when_it_was_missing_for_a_while(
-    db: Db, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_is_dead_when_it_was_missing_for_a_while(db: Db) -> None:
     """After an outage of the database all of them are missing at first."""
     one, other = LiveProcesses(Leases(db), "api"), LiveProcesses(Leases(db), "api")
     await one.turn()
@@ -53,8 +50,7 @@ async def test_a_process_is_dead_when_it_was_missing_for_a_while(
     assert await one.dead(names) == []
     await killed(db, other)
     assert await one.dead(names) == []
-    monkeypatch.setattr(module, "RENEWED", 0.0)
-    assert await one.dead(names) == [other.name]
+    assert await one.dead(names, 0.0) == [other.name]
     await other.turn()
     assert await one.dead(names) == []
 
@@ -62,7 +58,7 @@ async def test_a_process_is_dead_when_it_was_missing_for_a_while(
 async def test_an_answer_of_a_dead_process_is_freed_and_one_of_a_living_is_not(
     postgres_url: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RENEWED", 0.0)
+    monkeypatch.setattr(service, "PAID_PATIENCE", 0.0)
     async with (
         running_api(tmp_path, sandbox, database_url=postgres_url) as api,
         await api.user() as user,

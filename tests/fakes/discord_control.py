@@ -49,6 +49,7 @@ class Control(FakeControl):
             "press": self.people.press,
             "submit": self.people.submit,
             "says": self.says,
+            "open": self.open,
         }
 
     async def says(
@@ -89,6 +90,9 @@ class Control(FakeControl):
             {"guild_id": channel.guild_id} if channel.guild_id else {}
         )
         await self.gateway.emit("MESSAGE_DELETE", about)
+
+    def open(self, channel_id: str) -> None:
+        self.world.place(channel_id, None, channel_id)
 
     def advance(self, seconds: float) -> None:
         self.world.clock_offset += seconds

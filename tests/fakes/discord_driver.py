@@ -260,8 +260,15 @@ class FakeDiscord(Driver[Scene]):
         hang_before, hang_after or slow_after."""
         self._do("fault", method=method, path=path, kind=kind, **more)
 
-    def limit(self, method: str, path: str, limit: int, per: float) -> None:
-        self._do("limit", method=method, path=path, limit=limit, per=per)
+    def open(self, channel_id: str) -> None:
+        """A direct message with somebody."""
+        self._do("open", channel_id=channel_id)
+
+    def limit(
+        self, method: str, path: str, limit: int, per: float, *, is_global: bool = False
+    ) -> None:
+        """See `Bucket`."""
+        self._do("limit", method=method, path=path, limit=limit, per=per, is_global=is_global)
 
     def drop(self, code: int | None = None, *, forget: bool = False, refuse: bool = False) -> None:
         """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew

@@ -44,22 +44,24 @@ class Fault:
 
 @dataclass
 class Bucket:
-    """At most `limit` requests in `per` seconds to what `path` finds, counted for each full
-    path."""
+    """At most `limit` requests in `per` seconds to what `path` finds, counted for each full path,
+    or together for all when `is_global`."""
 
     method: str
     path: str
     limit: int
     per: float
+    is_global: bool = False
     used: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, request: web.Request, now: float) -> tuple[int, float]:
         """Requests left (-1: refused) and seconds until the oldest one is forgotten."""
-        taken = [one for one in self.used.get(request.path, []) if now - one < self.per]
+        path = "" if self.is_global else request.path
+        taken = [one for one in self.used.get(path, []) if now - one < self.per]
         left = self.limit - len(taken) - 1
         if left >= 0:
             taken.append(now)
-        self.used[request.path] = taken
+        self.used[path] = taken
         return left, max(0.0, self.per - (now - taken[0]))
 
 
@@ -93,14 +95,16 @@ class Faults:
         return await self._strike(fault, request, answer)
 
     def _limited(self, request: web.Request) -> tuple[web.Response | None, dict[str, str]]:
-        bucket = next(
-            (
-                one
-                for one in self.buckets
-                if one.method == request.method and re.search(one.path, request.path)
-            ),
-            None,
-        )
+        found = [
+            one
+            for one in self.buckets
+            if one.method in ("*", request.method) and re.search(one.path, request.path)
+        ]
+        for of_all in (one for one in found if one.is_global):
+            left, reset_after = of_all.take(request, time.monotonic())
+            if left < 0:
+                return too_many(reset_after, {}, is_global=True), {}
+        bucket = next((one for one in found if not one.is_global), None)
         if bucket is None:
             return None, {}
         left, reset_after = bucket.take(request, time.monotonic())

@@ -79,6 +79,7 @@ class Control(FakeControl):
             "settings": self.settings,
             "push": self.world.push,
             "away": self.away,
+            "open": self.open,
         }
 
     def says(
@@ -239,6 +240,10 @@ class Control(FakeControl):
                 setattr(self.world, name, value)
             else:
                 raise ValueError(f"no setting {name}")
+
+    def open(self, chat_id: int) -> None:
+        """A person has once written in this private chat."""
+        self.world.open_chat(chat_id, private=True)
 
     async def away(self, away: bool) -> None:
         """Telegram can't be reached: when this is answered its port is closed. Call it on the

@@ -207,6 +207,10 @@ class FakeTelegram(Driver[Scene]):
         slow_after."""
         self._do("fault", method=method, kind=kind, **more)
 
+    def open(self, chat_id: int) -> None:
+        """A private chat in which a person has once written."""
+        self._do("open", chat_id=chat_id)
+
     def block(self, chat_id: int, blocked: bool = True) -> None:
         self._do("block", chat_id=chat_id, blocked=blocked)
 

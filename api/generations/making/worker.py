@@ -18,7 +18,8 @@ from api.generations.making.steps import Steps
 from api.generations.making.worker_lease import WorkerLease
 from api.generations.states import Phase
 from api.generations.store import Generation
-from api.ids import now, token
+from api.ids import now
+from api.live_processes import RENEWED, LiveProcesses
 from api.provider.types import VideoJob
 from api.shutdown import Stop
 from api.wake import Wake
@@ -67,6 +68,7 @@ class Worker:
         polls: Polls,
         stop: Stop,
         times: WorkerTimes,
+        processes: LiveProcesses,
     ) -> None:
         self._db = db
         self._wake = wake
@@ -77,7 +79,9 @@ class Worker:
         self._background: Background | None = None
         self._closing = False
         self._seen_over: dict[tuple[str, datetime], float] = {}
-        self._lease = WorkerLease(token(128), times.lease)
+        self._processes = processes
+        # by it the others know what a dead one has left
+        self._lease = WorkerLease(processes.name, times.lease)
         self._submits: dict[asyncio.Task[None], Generation] = {}
         self._follows: dict[asyncio.Task[None], Generation] = {}
 
@@ -88,6 +92,8 @@ class Worker:
         self._polls.start(background, self._lease, self._fetch, self._stops, self._look)
         background.add("worker", self.turn, most=self._times.pause_most, needed=True)
         background.add("polls", self._polls.turn, most=self._times.pause_most, needed=True)
+        if self._db.engine == "postgresql":
+            background.add("jobs-of-dead", self.free_dead, most=self._times.pause_most)
         background.add(
             "worker-heartbeat",
             self.beat,
@@ -181,6 +187,16 @@ class Worker:
     def _place_is_free(self) -> None:
         """Look for the next one here; a worker that ends leaves it to the others."""
         (self._wake.ring if self._stops() else self._wake.ring_here)("worker")
+
+    async def free_dead(self) -> float:
+        """Take up what workers have left that are known to be dead, long before their leases
+        end."""
+        held_by = await transitions.lease_tokens(self._db, self._lease.token)
+        dead = await self._processes.dead(held_by)
+        if dead and (freed := await transitions.free_dead(self._db, dead, now())):
+            log.warning("jobs_of_dead_worker", generations=freed)
+            self._wake.ring("worker")
+        return RENEWED
 
     async def beat(self) -> float:
         """Renew the leases of what is under way here, and see whose were not renewed elsewhere."""

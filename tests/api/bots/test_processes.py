@@ -9,9 +9,14 @@ import pytest
 from api.bots.schemas import BeatIn, BeatOut, ClaimIn, DoneIn, KeepIn, ShownIn, TurnIn, UpdateIn
 from api.bots.service import BotProcesses, BotUpdates
 from api.db import Db
+from api.deliveries.outbox import DeliveryOutbox
+from api.deliveries.service import DeliveryService
 from api.ids import now
 from api.leases import Leases
 from api.links.schemas import LinkOut
+from api.wake import Wake
+from tests.api.auth.account_services import deliveries_of
+from tests.api.deliveries.test_outbox import here, tell
 
 FIRST, SECOND, THIRD = "first0000", "second0000", "third0000"
 LASTS = 10.0
@@ -20,7 +25,7 @@ LASTS = 10.0
 class Studio:
     def __init__(self, db: Db) -> None:
         self.db = db
-        self.processes = BotProcesses(db, Leases(db))
+        self.processes = BotProcesses(db, Leases(db), DeliveryOutbox(db, Wake()))
         self.links: list[LinkOut] = []
         self.updates = BotUpdates(db, self.links_of)
 
@@ -240,3 +245,58 @@ async def test_old_things_are_forgotten(studio: Studio) -> None:
         await studio.db.execute(f"UPDATE {table} SET created_at = created_at - INTERVAL '3 days'")
     await studio.processes.keep_purged()
     assert await studio.keep(SECOND, 1) == [1]
+
+
+@pytest.fixture
+def deliveries(db: Db) -> DeliveryService:
+    return deliveries_of(db, Wake())
+
+
+async def claimed(deliveries: DeliveryService, process: str) -> int:
+    return len(await deliveries.claim("telegram", 0, 10, here, process))
+
+
+async def test_deliveries_of_a_silent_process_go_to_one_that_was_there(
+    studio: Studio, deliveries: DeliveryService, db: Db
+) -> None:
+    await studio.beat(FIRST)
+    await studio.beat(SECOND)
+    await tell(deliveries, db)
+    assert await claimed(deliveries, FIRST) == 1
+    await studio.pass_time(LASTS / 2, SECOND)
+    await studio.beat(SECOND)
+    assert await claimed(deliveries, SECOND) == 0, "the first one is heard"
+    await studio.pass_time(LASTS, SECOND)
+    await studio.beat(SECOND)
+    assert await claimed(deliveries, SECOND) == 1
+    await studio.beat(SECOND)
+    assert await claimed(deliveries, THIRD) == 0, "they are freed once"
+
+
+async def test_after_an_outage_of_the_api_nobody_loses_a_delivery(
+    studio: Studio, deliveries: DeliveryService, db: Db
+) -> None:
+    """All of them were silent, and each may be showing what it has."""
+    await studio.beat(FIRST)
+    await studio.beat(SECOND)
+    await tell(deliveries, db)
+    assert await claimed(deliveries, FIRST) == 1
+    await studio.pass_time(600)
+    await studio.beat(SECOND)
+    assert await claimed(deliveries, SECOND) == 0
+
+
+@pytest.mark.parametrize("end", ["goodbye", "replaced"])
+async def test_deliveries_of_a_process_that_is_gone_for_certain_are_free_at_once(
+    studio: Studio, deliveries: DeliveryService, db: Db, end: str
+) -> None:
+    for process in (FIRST, THIRD):
+        await studio.beat(process)
+        await tell(deliveries, db, chat=process)
+        assert await claimed(deliveries, process) == 1
+    if end == "goodbye":
+        await studio.processes.leave("telegram", FIRST)
+    else:
+        await studio.beat(SECOND, replaces=[FIRST])
+    found = await deliveries.claim("telegram", 0, 10, here, SECOND)
+    assert [each.address.chat_id for each in found] == [FIRST]

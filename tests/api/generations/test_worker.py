@@ -14,12 +14,14 @@ import pytest
 import time_machine
 from structlog.testing import capture_logs
 
+from api import live_processes
 from api.background import Background
 from api.db import Db
 from api.generations import store, transitions
 from api.generations.making.polls import Polls
 from api.generations.making.steps import Steps
 from api.generations.making.worker import LAPSED_BEATS, Worker, WorkerTimes
+from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now
@@ -38,6 +40,13 @@ from tests.sandbox_server import Sandbox
 SHORT = WorkerTimes(lease=1.2, beat=0.1, sweep=0.1, grace=0.05)
 ASYNC = {"Prefer": "respond-async"}
 HOURS = timedelta(hours=5)
+STEPS: list[tuple[GenerationStatus, Phase]] = [
+    ("queued", "submit"),
+    ("processing", "submitting"),
+    ("processing", "submit_unknown"),
+    ("processing", "poll"),
+    ("processing", "fetch"),
+]
 
 
 @pytest.fixture
@@ -70,7 +79,7 @@ def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
     own, wake, steps = api.services, Wake(), steps_of(api)
     alone, pauses = LiveProcesses(None, "worker"), LonePauses()
     polls = Polls(own.db, wake, own.provider, steps, pauses, alone, webhooks=False)
-    return Worker(own.db, wake, steps, polls, Stop(0), times)
+    return Worker(own.db, wake, steps, polls, Stop(0), times, alone)
 
 
 def begun(worker: Worker) -> Polls:
@@ -184,6 +193,37 @@ async def test_a_worker_that_only_missed_a_beat_keeps_its_job(
         await polls.round()
         assert (await row_of(db, held.id)).attempt == held.attempt + 1
         await worker.close()
+
+
+async def test_jobs_of_a_worker_known_to_be_dead_do_not_wait_for_their_leases(
+    postgres_url: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but those that may have been paid for just now: a worker that only stands still brings
+    their results."""
+    monkeypatch.setattr(live_processes, "PATIENCE", 0.0)
+    async with running_api(tmp_path, sandbox, database_url=postgres_url, worker="off") as api:
+        db, leases = api.services.db, api.services.leases
+        worker, dead, alive = worker_of(api), *(LiveProcesses(leases, "worker") for _ in range(2))
+        worker._processes = LiveProcesses(leases, "worker")
+        await worker._processes.turn()
+        await alive.turn()
+        held = {
+            (owner, phase): job(status, phase, lease_token=owner.name, run_at=now() + HOURS)
+            for owner in (dead, alive)
+            for status, phase in STEPS
+        }
+        for row in held.values():
+            await store.insert(db, row)
+        for _ in range(2):  # it has to be missed first
+            await worker.free_dead()
+        for (owner, phase), row in held.items():
+            after = await row_of(db, row.id)
+            if owner is dead and phase != "submitting":
+                assert (after.lease_token, after.rescues, after.attempt) == (None, 1, 1), phase
+                assert after.run_at <= now()
+                assert not await transitions.advance(db, row, phase), "it is fenced off"
+            else:
+                assert after == row
 
 
 async def row_of(db: Db, generation_id: str) -> Generation:
