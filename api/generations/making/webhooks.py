@@ -52,7 +52,8 @@ class Webhooks:
         if row is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
             return
-        await transitions.adopt_provider_id(self._db, row.id, provider_id, now())
+        if row.phase != "poll":  # from there its answer cannot get lost any more
+            await transitions.adopt_provider_id(self._db, row.id, provider_id, now())
         await transitions.nudge(self._db, row.id, now())
         self._wake.ring("polls")
 
