@@ -47,6 +47,8 @@ _URLS_KEPT = 64
 _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
 """Seconds that a question waits before its second try, and the longest such wait."""
+_CONNECTIONS = 500
+"""Answers that are streamed, polls, submits and downloads at the same time."""
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
@@ -98,7 +100,9 @@ class OpenRouter:
         if app_url is not None:
             headers["HTTP-Referer"] = app_url
         self._base = base_url.rstrip("/")
-        self._client = http_client(headers=headers, timeout=_QUICK, outside=not sandbox)
+        self._client = http_client(
+            headers=headers, timeout=_QUICK, connections=_CONNECTIONS, outside=not sandbox
+        )
         own = self._client.headers
         # the length of a compressed video would not tell whether it is whole
         self._of_questions = httpx.Headers({**own, "Accept-Encoding": "identity"})

@@ -11,7 +11,7 @@ from api.generations.followed import Due
 from api.provider.shared_pauses import Paused, Pauses
 from api.provider.types import ProviderError
 
-PLACES = 100
+PLACES = 200
 """Polls under way at a time in one process. One takes as long as the provider's answer."""
 PER_SECOND = 350.0
 """Polls over all generations and workers together: the provider's guide asks for one every 30
