@@ -27,7 +27,6 @@ BENCHES = {
     "start": "The time from a start until it answers, for the product and for each process",
     "memory": "The memory of each process",
     "ratios": "A few ratios, compared with those of the last release",
-    "push_latency": "The time from a command to its card, and from a finished video to the chat",
     "deliveries": "1,000 waiting deliveries to 1,000 chats, on each platform",
 }
 """Names of modules with what they measure, in the order of the page."""
