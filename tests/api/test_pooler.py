@@ -18,7 +18,7 @@ from tests.sandbox_server import Sandbox
 from tests.stack import free_ports
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-SOON = 20.0
+SOON = 60.0
 CONFIG = """
 [databases]
 * = host={folder} user=postgres
