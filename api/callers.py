@@ -71,7 +71,40 @@ class CallerLookup(Protocol):
 
 CallersDep = FromApp[CallerLookup]
 
-_user_bearer = HTTPBearer(
+
+class _Bearer(HTTPBearer):
+    """A bearer secret that is looked up at once: a dependency of a dependency costs FastAPI more
+    than most of our own steps."""
+
+    async def secret(self, request: Request) -> str:
+        found: HTTPAuthorizationCredentials | None = await HTTPBearer.__call__(self, request)
+        if found is None:
+            raise NotAuthenticated("sign_in_first")
+        return found.credentials
+
+
+class _UserBearer(_Bearer):
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        callers, secret = _callers(request), await self.secret(request)
+        person = request.headers.get(ACTING_FOR)
+        if person is None:
+            return await callers.caller(secret)
+        introduced = await callers.introduced(secret, person)
+        request.state.act = introduced.act
+        return introduced.caller
+
+
+class _BotBearer(_Bearer):
+    async def __call__(self, request: Request) -> Bot:  # type: ignore[override]
+        return await _callers(request).bot(await self.secret(request))
+
+
+def _callers(request: Request) -> CallerLookup:
+    found: CallerLookup = request.app.state.services.by_type[CallerLookup]
+    return found
+
+
+_user = _UserBearer(
     auto_error=False,
     scheme_name="token",
     description=(
@@ -79,30 +112,11 @@ _user_bearer = HTTPBearer(
         f"and, in `{ACTING_FOR}`, the body of `/bot/act`; the token is in `X-Act` of the answer."
     ),
 )
-_bot_bearer = HTTPBearer(
+_bot = _BotBearer(
     auto_error=False,
     scheme_name="bot credential",
     description="The credential of one platform's bot.",
 )
-
-
-def _secret(bearer: HTTPAuthorizationCredentials | None) -> str:
-    if bearer is None:
-        raise NotAuthenticated("sign_in_first")
-    return bearer.credentials
-
-
-_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_user_bearer)]
-_BotBearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bot_bearer)]
-
-
-async def _user(request: Request, bearer: _Bearer, callers: CallersDep) -> Caller:
-    person = request.headers.get(ACTING_FOR)
-    if person is None:
-        return await callers.caller(_secret(bearer))
-    introduced = await callers.introduced(_secret(bearer), person)
-    request.state.act = introduced.act
-    return introduced.caller
 
 
 async def _session(caller: Annotated[Caller, Depends(_user)]) -> Caller:
@@ -137,10 +151,6 @@ async def _admin(caller: Annotated[Caller, Depends(_session)]) -> Caller:
 
 async def _recent_admin(caller: Annotated[Caller, Depends(_admin)]) -> Caller:
     return await _recent_or_chat(caller)
-
-
-async def _bot(bearer: _BotBearer, callers: CallersDep) -> Bot:
-    return await callers.bot(_secret(bearer))
 
 
 UserCaller = Annotated[Caller, Depends(_user)]

@@ -5,6 +5,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
@@ -37,6 +38,8 @@ the same while no rings of others are heard."""
 EMPTY_SECONDS = 1.0
 """The same until there are any models: another process reads the provider's lists right now."""
 TOPIC = "models"
+FOUND_KEPT = 1_000
+"""The number of asked models that are remembered until the table is read again."""
 
 Used = Mapping[tuple[Kind, str], int]
 """The number of recent requests by model."""
@@ -69,6 +72,7 @@ class Catalog:
         self._wake = wake
         self._provider = provider
         self._models: dict[tuple[Kind, str], Model] = {}
+        self._find = self._found
         self._refreshing = asyncio.Lock()
         self.refreshed = asyncio.Event()
         """Set once the provider's lists have been read."""
@@ -84,6 +88,7 @@ class Catalog:
         """Read the table once more, because another process may have changed it."""
         offered = [row.model for row in await store.all_models(self._db) if row.offered]
         self._models = {(model.kind, model.id): model for model in offered}
+        self._find = lru_cache(FOUND_KEPT)(self._found)
 
     async def keep_fresh(self) -> float:
         try:
@@ -290,6 +295,10 @@ class Catalog:
         Raises `ModelUnavailable` with what to choose instead. While no list could ever be had, an
         image model's id is taken as it is, with a guessed route and no price.
         """
+        # each question names a model, and to look through hundreds takes longer than the rest
+        return self._find(kind, model_id, role)
+
+    def _found(self, kind: Kind, model_id: str | None, role: Role | None) -> Model:
         models = self.list_models(kind, role)
         if model_id is None:
             if not models:
