@@ -1,5 +1,6 @@
 """Text answers, whole or streamed, and the conversations that they make."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -34,10 +35,15 @@ class _EventStream(StreamingResponse):
         )
         self._running = running
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette would watch the client from inside a task group, which costs a tenth of an
+        # answer
+        watch = asyncio.create_task(self.listen_for_disconnect(receive))
+        watch.add_done_callback(lambda _: self._running.stop())
         try:
-            await super().__call__(scope, receive, send)
+            await self.stream_response(send)
         finally:
+            watch.cancel()
             self._running.stop()
 
 
