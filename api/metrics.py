@@ -4,6 +4,7 @@ disk and of the backups at the moment of a look."""
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from starlette.types import Scope
@@ -25,6 +26,7 @@ from telemetry.spans import span
 log = get_logger("provider")
 
 UNKNOWN = "unknown"
+SERIES_KEPT = 2_000
 MODELS_MOST = 50
 """Of hundreds of models a studio uses a few; each that is used is a set of time series."""
 
@@ -73,6 +75,9 @@ class Metrics(ProcessMetrics):
         self._seconds = self._histogram(
             "http_request_seconds", "Time to the end of the answer.", "method", "route"
         )
+        # to look a time series up takes ten times as long as to count in it
+        self._requests_of = lru_cache(SERIES_KEPT)(self._requests.labels)
+        self._seconds_of = lru_cache(SERIES_KEPT)(self._seconds.labels)
 
     def _count_provider(self) -> None:
         self._calls = self._counter(
@@ -85,12 +90,15 @@ class Metrics(ProcessMetrics):
         self._call_seconds = self._histogram(
             "provider_call_seconds", "Time to the end of the call.", "about", "model"
         )
+        self._calls_of = lru_cache(SERIES_KEPT)(self._calls.labels)
+        self._call_seconds_of = lru_cache(SERIES_KEPT)(self._call_seconds.labels)
         self._tokens = self._counter(
             "tokens",
             "Tokens of answers, as the provider counts them; thinking is part of completion.",
             "model",
             "kind",
         )
+        self._tokens_of = lru_cache(SERIES_KEPT)(self._tokens.labels)
         self._decoder_failures = self._counter(
             "decoder_failures",
             "Times that a file was too much for its decoder, or that none started.",
@@ -143,8 +151,8 @@ class Metrics(ProcessMetrics):
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN)
-        self._requests.labels(scope["method"], route, status).inc()
-        self._seconds.labels(scope["method"], route).observe(seconds)
+        self._requests_of(scope["method"], route, status).inc()
+        self._seconds_of(scope["method"], route).observe(seconds)
 
     def background_failed(self, work: str, times: int = 1) -> None:
         self._failures.labels(work).inc(times)
@@ -177,8 +185,8 @@ class Metrics(ProcessMetrics):
         finally:
             seconds = time.perf_counter() - started
             known = self._models.label(model)
-            self._calls.labels(about, known, outcome).inc()
-            self._call_seconds.labels(about, known).observe(seconds)
+            self._calls_of(about, known, outcome).inc()
+            self._call_seconds_of(about, known).observe(seconds)
             write = log.info if model else log.debug
             write(
                 "provider_called",
@@ -196,7 +204,7 @@ class Metrics(ProcessMetrics):
             "thinking": usage.thinking_tokens,
         }
         for kind, number in counted.items():
-            self._tokens.labels(known, kind).inc(number or 0)
+            self._tokens_of(known, kind).inc(number or 0)
 
     async def look(self, studio: Studio) -> None:
         """Bring all figures up to date that are not counts of this process."""

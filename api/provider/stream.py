@@ -164,7 +164,8 @@ class _StreamState:
         return not known
 
     def _written(self, parts: Parts) -> Parts:
-        self._wrote = self._wrote or any(isinstance(part, types.TextDelta) for part in parts)
+        if not self._wrote:
+            self._wrote = any(isinstance(part, types.TextDelta) for part in parts)
         return parts
 
     def rest(self) -> Parts:

@@ -63,8 +63,10 @@ class ThinkingSplitter:
         parts: Parts = []
         while self._held:
             before = self._state
-            step = {"start": self._begin, "thinking": self._think, "writing": self._write}[before]
-            part = step(last)
+            if before == "writing":
+                part: TextDelta | TextThinking | None = self._write(last)
+            else:
+                part = self._begin(last) if before == "start" else self._think(last)
             if part is not None:
                 parts.append(part)
             if self._state == before:

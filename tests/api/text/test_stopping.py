@@ -141,9 +141,10 @@ async def test_a_clock_that_jumps_makes_no_answer_under_way_free(
     held = (await spent_and_held(api, caller))[1]
     with time_machine.travel(ids.now() + timedelta(hours=5)):
         await api.services.text.sweep()
-        assert (await spent_and_held(api, caller))[1] == held > 0
-        running.stop()
-        await ended(running)
+    # outside, because the jump may lead into another month, which has counters of its own
+    assert (await spent_and_held(api, caller))[1] == held > 0
+    running.stop()
+    await ended(running)
     spent, held = await spent_and_held(api, caller)
     assert (spent > 0, held) == (True, 0)
 
