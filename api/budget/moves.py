@@ -156,19 +156,18 @@ class Moves:
         self, sql: Sql, places: set[Place], changes: Mapping[Place, Counter]
     ) -> dict[Place, Counter]:
         """Return the counters of these places, locked with those of the changes."""
-        new = places - self._known
-        if new:  # before any lock: it waits for others who add the same
-            await store.add_counters(sql, new)
+        if unknown := places - self._known:
+            # before any lock, because it waits for others who add the same
+            added = await store.add_counters(sql, unknown)
+            if len(self._known) > KNOWN_MOST:
+                self._known.clear()
+            self._known |= unknown - added  # those were there, whatever becomes of this
         wanted = places | set(changes)
         scopes, months = {scope for scope, _ in wanted}, {month for _, month in wanted}
         found = await store.counters(sql, scopes, months, locked=self._db.locks_rows)
         if gone := places - set(found):
             self._known -= gone
             raise Lost(f"counters are gone: {sorted(gone)}")
-        if not new:
-            if len(self._known) > KNOWN_MOST:
-                self._known.clear()
-            self._known |= places
         return found
 
     def _decide(

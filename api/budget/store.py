@@ -110,12 +110,15 @@ async def counters(
     }
 
 
-async def add_counters(sql: Sql, places: Collection[Place]) -> None:
-    """Two requests may both find the month's row missing: the second one's insert does nothing."""
+async def add_counters(sql: Sql, places: Collection[Place]) -> set[Place]:
+    """Add those that do not exist, and return them: two requests may both find the month's row
+    missing, and the second one's insert does nothing."""
     query = f"""
         INSERT INTO budgets (scope, month, held_micro, spent_micro)
-        SELECT scope, month, 0, 0 FROM ({_PLACES}) AS missing ON CONFLICT DO NOTHING"""
-    await sql.execute(query, *rows.lists(sorted(places)))
+        SELECT scope, month, 0, 0 FROM ({_PLACES}) AS missing ON CONFLICT DO NOTHING
+        RETURNING scope, month"""
+    added = await sql.fetch(query, *rows.lists(sorted(places)))
+    return {(row["scope"], row["month"]) for row in added}
 
 
 async def change_counters(sql: Sql, changes: Mapping[Place, Counter]) -> None:

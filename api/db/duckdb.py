@@ -130,10 +130,10 @@ class _Writer(_Cursor):
         super().__init__(root, end)
         self._cached = cached
         self._is_open = False
-        self._has_changed = False
+        self.has_changed = False
 
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
-        self._has_changed = self._has_changed or concerns(query)
+        self.has_changed = self.has_changed or concerns(query)
         try:
             return super().run(query, args)
         finally:
@@ -159,9 +159,9 @@ class _Writer(_Cursor):
             self._settle()
 
     def _settle(self) -> None:
-        if self._has_changed:
+        if self.has_changed:
             self._cached.forget()
-        self._is_open = self._has_changed = False
+        self._is_open = self.has_changed = False
 
 
 def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
@@ -186,7 +186,7 @@ class _Transaction(Sql):
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
-            return await self._db.on_writer(lambda cursor: cursor.run(query, args))
+            return await self._db.fetch_alone(query, args)
         except Exception:
             self.broken = True
             raise
@@ -237,11 +237,28 @@ class DuckDb(Db):
             )
 
     def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
-        cursor: _Cursor = self._local.cursor
+        return self._cached_run(self._local.cursor, query, args, version, key)
+
+    def _cached_run(
+        self, cursor: _Cursor, query: str, args: tuple[object, ...], version: int, key: Key
+    ) -> Sequence[Row]:
         rows = cursor.run(query, args)
         if self._cached.fits(query, lambda: (row["name"] for row in cursor.run(_ALL_TABLES))):
             self._cached.keep(version, key, rows)
         return rows
+
+    async def fetch_alone(self, query: str, args: tuple[object, ...]) -> Sequence[Row]:
+        """Run a statement of the transaction that has the writer alone. It finds cached rows until
+        it changes any itself."""
+        if not only_reads(query) or self._write_cursor.has_changed:
+            return await self.on_writer(lambda cursor: cursor.run(query, args))
+        version, key = self._cached.version, key_of(query, args)
+        cached = self._cached.get(version, key)
+        if cached is not None:
+            return cached
+        return await self.on_writer(
+            lambda cursor: self._cached_run(cursor, query, args, version, key)
+        )
 
     async def check(self) -> None:
         await self.fetch_one("SELECT 1 AS one")
