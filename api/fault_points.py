@@ -17,12 +17,16 @@ FaultPoint = Literal[
     "hooked",
     "erased",
     "migrating",
+    "opened",
+    "ending",
+    "ended",
 ]
 """After the commit that accepts a generation; after the commit before the paid call; after its
 answer; after the file is stored; after the commit that ends the generation; after the commit that
 cancels it; after a webhook is written down, before it wakes its generation; after the commit that
-deletes a generation, before its files go; after the statements of a migration, before its
-commit."""
+deletes a generation, before its files go; after the statements of a migration, before its commit;
+after the commit that holds the money of answers; after the statements that end answers, before
+their commit; after it."""
 
 
 def fault_point(name: FaultPoint) -> None:

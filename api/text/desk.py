@@ -16,6 +16,7 @@ from api.budget.store import Hold
 from api.db import Sql
 from api.db.rounds import Rounds
 from api.errors import BudgetExceeded, NotFound
+from api.fault_points import fault_point
 from api.media.service import KeptFile, MediaService
 from api.schemas import micro
 from api.text import idempotency, store
@@ -97,6 +98,9 @@ class Desk:
                 ],
             )
             answered = await self._end(sql, endings, moved)
+            if endings:
+                fault_point("ending")
+        fault_point("ended" if endings else "opened")
         opened, ended = iter(moved.opened), iter(answered)
         return [next(opened) if isinstance(item, AnswerOpening) else next(ended) for item in items]
 

@@ -121,6 +121,7 @@ def test_no_kill_pays_twice_or_loses_a_job(tmp_path: Path) -> None:
         cancelled_and_killed(world)
         hooked_and_killed(world)
         erased_and_killed(world)
+        answered_and_killed(world)
         world.account.close()
 
 
@@ -134,6 +135,34 @@ def made_and_killed(world: World, kind: str, point: FaultPoint, found: str, paid
     assert world.paid() - calls == paid, case
     assert ("needs_review" if job["needs_review"] else job["status"]) == found, case
     world.check(case, job)
+
+
+def answered_and_killed(world: World) -> None:
+    """Kill the api while it answers: an answer is kept with its cost, or neither, and nothing stays
+    held."""
+    spent, held = world.money()
+    ends: list[tuple[FaultPoint, int]] = [("opened", 0), ("ending", 1), ("ended", 1)]
+    for point, asked in ends:
+        calls = world.paid()
+        world.armed.write_text(point)
+        with contextlib.suppress(httpx.HTTPError):
+            world.post("/generate/text", f"text-{point}")
+        world.die()
+        assert world.paid() - calls == asked, point
+        kept = world.account.get("/conversations")["items"]
+        booked = world.money()
+        answer = world.post("/generate/text", f"text-{point}").raise_for_status().json()
+        after = world.money()
+        is_kept = point == "ended"
+        assert (answer["conversation_id"] in {each["id"] for each in kept}) is is_kept, point
+        cost = float(answer["cost_usd"])
+        assert cost > 0
+        assert booked == pytest.approx((spent + cost * is_kept, held), abs=1e-6), point
+        assert after == pytest.approx((spent + cost, held), abs=1e-6), point
+        assert world.paid() - calls == asked + (not is_kept), point
+        spent += cost
+    found = world.account.get("/admin/budgets")["audit"]["differences"]
+    assert found == []
 
 
 def cancelled_and_killed(world: World) -> None:
