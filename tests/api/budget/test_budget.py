@@ -8,8 +8,9 @@ import pytest
 import time_machine
 
 from api import ids
-from api.budget.moves import Group
+from api.budget.moves import Bill, Group, Want
 from api.budget.service import BudgetService
+from api.budget.store import Booked, Hold
 from api.db import Db, Duplicate, Row
 from api.errors import BudgetExceeded, ConfirmCost
 from api.schemas import MICRO, usd
@@ -151,6 +152,33 @@ async def test_a_cost_above_the_hold_is_booked_in_full_and_blocks_the_next(db: D
     assert await budget.balance("u", 10, "users") == 0
     with pytest.raises(BudgetExceeded):
         await reserve(db, budget, "u", 0, monthly=10)
+
+
+@pytest.mark.parametrize("process", [None, "own"])
+async def test_a_transaction_that_comes_to_nothing_leaves_holds_as_they_were(
+    db: Db, process: str | None
+) -> None:
+    budget = BudgetService(db)
+    first, second = (Want("u", 10, "users", amount, f"text:{amount}", process) for amount in (5, 4))
+    async with budget.transaction() as sql:
+        (hold,) = (await budget.move(sql, [], [first])).opened
+    assert isinstance(hold, Hold)
+
+    async def broken() -> None:
+        async with budget.transaction() as sql:
+            await budget.move(sql, [Bill(hold.id, 3, "text", "a/b")], [second])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await broken()
+    assert await budget.of_user("u") == (0, 5)
+    async with budget.transaction() as sql:
+        moved = await budget.move(sql, [Bill(hold.id, 3, "text", "a/b")], [second])
+    assert list(moved.closed) == [hold.id]
+    assert await budget.of_user("u") == (3, 4)
+    assert await budget.audit() == []
+    booked = [await budget.booked("u", each.subject) for each in (first, second)]
+    assert booked == [Booked(is_open=False, paid_micro=3), Booked(is_open=True, paid_micro=0)]
 
 
 async def test_a_released_hold_costs_nothing_and_cannot_be_settled(db: Db) -> None:
