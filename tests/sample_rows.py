@@ -22,6 +22,8 @@ ODD = [
     "Füchse 🦊 \u202e",
     "$1",
 ]
+_REFERENCES = {"generation_id": "id"}
+"""Columns that name a row of another table: a migration may delete what names none."""
 _FIRST = datetime(2026, 11, 30, 23, 59, 59, 123_456, UTC)
 _WORDS = re.compile(r"'([^']*)'")
 _OF_DUCKDB = """
@@ -58,7 +60,8 @@ class _Column:
     def _by_type(self, number: int) -> object:
         match self.type.lower():
             case "varchar" | "text":
-                return f"{self.name} {number} {ODD[number % len(ODD)]}"
+                name = _REFERENCES.get(self.name, self.name)
+                return f"{name} {number} {ODD[number % len(ODD)]}"
             case "bigint":
                 return (2**62 if number == 1 else 0) + number
             case "integer":
