@@ -70,6 +70,7 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
     "PUT /users/me": (*_PASSWORD, errors.Conflict),
     "DELETE /users/me": (*_PASSWORD, errors.ReauthRequired, errors.LastAdmin),
     "PUT /users/me/preferences": (errors.NotFound,),
+    "POST /users/me/reports": (errors.NotFound,),
     "GET /users/me/export": (errors.ReauthRequired,),
     "POST /users": (errors.Conflict,),
     "POST /users/{user_id}/invite": (errors.Conflict,),

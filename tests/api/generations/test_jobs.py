@@ -227,6 +227,8 @@ async def test_anothers_generation_is_as_unknown_as_none(api: Api, user: httpx.A
         "/generate/video/from-image", json={"prompt": "x", "image_id": mine["images"][0]["id"]}
     )
     assert stolen.status_code == 404
+    reported = await other.post("/users/me/reports", json={"generation_id": mine["id"]})
+    assert reported.status_code == 404
 
 
 BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
