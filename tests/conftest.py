@@ -74,6 +74,7 @@ def _own_process_state() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lanes.mark(items)
+    lanes.order(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

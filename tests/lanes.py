@@ -7,6 +7,7 @@ or another server, a process or a fake platform. `./run test quick` runs what is
 import sys
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,14 @@ POSTGRESQL = frozenset({"postgres", "postgres_url", "postgresql"})
 DUCKDB = frozenset({"duckdb_path", "duckdb"})
 """Fixtures, and the engine's name where `database` chooses one of them when the test runs. A
 `database` that says nothing may be either."""
+
+LONGEST = Path(__file__).parent / "topology" / "test_topology.py"
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Begin the longest test first: at the end it would keep one worker busy for a minute while the
+    others have nothing left."""
+    items.sort(key=lambda item: item.path != LONGEST)
 
 
 def mark(items: Iterable[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ PAGES = {
     "/": 6,
     "/gallery": 4,
     "/generate/image": 5,
-    "/generate/text": 5,
+    "/generate/text": 6,
     "/generate/text/history": 1,
     "/inbox": 2,
     "/profile": 7,

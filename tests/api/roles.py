@@ -422,6 +422,7 @@ MACHINES = [
     Row("POST", "/internal/bot-keys", SHELL, passes=204),
     Row("POST", "/internal/check-up", SHELL),
     Row("GET", "/internal/status", SHELL),
+    Row("GET", "/internal/invariants", SHELL),
     Row("POST", "/internal/backups", SHELL),
     Row("POST", "/internal/media/missing/forget", SHELL),
     Row("GET", "/internal/media/named", SHELL, passes=422),

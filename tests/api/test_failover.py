@@ -88,7 +88,7 @@ async def test_the_worker_the_loops_and_a_paid_image_outlive_a_failover(
         assert (await answered(lambda: user.get("/users/me"))).status_code == 200, (
             "who reads goes on"
         )
-        assert "worker" in api.services.background.failing
+        assert "worker-heartbeat" in api.services.background.failing
         assert not ready["checks"]["background"]["ok"]
         await promote(server)
         made = await answered(ask)
@@ -116,7 +116,7 @@ async def test_work_that_cannot_go_on_ends_its_process_with_an_error(
 ) -> None:
     """A column of the table of jobs is renamed, and no wait mends that."""
     database = await asyncpg.connect(postgres_url)
-    await database.execute("ALTER TABLE generations RENAME COLUMN nudges TO gone")
+    await database.execute("ALTER TABLE generations RENAME COLUMN lease_token TO gone")
     env = {
         "PYTHONPATH": str(ROOT),
         "DATA_DIR": str(tmp_path),
@@ -144,5 +144,5 @@ async def test_work_that_cannot_go_on_ends_its_process_with_an_error(
     finally:
         if child.returncode is None:
             child.kill()
-        await database.execute("ALTER TABLE generations RENAME COLUMN gone TO nudges")
+        await database.execute("ALTER TABLE generations RENAME COLUMN gone TO lease_token")
         await database.close()

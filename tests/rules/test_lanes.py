@@ -19,6 +19,10 @@ def markers(request: pytest.FixtureRequest) -> set[str]:
     return {marker.name for marker in request.node.iter_markers()} & {"slow", "postgresql"}
 
 
+def test_the_longest_test_is_there() -> None:
+    assert lanes.LONGEST.exists()
+
+
 def test_tests_without_a_server_are_quick(request: pytest.FixtureRequest) -> None:
     assert markers(request) == set()
 
