@@ -141,6 +141,7 @@ class _Client(httpx.AsyncClient):
         except httpx.RequestError as error:
             error.request = request
             raise
+        response.request = request  # the address of the response is that of its request
         if not stream:
             try:
                 await response.aread()

@@ -103,10 +103,11 @@ class OpenRouter:
         self._client = http_client(
             headers=headers, timeout=_QUICK, connections=_CONNECTIONS, outside=not sandbox
         )
-        own = self._client.headers
+        self._of_questions = self._client.headers.copy()
         # the length of a compressed video would not tell whether it is whole
-        self._of_questions = httpx.Headers({**own, "Accept-Encoding": "identity"})
-        self._of_orders = httpx.Headers({**own, "Content-Type": "application/json"})
+        self._of_questions["Accept-Encoding"] = "identity"
+        self._of_orders = self._client.headers.copy()
+        self._of_orders["Content-Type"] = "application/json"
         self._sandbox = sandbox
         self._breaker = Breaker(pauses=pauses)
         self._busy_models = BusyModels(pauses)

@@ -13,6 +13,7 @@ from api.provider.http_client import NO_BYTES_SENT, http_client
 from api.provider.openrouter import OpenRouter
 from api.provider.types import ProviderError
 from api.proxies import proxy_of
+from tests.api.provider.raw_server import http, raw_server
 from tests.fakes.proxy import PrivateCertificate, Proxy, private_certificate, running_proxy
 from tests.sandbox_server import Sandbox
 
@@ -46,6 +47,29 @@ async def reach(url: str = URL) -> None:
         await client.reachable()
     finally:
         await client.close()
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        http("", extra="Location: /api/v1/videos/2/content\r\n", status="302 Found"),
+        http('{"url": "/api/v1/videos/2/content"}'),
+    ],
+)
+async def test_a_video_that_is_at_another_address_is_fetched_through_the_proxy(
+    certificate: PrivateCertificate, monkeypatch: pytest.MonkeyPatch, moved: bytes
+) -> None:
+    async with raw_server(http("film", kind="video/mp4")) as raw:
+        raw.answers.append(moved)
+        async with running_proxy(certificate, urlsplit(raw.url).port or 0) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url())
+            client = OpenRouter(URL, "key")
+            try:
+                got = [chunk async for chunk in client.fetch_video("1")]
+            finally:
+                await client.close()
+    assert b"".join(got) == b"film"
+    assert raw.requests[1].startswith(b"GET /api/v1/videos/2/content")
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])

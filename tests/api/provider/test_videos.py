@@ -231,6 +231,22 @@ def plain(
     )
 
 
+async def test_a_download_asks_for_no_compression_and_an_order_names_its_type_once() -> None:
+    """The length of a compressed file would not tell whether it is whole."""
+    async with raw_server(plain(b"film")) as raw:
+        client = OpenRouter(raw.url, "secret-key", sandbox=True)
+        try:
+            assert b"".join([chunk async for chunk in client.fetch_video("1")]) == b"film"
+            with pytest.raises(ProviderError):
+                await client.start_video(SMALL)
+        finally:
+            await client.close()
+    sent = [request.lower().partition(b"\r\n\r\n")[0] for request in raw.requests]
+    assert [head.count(b"accept-encoding") for head in sent] == [1, 1]
+    assert b"\r\naccept-encoding: identity" in sent[0]
+    assert [head.count(b"content-type: application/json") for head in sent] == [0, 1]
+
+
 FILE = (CASES / "video-fetch" / "freefirst.mp4").read_bytes()
 
 
