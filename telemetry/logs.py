@@ -1,16 +1,18 @@
 """The log of a process: a line for each event, of our own and of the libraries, in one form and
 without secrets."""
 
+import io
 import json
 import logging
 import re
+import reprlib
 import sys
 import threading
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -96,6 +98,8 @@ def configure(
     """Set the log up, once and first of all in a process. `process` names it in JSON; in the other
     form its parent puts the name in front of the lines."""
     stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):  # half of a character must not cost the whole line
+        stream.reconfigure(errors="backslashreplace")
     as_json = is_json(form, stream)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -105,7 +109,7 @@ def configure(
         error_reports.watch,
         structlog.processors.format_exc_info,
     ]
-    written = _json(process) if as_json else [_console(stream)]
+    written = [_unfailing(_json(process) if as_json else _console(stream))]
     handler = logging.StreamHandler(stream)
     named = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])
     structlog.configure(
@@ -149,16 +153,30 @@ def line(process: str, text: str) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def _json(process: str) -> list[Processor]:
-    def named(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-        first = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None)}
-        return {**first, "process": process, "event": event.pop("event", None), **event}
+def _unfailing(render: Processor) -> Processor:
+    """Render lines, those with values that cannot be written with their short forms: the work that
+    tells of itself must not fail by it."""
 
+    def rendered(logger: WrappedLogger, name: str, event: EventDict) -> Any:
+        try:
+            return render(logger, name, dict(event))
+        except Exception:  # noqa: BLE001 - `repr` of a value may raise anything
+            short = {
+                key: value if isinstance(value, str) else reprlib.repr(value)
+                for key, value in event.items()
+            }
+            return render(logger, name, short)
+
+    return rendered
+
+
+def _json(process: str) -> Processor:
     def encoded(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
-        return encode(dict(event))
+        first = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None)}
+        return encode({**first, "process": process, "event": event.pop("event", None), **event})
 
     encode = json.JSONEncoder(ensure_ascii=False, default=repr).encode
-    return [named, encoded]
+    return encoded
 
 
 def _console(stream: TextIO) -> Processor:

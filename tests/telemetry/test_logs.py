@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import warnings
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import pytest
@@ -52,6 +52,26 @@ def test_an_error_is_one_line_with_its_trace(stream: StringIO) -> None:
     assert "Traceback" in first["exception"]
     assert (second["event"], second["level"]) == ("crashed", "critical")
     assert "KeyError: 'x'" in second["exception"]
+
+
+class _Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_value_makes_a_log_call_fail(stream: StringIO, form: LogFormat) -> None:
+    logs.configure("api", form, "info", stream)
+    structlog.get_logger("api").info("counted", of={("a", 1): 2}, by=_Mute(), at="noon")
+    line = stream.getvalue()
+    assert all(part in line for part in ("counted", "('a', 1): 2", "_Mute", "noon"))
+
+
+def test_half_a_character_does_not_cost_the_line() -> None:
+    written = BytesIO()
+    logs.configure("api", "json", "info", TextIOWrapper(written, "utf-8", write_through=True))
+    structlog.get_logger("api").info("named", name="a\ud83d")
+    assert json.loads(written.getvalue())["name"] == "a\ud83d"
 
 
 def _raised() -> tuple[type[BaseException], BaseException, None]:
