@@ -45,6 +45,8 @@ BUSY_SECONDS = 4.5
 PATIENCE_SECONDS = 900.0
 """A reply waits no longer in all, however often the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
+FLOOD_LEAST_SECONDS = 0.5
+"""Least wait of a reply that the platform asked to slow down, whatever time it named."""
 LAST_WORD_SECONDS = 0.8
 TRIES = 3
 COPIES = 2
@@ -303,7 +305,9 @@ class AnswerMessages:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue
                 wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
-                tries += patient and failure.reason == "flood"
+                if failure.reason == "flood":
+                    tries += patient
+                    wait = max(wait, FLOOD_LEAST_SECONDS)
                 waited += wait
                 doubts += failure.uncertain
                 hopeless = failure.final or waited > PATIENCE_SECONDS or doubts >= COPIES

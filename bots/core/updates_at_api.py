@@ -92,8 +92,10 @@ class UpdatesAtApi:
         if self._telling is not None and not self._telling.done():
             return
         async with self._one_tells:
-            if update_id in self._untold and (self._api.waiters.away or not await self._tell()):
-                self._telling = asyncio.create_task(self._tell_later())
+            while update_id in self._untold:  # one call tells of a hundred
+                if self._api.waiters.away or not await self._tell():
+                    self._telling = asyncio.create_task(self._tell_later())
+                    break
 
     async def close(self) -> None:
         if self._telling is not None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 import pytest_asyncio
 
-from bots.core import texts
+from bots.core import dispatch, texts
 from bots.core.commands.quotes import with_quoted
 from bots.core.types import Address, Attachment, QuotedMessage, Reply, SendFailed
 from client.bot import BotApi
@@ -93,12 +93,32 @@ async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previ
     assert not last.preview
 
 
-async def test_a_reply_is_not_given_up_because_the_platform_is_busy(place: Place) -> None:
+async def test_a_reply_is_not_given_up_because_the_platform_is_busy(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when many answers to one chat are made up for at the same moment."""
+    monkeypatch.setattr(dispatch, "FLOOD_LEAST_SECONDS", 0.01)
     busy = [SendFailed("flood", retry_after=0.01) for _ in range(10)]
     place.stage.trouble = trouble_once(*busy)
     (reply,) = await place.say("/balance")
     assert reply.text.startswith("You have")
+
+
+async def test_a_platform_that_is_busy_for_no_time_is_not_asked_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "FLOOD_LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(dispatch, "PATIENCE_SECONDS", 0.025)
+    tries = []
+
+    async def trouble(_to: Address, reply: Reply) -> None:
+        tries.append(reply)
+        raise SendFailed("flood", retry_after=0.0)
+
+    place.stage.trouble = trouble
+    async with asyncio.timeout(5):
+        await place.say("/balance")
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize(
