@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -34,6 +34,10 @@ SECRET_LEAST = 8
 _CHATTY = ("httpx", "httpcore", "apscheduler", "aiohttp.access", "uvicorn.access")
 """Libraries that log every request with its address, which can hold a credential, or that log
 nothing of use."""
+
+
+_REPR = reprlib.Repr()
+_REPR.maxother = 100_000
 
 
 class _Masks:
@@ -109,7 +113,7 @@ def configure(
         error_reports.watch,
         structlog.processors.format_exc_info,
     ]
-    written = [_unfailing(_json(process) if as_json else _console(stream))]
+    written = [_json(process) if as_json else _console(stream)]
     handler = logging.StreamHandler(stream)
     named = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])
     structlog.configure(
@@ -153,30 +157,25 @@ def line(process: str, text: str) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def _unfailing(render: Processor) -> Processor:
-    """Render lines, those with values that cannot be written with their short forms: the work that
-    tells of itself must not fail by it."""
-
-    def rendered(logger: WrappedLogger, name: str, event: EventDict) -> Any:
-        try:
-            return render(logger, name, dict(event))
-        except Exception:  # noqa: BLE001 - `repr` of a value may raise anything
-            short = {
-                key: value if isinstance(value, str) else reprlib.repr(value)
-                for key, value in event.items()
-            }
-            return render(logger, name, short)
-
-    return rendered
-
-
 def _json(process: str) -> Processor:
     def encoded(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
         first = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None)}
-        return encode({**first, "process": process, "event": event.pop("event", None), **event})
+        told = {**first, "process": process, "event": event.pop("event", None), **event}
+        try:
+            return encode(told)
+        except (TypeError, ValueError, RecursionError):  # keys that JSON has not, or a circle
+            plain = {
+                name: each if isinstance(each, str) else _repr(each) for name, each in told.items()
+            }
+            return encode(plain)
 
-    encode = json.JSONEncoder(ensure_ascii=False, default=repr).encode
+    encode = json.JSONEncoder(ensure_ascii=False, default=_repr).encode
     return encoded
+
+
+def _repr(value: object) -> str:
+    """Return the value's `repr`, or a word in its place: telling must not end the work."""
+    return _REPR.repr_instance(value, 1)
 
 
 def _console(stream: TextIO) -> Processor:
