@@ -131,6 +131,7 @@ class Moves:
     ) -> None:
         by_hold = {bill.hold_id: bill for bill in bills}
         kept = [hold for each in by_hold if (hold := self._promises.take(each)) is not None]
+        kept_ids = {hold.id for hold in kept}
         costs = [(hold, by_hold[hold.id].cost_micro) for hold in kept]
         await store.add_closed_holds(sql, costs, now)
         rows: dict[str, Hold] = {}
@@ -138,7 +139,7 @@ class Moves:
             left = {
                 bill.hold_id: bill.cost_micro
                 for bill in by_hold.values()
-                if bill.late is late and bill.hold_id not in {hold.id for hold in kept}
+                if bill.late is late and bill.hold_id not in kept_ids
             }
             if left:
                 before = "released" if late else "held"

@@ -13,26 +13,30 @@ from api.budget.store import Hold, Place
 
 
 class Promises:
-    """The open ones by id. They change only inside of a transaction, which has the embedded engine
-    alone."""
+    """The open ones by id, and those that the running transaction closes. They change only inside
+    of a transaction, which has the embedded engine alone."""
 
     def __init__(self) -> None:
         self._holds: dict[str, Hold] = {}
         self._amounts: Counter[Place] = Counter()
+        self._closing: dict[str, Hold] = {}
 
     def add(self, hold: Hold) -> None:
         self._holds[hold.id] = hold
         self._count(hold, hold.amount_micro)
 
     def take(self, hold_id: str) -> Hold | None:
-        """Remove and return one."""
-        hold = self._holds.pop(hold_id, None)
+        """Close and return one. Readers see it until the transaction ends, because they do not see
+        its row earlier."""
+        hold = self._remove(hold_id)
         if hold is not None:
-            self._count(hold, -hold.amount_micro)
+            self._closing[hold_id] = hold
         return hold
 
     def of_subject(self, subject: str) -> Hold | None:
-        return next((hold for hold in self._holds.values() if hold.subject == subject), None)
+        """Return the one of a subject, also while it is being closed."""
+        holds = (*self._holds.values(), *self._closing.values())
+        return next((hold for hold in holds if hold.subject == subject), None)
 
     def older(self, subject_prefix: str, before: datetime) -> list[str]:
         """Return the ids of those of an age."""
@@ -46,10 +50,22 @@ class Promises:
         """Return the sum that is promised out of a counter."""
         return self._amounts[place]
 
+    def shown(self) -> Counter[Place]:
+        """Return the sums for readers, with those that are being closed."""
+        sums = self._amounts.copy()
+        for hold in self._closing.values():
+            for place in hold.places:
+                sums[place] += hold.amount_micro
+        return sums
+
+    def end(self) -> None:
+        """Forget those that were closed: the transaction has ended."""
+        self._closing.clear()
+
     def hand_over(self, user_id: str, to: str) -> None:
         """Count the promises of one account for another one from now on."""
         for hold in [hold for hold in self._holds.values() if hold.user_id == user_id]:
-            self.take(hold.id)
+            self._remove(hold.id)
             self.add(replace(hold, user_id=to))
 
     def all(self) -> list[Hold]:
@@ -60,6 +76,12 @@ class Promises:
         self._holds, self._amounts = {}, Counter()
         for hold in holds:
             self.add(hold)
+
+    def _remove(self, hold_id: str) -> Hold | None:
+        hold = self._holds.pop(hold_id, None)
+        if hold is not None:
+            self._count(hold, -hold.amount_micro)
+        return hold
 
     def _count(self, hold: Hold, amount: int) -> None:
         for place in hold.places:

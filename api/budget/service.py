@@ -176,12 +176,16 @@ class BudgetService:
         return max(0, min(left))
 
     async def _counters(self, scopes: Sequence[str], moment: datetime) -> dict[str, Counter]:
-        """Return the counters of a month, with what is promised out of them."""
+        """Return the counters of a month, with what is promised out of them.
+
+        A transaction may end while they are read. Then the larger promise counts, so that an amount
+        is rather seen twice for a moment than not at all."""
         month = month_of(moment)
+        before = self._promises.shown()
         found = await store.counters(self._db, scopes, [month])
+        promised = before | self._promises.shown()
         return {
-            scope: found.get((scope, month), Counter())
-            + Counter(0, self._promises.amount((scope, month)))
+            scope: found.get((scope, month), Counter()) + Counter(0, promised[scope, month])
             for scope in scopes
         }
 
@@ -197,6 +201,9 @@ class BudgetService:
             if before is not None:
                 self._promises.restore(before)
             raise
+        finally:
+            if before is not None:
+                self._promises.end()
 
     async def move(self, sql: Sql, bills: Sequence[Bill], wants: Sequence[Want]) -> Movement:
         """Close the holds of the bills, then open those that are wanted and fit: of as many

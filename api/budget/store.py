@@ -1,10 +1,12 @@
 """SQL of counters per scope and month, limits of groups, holds, and the ledger."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Literal
 
+from api import ids
 from api.db import Row, Sql, rows
 
 REFUND = "refund:"
@@ -82,6 +84,8 @@ _HOLD_TYPES = {
     "process": "text",
 }
 _HOLD = ", ".join(_HOLD_TYPES)
+_of_hold = attrgetter(*(each.name for each in fields(Hold)))
+"""The values of a hold, in the order of its columns."""
 
 
 def _hold(row: Row) -> Hold:
@@ -153,14 +157,14 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
 async def add_holds(sql: Sql, holds: Sequence[Hold], now: datetime) -> None:
     """Raises `Duplicate` when a subject has a hold already."""
     columns = {**_HOLD_TYPES, "state": "text", "created_at": "timestamptz"}
-    await rows.insert(sql, "holds", columns, [(*astuple(hold), "held", now) for hold in holds])
+    await rows.insert(sql, "holds", columns, [(*_of_hold(hold), "held", now) for hold in holds])
 
 
 async def add_closed_holds(
     sql: Sql, holds: Sequence[tuple[Hold, int | None]], now: datetime
 ) -> None:
-    """Add holds that were promises until now, each with its cost; None = it was released. Raises
-    `Duplicate`."""
+    """Add holds that were promises until now, each with its cost; None = it was released. They were
+    created when their ids were made. Raises `Duplicate`."""
     columns = {
         **_HOLD_TYPES,
         "state": "text",
@@ -168,7 +172,10 @@ async def add_closed_holds(
         "created_at": "timestamptz",
         "closed_at": "timestamptz",
     }
-    closed = [(*astuple(hold), state_of(cost), cost, now, now) for hold, cost in holds]
+    closed = [
+        (*_of_hold(hold), state_of(cost), cost, ids.moment(hold.id) or now, now)
+        for hold, cost in holds
+    ]
     await rows.insert(sql, "holds", columns, closed)
 
 
@@ -261,6 +268,10 @@ class LedgerEntry:
     amount_micro: int
 
 
+_of_entry = attrgetter(*(each.name for each in fields(LedgerEntry)))
+"""The values of an entry, in the order of its columns."""
+
+
 async def add_entries(sql: Sql, entries: Sequence[tuple[str, LedgerEntry]], now: datetime) -> None:
     """Add entries, each with its id."""
     columns = {
@@ -274,7 +285,7 @@ async def add_entries(sql: Sql, entries: Sequence[tuple[str, LedgerEntry]], now:
         "amount_micro": "bigint",
         "created_at": "timestamptz",
     }
-    added = [(entry_id, *astuple(entry), now) for entry_id, entry in entries]
+    added = [(entry_id, *_of_entry(entry), now) for entry_id, entry in entries]
     await rows.insert(sql, "ledger", columns, added)
 
 

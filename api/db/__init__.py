@@ -41,6 +41,11 @@ class Lost(DbUnavailable):
     one was kept, so it may be done again."""
 
 
+class OutOfMemory(DbUnavailable):
+    """A transaction is too large for the memory of the engine. Nothing of it was kept, and a
+    smaller one may fit."""
+
+
 class CannotOpen(DbUnavailable):
     """The database file cannot be opened.
 

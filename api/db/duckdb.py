@@ -27,6 +27,7 @@ from api.db import (
     Db,
     DbUnavailable,
     Duplicate,
+    OutOfMemory,
     Row,
     Sql,
     Timed,
@@ -99,10 +100,11 @@ class _Cursor:
             if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
                 raise Duplicate(str(error)) from error
             raise
+        except duckdb.OutOfMemoryException as error:
+            raise OutOfMemory(str(error)) from error
         except (
             duckdb.TransactionException,
             duckdb.IOException,
-            duckdb.OutOfMemoryException,
             duckdb.ConnectionException,
         ) as error:
             raise DbUnavailable(str(error)) from error

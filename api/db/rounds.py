@@ -5,12 +5,13 @@ waits for nobody.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from structlog import get_logger
 
-from api.db import DbUnavailable, repeated
+from api.db import DbUnavailable, OutOfMemory, repeated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,9 +23,9 @@ MOST = 128
 
 
 class Rounds(Generic[Item, Result]):
-    """`work` does all items in one transaction, and returns a result each. When it raises, each
-    item is done alone, so that none fails for another one's values. `undo` takes back an item whose
-    caller was cancelled while it was done."""
+    """`work` does all items in one transaction, and returns a result each. When it raises, the
+    items are done in halves, so that none fails for another one's values, nor for their number.
+    `undo` takes back an item whose caller was cancelled while it was done."""
 
     def __init__(
         self,
@@ -42,7 +43,10 @@ class Rounds(Generic[Item, Result]):
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run(), name="rounds")
+            # a round belongs to all its callers, so it runs in the context of none of them
+            self._runner = asyncio.create_task(
+                self._run(), name="rounds", context=contextvars.Context()
+            )
         return await done
 
     async def _run(self) -> None:
@@ -50,14 +54,17 @@ class Rounds(Generic[Item, Result]):
             taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             taken = [(item, done) for item, done in taken if not done.cancelled()]
             results = await self._results([item for item, _ in taken])
+            left: list[tuple[Item, Result]] = []
             for (item, done), result in zip(taken, results, strict=True):
                 if isinstance(result, BaseException):
                     if not done.done():
                         done.set_exception(result)
                 elif done.done():
-                    await self._take_back(item, result)
+                    left.append((item, result))
                 else:
                     done.set_result(result)
+            for item, result in left:
+                await self._take_back(item, result)
 
     async def _results(self, items: Sequence[Item]) -> Sequence[Result | BaseException]:
         if not items:
@@ -65,9 +72,11 @@ class Rounds(Generic[Item, Result]):
         (found,) = await asyncio.gather(repeated(lambda: self._work(items)), return_exceptions=True)
         if not isinstance(found, BaseException):
             return found
-        if len(items) == 1 or isinstance(found, DbUnavailable):
+        is_away = isinstance(found, DbUnavailable) and not isinstance(found, OutOfMemory)
+        if len(items) == 1 or is_away:
             return [found] * len(items)
-        return [result for item in items for result in await self._results([item])]
+        half = len(items) // 2
+        return [*await self._results(items[:half]), *await self._results(items[half:])]
 
     async def _take_back(self, item: Item, result: Result) -> None:
         (failed,) = await asyncio.gather(self._undo(item, result), return_exceptions=True)

@@ -113,6 +113,7 @@ class TextService:
         dead = await self._processes.dead(names, PAID_PATIENCE)
         for each in held:
             if each.process in dead:
+                # these are rows, and no promises: only other processes die before this one
                 async with self._db.transaction() as sql:
                     if released := await self._budget.release(sql, each.hold_id):
                         await idempotency.free(sql, [each.subject])

@@ -181,6 +181,25 @@ async def test_a_transaction_that_comes_to_nothing_leaves_holds_as_they_were(
     assert booked == [Booked(is_open=False, paid_micro=3), Booked(is_open=True, paid_micro=0)]
 
 
+@pytest.mark.parametrize("process", [None, "own"])
+async def test_a_hold_is_seen_until_the_commit_that_closes_it(db: Db, process: str | None) -> None:
+    budget, want = BudgetService(db), Want("u", 10, "users", 5, "text:1", process)
+    async with budget.transaction() as sql:
+        (hold,) = (await budget.move(sql, [], [want])).opened
+    assert isinstance(hold, Hold)
+    async with budget.transaction() as sql:
+        await budget.move(sql, [Bill(hold.id, 3, "text", "a/b")], [])
+        assert await budget.of_user("u") == (0, 5)
+        assert await budget.balance("u", 10, "users") == 5
+        assert await budget.booked("u", "text:1") == Booked(is_open=True, paid_micro=0)
+    assert await budget.of_user("u") == (3, 0)
+    row = await db.fetch_one("SELECT id, created_at, closed_at FROM holds")
+    assert row is not None
+    made = ids.moment(row["id"])
+    assert made is not None
+    assert abs((row["created_at"] - made).total_seconds()) < 0.1
+
+
 async def test_a_released_hold_costs_nothing_and_cannot_be_settled(db: Db) -> None:
     budget = BudgetService(db)
     hold = await reserve(db, budget, "u", 5, monthly=5)

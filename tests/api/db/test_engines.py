@@ -7,7 +7,7 @@ from shutil import copytree
 
 import pytest
 
-from api.db import Db, DbUnavailable, Duplicate
+from api.db import Db, DbUnavailable, Duplicate, OutOfMemory
 from api.db.duckdb import BATCH_MAX, DuckDb, log_of, open_duckdb
 from api.db.migrate import MIGRATIONS, migrate
 from api.ids import now
@@ -35,6 +35,20 @@ async def test_text_that_no_engine_can_keep_is_kept_as_near_as_can_be(db: Db) ->
     assert await names(db) == {"nul half \ufffd pair 😀", "\ufffd alone"}
     found = await db.fetch("SELECT name FROM marks WHERE name = ANY($1::text[])", ["\ud83d alone"])
     assert [row["name"] for row in found] == ["\ufffd alone"]
+
+
+async def test_what_is_too_large_for_the_memory_is_told_from_a_database_that_is_away(
+    tmp_path: Path,
+) -> None:
+    db = await open_duckdb(tmp_path / "a.duckdb")
+    try:
+        await db.execute("SET memory_limit = '1MB'")
+        with pytest.raises(OutOfMemory):
+            await db.fetch("SELECT list(repeat('x', 100) || range) FROM range(1000000)")
+        await db.execute("SET memory_limit = '100MB'")
+        assert await db.fetch_one("SELECT 1 AS one") == {"one": 1}
+    finally:
+        await db.close()
 
 
 async def test_a_taken_key_is_a_duplicate(db: Db) -> None:

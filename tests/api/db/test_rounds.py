@@ -1,11 +1,12 @@
 """Rounds: what waits is done together, and none pays for another one."""
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
 
 import pytest
 
-from api.db import TRIES, DbUnavailable, Lost
+from api.db import TRIES, DbUnavailable, Lost, OutOfMemory
 from api.db.rounds import MOST, Rounds
 
 
@@ -51,12 +52,46 @@ async def test_those_who_come_while_a_round_runs_are_done_together() -> None:
 async def test_the_failure_of_one_is_its_own() -> None:
     work = Work()
     work.gate.set()
-    work.fails[2] = [ValueError("two"), ValueError("two")]
+    work.fails[2] = [ValueError("two")] * 3
     found = await asyncio.gather(
         *(work.desk.do(item) for item in (1, 2, 3)), return_exceptions=True
     )
     assert [found[0], str(found[1]), found[2]] == [2, "two", 6]
-    assert work.rounds == [[1, 2, 3], [1], [2], [3]]
+    assert work.rounds == [[1, 2, 3], [1], [2, 3], [2], [3]]
+
+
+async def test_a_wrong_one_of_many_is_found_by_halves() -> None:
+    work = Work()
+    work.gate.set()
+    work.fails[77] = [ValueError("wrong")] * MOST
+    found = await asyncio.gather(
+        *(work.desk.do(item) for item in range(MOST)), return_exceptions=True
+    )
+    assert [each for each in found if not isinstance(each, int)] == [found[77]]
+    assert len(work.rounds) == 1 + 2 * 7, "and 128 are seven times two"
+
+
+async def test_a_round_that_is_too_large_for_the_memory_is_split() -> None:
+    async def double(items: Sequence[int]) -> Sequence[int]:
+        if len(items) > 2:
+            raise OutOfMemory("too many")
+        return [item * 2 for item in items]
+
+    desk = Rounds(double, Work().take_back)
+    assert await asyncio.gather(*(desk.do(item) for item in range(8))) == [*range(0, 16, 2)]
+
+
+async def test_a_round_runs_in_the_context_of_no_caller() -> None:
+    asked = contextvars.ContextVar("asked", default="nobody")
+    seen = []
+
+    async def note(items: Sequence[int]) -> Sequence[int]:
+        seen.append(asked.get())
+        return items
+
+    asked.set("the first caller")
+    await Rounds(note, Work().take_back).do(1)
+    assert seen == ["nobody"]
 
 
 async def test_a_database_that_is_away_is_asked_once_for_all() -> None:

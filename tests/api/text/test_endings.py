@@ -15,7 +15,7 @@ from api.budget.service import BudgetService
 from api.db import DbUnavailable, Sql
 from api.errors import StorageFull
 from api.media.service import MediaService
-from api.text import endings, store
+from api.text import desk, endings, store
 from sandbox.faults import Fault
 from tests.api.harness import Api
 from tests.api.media.samples import picture
@@ -403,6 +403,24 @@ async def test_a_database_that_is_away_for_a_moment_is_waited_for(
     answer = (await ask(ana)).json()
     await agree(ana, answer["cost_usd"])
     assert len(await shown(ana)) == 2
+
+
+async def test_an_answer_whose_commit_was_not_confirmed_says_what_was_booked(
+    ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = ["ended"]
+
+    def cut(point: str) -> None:
+        if point in left:
+            left.remove(point)
+            raise DbUnavailable("the connection broke at the commit")
+
+    monkeypatch.setattr(desk, "fault_point", cut)
+    monkeypatch.setattr(endings, "SETTLE_WAITS", (0.0,))
+    answer = (await ask(ana)).json()
+    assert Decimal(answer["cost_usd"]) > 0
+    await agree(ana, answer["cost_usd"])
+    assert left == []
 
 
 async def test_an_error_that_nobody_expected_leaves_nothing_held(
