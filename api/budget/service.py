@@ -327,6 +327,11 @@ class BudgetService:
             return Booked(is_open=True, paid_micro=0) if promise.user_id == user_id else None
         return await store.booked(self._db, user_id, subject)
 
+    async def paid(self, sql: Sql, user_id: str, subject: str) -> int:
+        """Return the amount that a user pays for a subject whose hold is closed."""
+        found = await store.booked(sql, user_id, subject)
+        return 0 if found is None else found.paid_micro
+
     async def refund(self, sql: Sql, hold_id: str) -> int:
         """Give the amount booked for a hold back to its user; the caller sees to it that this
         happens once. Returns the amount."""

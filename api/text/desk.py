@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from api import ids
-from api.budget import store as budget_store
 from api.budget.moves import Bill, Movement, Want
 from api.budget.service import BudgetService
 from api.budget.store import Hold
@@ -134,7 +133,11 @@ class Desk:
             running = ending.running
             # one that was closed before is the repetition of one whose commit was done
             is_new = running.hold_id in moved.closed
-            paid = await (self._paid(sql, ending, moved) if is_new else _paid_before(sql, running))
+            paid = await (
+                self._paid(sql, ending, moved)
+                if is_new
+                else self._budget.paid(sql, running.user_id, SUBJECT + running.id)
+            )
             images = self._media.shown(self._media.listed(ending.kept))
             out = running.answered(paid, images, sandbox=self._sandbox)
             answered.append(out)
@@ -158,12 +161,6 @@ class Desk:
         if ending.cost is not None and (provider_id := running.unpriced) is not None:
             await self._lookups.add(sql, running, provider_id)
         return ending.cost or 0
-
-
-async def _paid_before(sql: Sql, running: Answer) -> int:
-    """Return the amount booked by an earlier try."""
-    booked = await budget_store.booked(sql, running.user_id, SUBJECT + running.id)
-    return 0 if booked is None else booked.paid_micro
 
 
 def _bill(ending: AnswerEnding) -> Bill:
