@@ -71,7 +71,7 @@ SENTENCES: dict[InvariantName, Said] = {
         "what stays.",
     ),
     "jobs_told": Said(
-        "Each ended job of a chat has one delivery for it, and no other has one.",
+        "Each ended or cancelled job of a chat has one delivery for it, and no other has one.",
         "The person finds the result in the gallery. Report it with the log of that time.",
     ),
     "jobs_have_files": Said(

@@ -20,16 +20,22 @@ _COUNTERS = f"""
 
 # A hold is made only within the limit of its moment, and a cost takes its place. So a month is
 # above the highest limit of its holds by no more than what costs went beyond holds: those above
-# their hold, and those of failed and cancelled jobs, which may come after the hold was released.
+# their hold, those of failed and cancelled jobs, which may come after the hold was released, and
+# corrections, which come when the rest of the hold was free for others.
 _LIMITS = f"""
-    WITH counted AS (
+    WITH corrected AS (
+        SELECT hold_id, sum(amount_micro) AS amount_micro FROM ledger
+        WHERE starts_with(subject, 'corrected:') AND amount_micro > 0 GROUP BY hold_id
+    ), counted AS (
         SELECT holds.user_id, holds.month, holds.group_scope, holds.limit_micro,
             CASE WHEN holds.state <> 'settled' THEN 0
                 WHEN holds.subject LIKE 'generation:%'
                     AND coalesce(generations.status IN ('failed', 'cancelled'), true)
                     THEN holds.settled_micro
-                ELSE greatest(holds.settled_micro - holds.amount_micro, 0) END AS beyond
+                ELSE greatest(holds.settled_micro - holds.amount_micro,
+                    coalesce(corrected.amount_micro, 0)) END AS beyond
         FROM holds LEFT JOIN generations ON generations.hold_id = holds.id
+        LEFT JOIN corrected ON corrected.hold_id = holds.id
     ), people AS (
         SELECT 'user:' || user_id AS scope, month, max(limit_micro) AS most,
             CAST(sum(beyond) AS BIGINT) AS beyond, count(*) - count(limit_micro) AS unknown

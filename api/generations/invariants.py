@@ -30,7 +30,10 @@ _SETTLED = """
     WHERE holds.id IS NULL
         OR (phase <> 'done' AND holds.state <> 'held')
         OR (phase = 'done' AND (holds.state = 'held'
-            OR (holds.state = 'settled') <> (status = 'completed' OR coalesce(cost_micro, 0) > 0)
+            OR (holds.state <> 'settled' AND (status = 'completed' OR coalesce(cost_micro, 0) > 0))
+            -- a cancelled job that cost nothing may be settled with nothing
+            OR (status <> 'completed' AND coalesce(cost_micro, 0) = 0
+                AND holds.state = 'settled' AND settled_micro > 0)
             OR coalesce(cost_micro, 0) > coalesce(settled_micro, 0)))"""
 
 _TOLD = """
@@ -41,8 +44,9 @@ _TOLD = """
         WHERE event <> 'notice' AND NOT starts_with(dedupe_key, 'send:') GROUP BY generation_id
     ) AS told ON told.generation_id = generations.id
     WHERE platform IS NOT NULL AND chat_id IS NOT NULL
-        AND coalesce(times, 0)
-            <> CASE WHEN status IN ('completed', 'failed') AND phase = 'done' THEN 1 ELSE 0 END"""
+        -- of a cancelled one its chat is told at once, whatever the provider still does
+        AND coalesce(times, 0) <> CASE WHEN status = 'cancelled'
+            OR (status IN ('completed', 'failed') AND phase = 'done') THEN 1 ELSE 0 END"""
 
 _FILES = """
     SELECT id, status || ', with no file' AS facts FROM generations

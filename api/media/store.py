@@ -146,8 +146,19 @@ async def set_aside(sql: Sql, keys: Sequence[str]) -> set[str]:
 
 
 async def delete(sql: Sql, media_ids: Sequence[str]) -> list[str]:
-    """Delete rows, and return the generations that they belonged to."""
-    rows = await sql.fetch(
-        "DELETE FROM media WHERE id = ANY($1::text[]) RETURNING generation_id", list(media_ids)
-    )
+    """Delete rows with their thumbnails and smaller copies, and return the generations that they
+    belonged to. A thumbnail of another file stays."""
+    query = """
+        WITH these AS MATERIALIZED (SELECT unnest($1::text[]) AS id),
+        lost AS MATERIALIZED (
+            SELECT id, thumbnail_id FROM media
+            WHERE id IN (SELECT id FROM these) OR copy_of IN (SELECT id FROM these)),
+        thumbnails AS MATERIALIZED (
+            SELECT thumbnail_id AS id FROM lost WHERE thumbnail_id IS NOT NULL
+            EXCEPT
+            SELECT thumbnail_id FROM media WHERE id NOT IN (SELECT id FROM lost))
+        DELETE FROM media
+        WHERE id IN (SELECT id FROM lost UNION ALL SELECT id FROM thumbnails)
+        RETURNING generation_id"""
+    rows = await sql.fetch(query, list(media_ids))
     return sorted({row["generation_id"] for row in rows if row["generation_id"] is not None})

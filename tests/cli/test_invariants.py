@@ -33,7 +33,7 @@ def test_a_broken_one_names_its_rows_and_says_what_to_do() -> None:
     assert told[0].startswith("ok      No job has two ids")
     assert told[1].startswith("-       ")
     assert "uses the same store" in told[2]
-    assert told[3].startswith("BROKEN  Each ended job of a chat")
+    assert told[3].startswith("BROKEN  Each ended or cancelled job of a chat")
     assert told[4:6] == ["        a: completed, told 0 times", "        and 2 more"]
     assert told[6].strip().startswith("The person finds the result in the gallery.")
     assert told[-1] == "1 broken."

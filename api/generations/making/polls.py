@@ -83,7 +83,6 @@ class Polls:
         self._looks: list[Look] = []
         self._releasing = asyncio.Lock()
         self._in_flight = 0
-        self._closing = False
 
     def start(
         self,
@@ -119,7 +118,9 @@ class Polls:
             await asyncio.gather(*late, return_exceptions=True)
             self._looks += [_unseen(each) for task, each in tasks if task in late]
         try:
-            await self._release()
+            if self._looks:
+                await self._release()
+                self._wake.ring("worker")
         except DbUnavailable as error:
             log.warning("videos_not_released", number=len(self._looks), error=str(error))
 
@@ -163,6 +164,11 @@ class Polls:
                 self._db, ids, lease.token, at, lease.until(at), lease.lapsed
             )
             self._pace.take(len(videos))
+            if self._stops():
+                # asked while they were claimed
+                self._looks += map(_unseen, videos)
+                await self._release()
+                return self._look()
             for video in videos:
                 self._begin(video)
         if len(found) == wanted < free:
@@ -187,29 +193,39 @@ class Polls:
             if looks:
                 await followed.release(self._db, looks, self._lease.token, now())
                 del self._looks[: len(looks)]
+            if any(look.phase == "fetch" for look in looks):
+                self._wake.ring("worker")
 
     async def _poll(self, video: Followed) -> None:
-        """Look at one video, under the name of the request that asked for it."""
+        """Look at one video, under the name of the request that asked for it. While the database is
+        away it is kept for the next release."""
         with (
             of_request(video.request_id),
             bound_contextvars(generation=video.id),
             span("step poll", generation=video.id, kind_of="video", model=video.model),
         ):
-            if video.rescues > RESCUES_MAX:
-                await self._with_row(video, self._steps.run)
-                return
             try:
-                seen = await self._provider.check_video(video.provider_id or "")
-            except ProviderError as error:
-                await self._failed(video, error)
-                return
-            self._shares.answered(video.model)
-            if seen.state != "running":
-                await self._over(video, seen)
-            elif _waited_enough(video):
-                await self._with_row(video, self._steps.timed_out)
-            else:
-                self._wait(video, self._interval(video), 0, seen.raw_status)
+                await self._look_at(video)
+            except DbUnavailable:
+                self._looks.append(_unseen(video))
+                raise
+
+    async def _look_at(self, video: Followed) -> None:
+        if video.rescues > RESCUES_MAX:
+            await self._with_row(video, self._steps.run)
+            return
+        try:
+            seen = await self._provider.check_video(video.provider_id or "")
+        except ProviderError as error:
+            await self._failed(video, error)
+            return
+        self._shares.answered(video.model)
+        if seen.state != "running":
+            await self._over(video, seen)
+        elif _waited_enough(video):
+            await self._with_row(video, self._steps.timed_out)
+        else:
+            self._wait(video, self._interval(video), 0, seen.raw_status)
 
     async def _over(self, video: Followed, seen: VideoJob) -> None:
         """End the video here if it has failed; else have it fetched, now or as soon as there is a
@@ -221,7 +237,6 @@ class Polls:
         if row is not None and not self._hand_over(row, seen):
             kept = (video.followed_ms or 0, 0, seen.raw_status, seen.cost_micro)
             self._looks.append(Look(video, "fetch", now(), *kept))
-            self._wake.ring_here("worker")
 
     async def _failed(self, video: Followed, error: ProviderError) -> None:
         """The provider works on although we cannot see it: ask again until the deadline, unless it
@@ -240,8 +255,10 @@ class Polls:
         if gone or _waited_enough(video):
             await self._with_row(video, self._steps.lost)
             return
-        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**video.tries)
-        self._wait(video, wait, video.tries + 1)
+        wait = error.retry_after
+        if wait is None:
+            wait = min(30.0, 2.0 ** min(video.tries, 5))
+        self._wait(video, max(POLL_LEAST, wait), video.tries + 1)
 
     def _wait(
         self, video: Followed, seconds: float, tries: int, provider_state: str | None = None

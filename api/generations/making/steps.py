@@ -368,12 +368,11 @@ class Steps:
             of_store = isinstance(error, StorageFull | StorageUnavailable)
             failure = error if of_store else ProviderUnavailable(cause(error, "unusable_video"))
         if passing and row.tries + 1 < FETCH_TRIES_MAX:
-            wait = (
-                error.retry_after
-                if error.retry_after is not None
-                else min(30.0, FETCH_FIRST * 2.0**row.tries)
-            )
-            await self._release(row, "fetch", min(wait, LOOK_AGAIN_MOST), tries=row.tries + 1)
+            wait = error.retry_after
+            if wait is None:
+                wait = min(30.0, FETCH_FIRST * 2.0 ** min(row.tries, 5))
+            wait = min(max(FETCH_FIRST, wait), LOOK_AGAIN_MOST)
+            await self._release(row, "fetch", wait, tries=row.tries + 1)
         else:
             await self._ending.fail(row, failure, cost)
 

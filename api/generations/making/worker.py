@@ -156,8 +156,9 @@ class Worker:
         return min(look, max(0.0, (due.next_due - now()).total_seconds()))
 
     def _fetch(self, row: Generation, video: VideoJob) -> bool:
-        """Fetch a video of which a look has seen that it is done. False without a place."""
-        if len(self._follows) >= FOLLOW_PLACES:
+        """Fetch a video of which a look has seen that it is done. False without a place, and once
+        nothing new is begun here."""
+        if self._stops() or len(self._follows) >= FOLLOW_PLACES:
             return False
         self._run(self._steps.completed(row, video), row, self._follows)
         return True

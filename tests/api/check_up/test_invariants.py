@@ -3,6 +3,7 @@ file that it is there for."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -16,11 +17,13 @@ from api.check_up.schemas import InvariantName
 from api.db import Db
 from api.db.tables import columns_of
 from api.deliveries.fallback import EXPIRES
+from api.generations import store
 from api.media.invariants import LEFT_FOR
 from api.secrets import ensure_secrets
 from api.users.invariants import OWNED
 from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import settings_of
+from tests.api.generations.test_states import job
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 
@@ -163,6 +166,34 @@ async def test_ordinary_work_keeps_all_and_each_is_broken_by_a_row(api: Api) -> 
         assert found[name]["state"] == "broken", name
         assert named(odd) in {row["id"] for row in found[name]["rows"]}, (name, found[name])
         assert all(row["facts"] for row in found[name]["rows"])
+
+
+@one_engine
+async def test_cancelled_jobs_and_corrected_answers_break_none(api: Api) -> None:
+    ana, own = await api.user(), api.services
+    chat = await api.acting(ana)
+    body = {"prompt": "waves", "address": ADDRESS}
+    made = (await chat.post("/generate/video", json=body)).json()
+    answer = await chat.post(f"/generations/{made['id']}/cancel")
+    assert answer.json()["status"] == "cancelled", answer.text
+    row = await store.get(own.db, made["id"])
+    assert row is not None
+    free = job("cancelled", "done", user_id=row.user_id, finished_at=ids.now())
+    # an answer that was stopped costs more than was counted, when others hold what it left
+    bo = {"user_id": "bo", "monthly_micro": 100, "group": "users"}
+    of_answer = {"kind": "text", "model": "m"}
+    async with own.budget.transaction() as sql:
+        ana_holds = {**bo, "user_id": row.user_id, "monthly_micro": 10**10, "amount": 10}
+        hold = await own.budget.reserve(sql, subject=f"generation:{free.id}", **ana_holds)
+        await own.budget.settle(sql, hold, cost_micro=0, kind="video", model="m")
+        await store.insert(sql, replace(free, hold_id=hold))
+        stopped = await own.budget.reserve(sql, subject="text:a", amount=60, **bo)
+        await own.budget.settle(sql, stopped, cost_micro=10, **of_answer)
+        await own.budget.reserve(sql, subject="text:b", amount=90, **bo)
+        assert await own.budget.correct(sql, stopped, 50, **of_answer) == 40
+    found = await looked(api)
+    odd = {name: one["rows"] for name, one in found.items() if one["state"] == "broken"}
+    assert odd == {}
 
 
 def test_each_invariant_is_broken_by_a_test() -> None:

@@ -190,6 +190,21 @@ async def test_a_person_says_that_missing_files_are_lost(
     assert [await sweep.run() for _ in range(2)] == [[], ["g3"]]
 
 
+async def test_thumbnails_and_smaller_copies_go_with_a_lost_file(db: Db) -> None:
+    lost, shown, copy = row(0), row(2), row(4)
+    of_lost, of_shown = (replace(row(number), role="thumbnail") for number in (1, 3))
+    lost = replace(lost, thumbnail_id=of_lost.id)
+    shown = replace(shown, thumbnail_id=of_shown.id)
+    for each in (lost, of_lost, shown, of_shown):
+        await store.add(db, each)
+    assert await store.add_copy(db, replace(copy, thumbnail_id=of_lost.id), lost.id, 512)
+    other = replace(row(5), thumbnail_id=of_shown.id)
+    assert await store.add_copy(db, other, shown.id, 512)
+    await store.delete(db, [lost.id, other.id])
+    left = await db.fetch("SELECT id FROM media")
+    assert {each["id"] for each in left} == {shown.id, of_shown.id}
+
+
 async def test_a_file_that_waits_for_the_store_is_not_missing(
     db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
 ) -> None:
