@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from api.db import Engine, Row
-from api.db.duckdb import connected
+from api.db.duckdb import SET_MEMORY, connected
+from api.db.duckdb_memory import memory_limit
 from api.db.tables import PAGE, Columns, Page, Tables, quoted
 
 COMMITTED_AFTER = 50
@@ -19,8 +20,9 @@ much memory."""
 class DuckDbTables(Tables):
     engine: Engine = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._written = 0
         connection.execute("SET TimeZone = 'UTC'")
 
@@ -49,6 +51,8 @@ class DuckDbTables(Tables):
         self._written += 1
         if self._written % COMMITTED_AFTER == 0:
             self._connection.execute("COMMIT")
+            # the file has grown, and its indexes with it
+            self._connection.execute(SET_MEMORY, [memory_limit(self._path)])
             self._connection.execute("BEGIN")
 
 
@@ -57,5 +61,5 @@ def duckdb_tables(path: Path, *, read_only: bool) -> Iterator[DuckDbTables]:
     """Open a file; read only, not a byte of it or of its log changes. Raises `CannotOpen`."""
     with connected(path, read_only=read_only) as connection:
         connection.execute("BEGIN")
-        yield DuckDbTables(connection)
+        yield DuckDbTables(connection, path)
         connection.execute("COMMIT")

@@ -180,8 +180,8 @@ async def test_cancelled_jobs_and_corrected_answers_break_none(api: Api) -> None
     assert row is not None
     free = job("cancelled", "done", user_id=row.user_id, finished_at=ids.now())
     # an answer that was stopped costs more than was counted, when others hold what it left
-    bo = {"user_id": "bo", "monthly_micro": 100, "group": "users"}
-    of_answer = {"kind": "text", "model": "m"}
+    bo: dict[str, Any] = {"user_id": "bo", "monthly_micro": 100, "group": "users"}
+    of_answer: dict[str, Any] = {"kind": "text", "model": "m"}
     async with own.budget.transaction() as sql:
         ana_holds = {**bo, "user_id": row.user_id, "monthly_micro": 10**10, "amount": 10}
         hold = await own.budget.reserve(sql, subject=f"generation:{free.id}", **ana_holds)

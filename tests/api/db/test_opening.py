@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from api.database import open_database
-from api.db import CannotOpen
+from api.db import CannotOpen, duckdb_tables
 from api.db.duckdb import DuckDb, log_of, open_duckdb
-from api.db.duckdb_memory import OF_FILE, SERVING
+from api.db.duckdb_memory import OF_FILE, SERVING, WRITING_ALL, memory_limit
 from api.ids import now
 from api.settings import Settings
 from api.start_errors import CannotStart
@@ -263,3 +264,20 @@ async def test_a_database_that_grew_may_use_more_memory(tmp_path: Path) -> None:
     again = await open_duckdb(tmp_path / "app.duckdb")
     assert await limit(again) == pytest.approx(SERVING + grown * OF_FILE, abs=1)
     await again.close()
+
+
+async def test_a_file_that_is_filled_may_use_more_memory_with_each_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_tables, "COMMITTED_AFTER", 1)
+    file = tmp_path / "app.duckdb"
+    with duckdb_tables.duckdb_tables(file, read_only=False) as tables:
+        await tables.fetch("SET wal_autocheckpoint = '1KB'")
+        await tables.fetch("CREATE TABLE filled (x TEXT)")
+        await tables.write(
+            "filled", {"x": "TEXT"}, [(f"{random.random()}",) for _ in range(99_999)]
+        )
+        (row,) = await tables.fetch("SELECT current_setting('memory_limit') AS said")
+        limit = float(str(row["said"]).removesuffix(" MiB")) * 1.048576
+        assert limit == pytest.approx(float(memory_limit(file).removesuffix("MB")), abs=0.5)
+        assert limit > WRITING_ALL + 0.5

@@ -3,27 +3,32 @@ provider allows."""
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from api.db import Db
+from api.db import Db, DbUnavailable
 from api.db.open import open_db
 from api.generations import followed, states, store
 from api.generations.followed import Due, Followed, Look
 from api.generations.making.poll_pace import PLACES, ModelShares
+from api.generations.making.steps import RESCUES_MAX
+from api.generations.making.worker import Worker
 from api.generations.store import Generation
 from api.ids import now
 from api.provider.shared_pauses import LonePauses
-from api.provider.types import ProviderError
+from api.provider.types import ProviderError, VideoJob
 from sandbox.faults import Fault
 from tests.api.auth.account_services import one_engine
 from tests.api.generations.conftest import QUICK, settings_of
 from tests.api.generations.test_jobs import until
 from tests.api.generations.test_states import job
+from tests.api.generations.test_worker import begun, worker_of
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 
@@ -191,3 +196,65 @@ async def test_a_worker_that_stops_gives_its_looks_back(
     await db.close()
     assert (after.phase, after.lease_token, after.rescues) == ("poll", None, 0)
     assert after.run_at <= now()
+
+
+@pytest.fixture
+async def idle(postgres_url: str, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker whose polls are ready for rounds by hand."""
+    async with running_api(tmp_path, sandbox, database_url=postgres_url, worker="off") as api:
+        worker = worker_of(api)
+        begun(worker)
+        yield worker
+        await worker.close()
+
+
+def followed_video(**changes: Any) -> Followed:
+    return replace(Followed("v", "m", 1, 0, "p", 0, 0, None, None), **changes)
+
+
+async def test_each_failed_poll_counts_towards_the_deadline(idle: Worker) -> None:
+    at_once = ProviderError(
+        "provider_unavailable", "busy", outcome="refused", status=503, retry_after=0.0
+    )
+    await idle._polls._failed(followed_video(), at_once)
+    broken = ProviderError("provider_unavailable", "busy", outcome="refused", status=500)
+    await idle._polls._failed(followed_video(tries=5000), broken)
+    assert [look.followed_ms for look in idle._polls._looks] == [1000, 30_000]
+
+
+async def test_a_video_claimed_during_a_stop_is_given_back(idle: Worker) -> None:
+    waiting = job("processing", "poll", provider_id="p")
+    await store.insert(idle._db, waiting)
+    asked = iter([False])
+    idle._polls._stops = lambda: next(asked, True)
+    await idle._polls.round()
+    row = await row_of(idle._db, waiting.id)
+    assert (row.attempt, row.lease_token, row.rescues) == (1, None, 0)
+    assert idle._polls.ids == []
+
+
+async def test_no_fetch_begins_during_a_stop(idle: Worker) -> None:
+    idle._closing = True
+    made = VideoJob("p", "completed", "completed")
+    assert not idle._fetch(job("processing", "poll"), made)
+    assert not idle._follows
+
+
+async def test_workers_hear_of_a_video_to_fetch_once_that_is_written(idle: Worker) -> None:
+    idle._polls._looks.append(Look(followed_video(), "fetch", now(), 0, 0))
+    with idle._wake.listen("worker") as listener:
+        await idle._polls._release()
+        assert await listener.wait(1)
+
+
+async def test_a_video_is_kept_while_the_database_is_away(
+    idle: Worker, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = followed_video(rescues=RESCUES_MAX + 1)
+    away = await open_db(postgres_url)
+    await away.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(idle._polls, "_db", away)
+        with pytest.raises(DbUnavailable):
+            await idle._polls._poll(video)
+    assert idle._polls.ids == [video.id]

@@ -190,6 +190,7 @@ async def test_a_person_says_that_missing_files_are_lost(
     assert [await sweep.run() for _ in range(2)] == [[], ["g3"]]
 
 
+@pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
 async def test_thumbnails_and_smaller_copies_go_with_a_lost_file(db: Db) -> None:
     lost, shown, copy = row(0), row(2), row(4)
     of_lost, of_shown = (replace(row(number), role="thumbnail") for number in (1, 3))
