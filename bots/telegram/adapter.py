@@ -59,7 +59,8 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def make_bot(token: str, api_url: str) -> Bot:
+def make_bot(token: str, api_url: str, upload_seconds: float = 180) -> Bot:
+    """Make the library's bot. An upload of which nothing leaves for `upload_seconds` fails."""
     # otherwise the library warns with every error that bears a time
     os.environ.setdefault("PTB_TIMEDELTA", "1")
     # the proxy is given, so that it is the one that the other processes use; the library would read
@@ -74,7 +75,7 @@ def make_bot(token: str, api_url: str) -> Bot:
             read_timeout=30,
             write_timeout=30,
             pool_timeout=30,
-            media_write_timeout=180,
+            media_write_timeout=upload_seconds,
             proxy=proxy,
             httpx_kwargs=_own_way(proxy, 64),
         ),
@@ -85,13 +86,29 @@ def make_bot(token: str, api_url: str) -> Bot:
 
 
 def _own_way(proxy: str | None, connections: int) -> dict[str, Any]:
-    """Arguments for httpx. Without a proxy aiohttp carries the calls, for half of the processor
-    time; httpx's own connections know proxies of all kinds."""
+    """Return arguments for httpx, whose own connections know proxies of all kinds."""
     limits = httpx.Limits(max_connections=connections)
     own: dict[str, Any] = {"verify": _tls(), "trust_env": False, "limits": limits}
     if proxy is None:
-        own["transport"] = AiohttpTransport(verify=_tls(), trust_env=False, limits=limits)
+        own["transport"] = _Transport(limits)
     return own
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """Calls by aiohttp, for half of the processor time, except those with files: it would wait for
+    ever while nothing of a file leaves."""
+
+    def __init__(self, limits: httpx.Limits) -> None:
+        self._calls = AiohttpTransport(verify=_tls(), trust_env=False, limits=limits)
+        self._uploads = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        has_files = request.headers.get("content-type", "").startswith("multipart/")
+        return await (self._uploads if has_files else self._calls).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._calls.aclose()
+        await self._uploads.aclose()
 
 
 class Superseded(Exception):
@@ -158,6 +175,7 @@ class TelegramBot:
             await webhook.open()
             if my_turn is not None:
                 await my_turn()
+                await self.resume()
             await self._retrying.until_done(lambda: webhook.announce(UPDATES))
             await asyncio.Event().wait()
         finally:
@@ -184,11 +202,11 @@ class TelegramBot:
             self._offset = updates[-1]["update_id"] + 1
 
     async def resume(self) -> None:
-        """Begin, once, with the updates that an earlier process of this machine had taken and not
-        finished."""
-        if not self._resumed:
-            self._resumed = True
-            await self._begin_again(await self._kept.left())
+        """Begin with the updates in files that earlier processes of this machine had taken and not
+        finished; from the second time on, with those of processes that died meanwhile."""
+        left = self._kept.inherited if self._resumed else self._kept.left
+        self._resumed = True
+        await self._begin_again(await left())
 
     async def adopt(self) -> None:
         """Begin with the updates that processes left that are gone. Raises `ApiError`."""

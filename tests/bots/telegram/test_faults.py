@@ -2,11 +2,14 @@
 what is refused is final."""
 
 import asyncio
+import socket
 
 import pytest
 
 from bots.core.types import Reply, SendFailed
 from bots.telegram import calls
+from bots.telegram.adapter import make_bot
+from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, place
 from tests.bots.telegram.test_sending import CANCEL, TO, photo
@@ -66,6 +69,16 @@ async def test_answer_that_never_comes_is_unclear(
         await chat.show(TO, Reply("hello"))
     assert (raised.value.reason, raised.value.uncertain) == ("unclear", True)
     assert len(fake.scene().calls_of("sendMessage")) == 1
+
+
+async def test_an_upload_of_which_nothing_leaves_any_more_is_unclear() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes what its buffers hold
+        bot = make_bot("1:x", f"http://127.0.0.1:{server.getsockname()[1]}", upload_seconds=0.2)
+        async with asyncio.timeout(10):
+            with pytest.raises(SendFailed) as raised:
+                await Calls().make(bot.send_document, CHAT, document=bytes(20_000_000))
+        await bot.shutdown()
+    assert (raised.value.reason, raised.value.uncertain) == ("unclear", True)
 
 
 async def test_blocked_chat_and_unknown_chat_are_final(
