@@ -114,6 +114,8 @@ async def work(
     presence.want(UPDATES)
     there = asyncio.create_task(presence.run())
     try:
+        # what it keeps before the api knows it would count as that of a process that is gone
+        await before_stop(stop, presence.begun.wait())
         if settings.telegram_updates == "webhook" and settings.public_url is not None:
             listen = settings.telegram_webhook_host, settings.telegram_webhook_port
             turn = partial(presence.until, UPDATES)

@@ -137,11 +137,13 @@ class KeptUpdates:
         that another process has or had."""
         if self._folder is None:
             return []
-        for folder in self._left():
-            self._take_over(folder)
-        found = list(filter(None, map(self._read, self._folder.glob("*.json"))))
-        found.sort(key=lambda kept: kept.update_id)
-        return found if self._api is None else await self._asked(found, self._api)
+        self._take_over(self._folder)
+        return await self._read_all(self._folder.glob("*.json"))
+
+    async def inherited(self) -> list[KeptUpdate]:
+        """Those of `left` that were in files of processes that are gone. The own files are of updates
+        that are being answered."""
+        return [] if self._folder is None else await self._read_all(self._take_over(self._folder))
 
     async def close(self) -> None:
         if self._api is not None:
@@ -153,6 +155,11 @@ class KeptUpdates:
         kept = KeptUpdate(raw, path, self._clock(), api=self._api)
         await asyncio.to_thread(kept.save)
         return kept
+
+    async def _read_all(self, paths: Iterable[Path]) -> list[KeptUpdate]:
+        found = list(filter(None, map(self._read, paths)))
+        found.sort(key=lambda kept: kept.update_id)
+        return found if self._api is None else await self._asked(found, self._api)
 
     async def _asked(self, found: list[KeptUpdate], api: UpdatesAtApi) -> list[KeptUpdate]:
         """The updates that this process shall answer: the api keeps them from now on. While it is
@@ -166,14 +173,21 @@ class KeptUpdates:
                 one.path = None
         return [one for one in found if one.update_id in mine | not_kept]
 
-    def _take_over(self, folder: Path) -> None:
-        assert self._folder is not None
-        for path in folder.glob("*.json"):
+    def _take_over(self, own: Path) -> list[Path]:
+        """Move the files of processes that are gone into the folder `own`, except those of updates
+        that have one there, and return their new places."""
+        moved = []
+        for path in (path for folder in self._left() for path in folder.glob("*.json")):
+            target = own / path.name
             try:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.replace(self._folder / path.name)
+                own.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if target.exists():
+                    path.unlink()
+                else:
+                    moved.append(path.replace(target))
             except OSError as error:
                 log.error("update_file_not_moved", name=path.name, reason=str(error))  # noqa: TRY400 - the reason says it all
+        return moved
 
     def _read(self, path: Path) -> KeptUpdate | None:
         try:

@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter
+from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.kept_updates import KEPT_SECONDS, KILLS_MOST, KeptUpdates
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.bots.telegram.test_webhook import listening
@@ -151,6 +153,44 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
         assert await folder.left() == []
     assert [one["event"] for one in logged] == ["update_given_up"]
     assert files(tmp_path) == []
+
+
+async def test_a_takeover_answers_what_a_process_that_died_meanwhile_has_kept(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
+    """It had stood by when the other one died; what it answers itself is not begun again."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    gone: list[Path] = []
+    stuck = Stuck()
+    kept = KeptUpdates(own, left=lambda: gone)
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), stuck, kept)
+    await telegram.connect()
+    await KeptUpdates(own).keep([asked(1, "mine")])
+    await telegram.resume()
+    assert (await stuck.next()).text == "mine"
+    await KeptUpdates(other).keep([asked(1, "mine"), asked(2, "theirs")])
+    await telegram.resume()
+    gone.append(other)
+    await telegram.resume()
+    assert (await stuck.next()).text == "theirs"
+    assert [path.name for path in files(tmp_path)] == ["1.json", "2.json"]
+    assert not files(other)
+    assert stuck.inbounds.empty()
+    await telegram.drain()
+    await telegram.close()
+
+
+def asked(update_id: int, text: str) -> dict[str, Any]:
+    return {
+        "update_id": update_id,
+        "message": {
+            "message_id": 900 + update_id,
+            "date": 1,
+            "chat": {"id": CHAT, "type": "private"},
+            "from": {"id": CHAT, "is_bot": False, "first_name": "P"},
+            "text": text,
+        },
+    }
 
 
 async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:

@@ -231,12 +231,19 @@ async def test_one_that_stands_by_answers_what_its_files_hold(
     async def answered(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("there"))
 
-    kept = KeptUpdates(tmp_path, api=UpdatesAtApi(place.bot, second))
+    begun: list[bool] = []
+
+    def left() -> tuple[Path, ...]:
+        begun.append(second.begun.is_set())
+        return ()
+
+    kept = KeptUpdates(tmp_path, api=UpdatesAtApi(place.bot, second), left=left)
     bot = TelegramBot(make_bot(fake.token, fake.api_url), answered, kept)
     await bot.connect()
     settings = BotSettings(_env_file=None)
     working = asyncio.create_task(work(bot, second, place.bot, stop, settings))
     await fake.message(CHAT, "there")
+    assert begun == [True], "the api knows of the process before it keeps updates for it"
     assert not second.held
     stop.set()
     await asyncio.wait_for(working, 20)
