@@ -141,8 +141,8 @@ class KeptUpdates:
         return await self._read_all(self._folder.glob("*.json"))
 
     async def inherited(self) -> list[KeptUpdate]:
-        """Those of `left` that were in files of processes that are gone. The own files are of updates
-        that are being answered."""
+        """Those of `left` that were in files of processes that are gone. The own files are of
+        updates that are being answered."""
         return [] if self._folder is None else await self._read_all(self._take_over(self._folder))
 
     async def close(self) -> None:
