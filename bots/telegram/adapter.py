@@ -90,11 +90,11 @@ def _own_way(proxy: str | None, connections: int) -> dict[str, Any]:
     limits = httpx.Limits(max_connections=connections)
     own: dict[str, Any] = {"verify": _tls(), "trust_env": False, "limits": limits}
     if proxy is None:
-        own["transport"] = _Transport(limits)
+        own["transport"] = _TelegramTransport(limits)
     return own
 
 
-class _Transport(httpx.AsyncBaseTransport):
+class _TelegramTransport(httpx.AsyncBaseTransport):
     """Calls by aiohttp, for half of the processor time, except those with files: it would wait for
     ever while nothing of a file leaves."""
 
