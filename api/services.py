@@ -255,7 +255,7 @@ class Services:
 
     def _add_operations(self) -> None:
         settings, db = self.settings, self.db
-        self.export = ExportService(db, self.media)
+        self.export = ExportService(db, self.media, self.budget)
         self.eraser = AccountEraser(
             db,
             self.users,

@@ -158,7 +158,7 @@ class Moves:
     ) -> dict[Place, Counter]:
         """Return the counters of these places, locked with those of the changes."""
         if unknown := places - self._known:
-            # before any lock, because it waits for others who add the same
+            # before counters are locked, because it waits for others who add the same
             added = await store.add_counters(sql, unknown)
             if len(self._known) > KNOWN_MOST:
                 self._known.clear()

@@ -146,6 +146,20 @@ class BudgetService:
         found = (await self._counters([user_scope(user_id)], ids.now()))[user_scope(user_id)]
         return found.spent_micro, found.held_micro
 
+    async def of_months(self, user_id: str) -> list[dict[str, object]]:
+        """Return the amounts held and spent by a user, of each month."""
+        before = self._promises.shown()
+        found = await store.counters_of(self._db, user_scope(user_id))
+        promised = before | self._promises.shown()
+        return [
+            {
+                "month": place[1],
+                "held_micro": each.held_micro + promised[place],
+                "spent_micro": each.spent_micro,
+            }
+            for place, each in found.items()
+        ]
+
     async def is_over(self, user_id: str, monthly_micro: int, moment: datetime) -> bool:
         """Tell whether the user is over the limit in the month of that moment, holds included."""
         found = await self._counters([user_scope(user_id)], moment)
@@ -302,6 +316,13 @@ class BudgetService:
     async def release(self, sql: Sql, hold_id: str) -> bool:
         """Give the held amount back. False when the hold is closed already."""
         return bool((await self._moves.move(sql, [Bill(hold_id, None)])).closed)
+
+    async def release_subjects(self, sql: Sql, subjects: Collection[str]) -> None:
+        """Give back what is held for these subjects, if anything is."""
+        promises = [self._promises.of_subject(each) for each in subjects]
+        held = await store.open_holds_of(sql, subjects)
+        held += [each.id for each in promises if each is not None]
+        await self._moves.move(sql, [Bill(hold_id, None) for hold_id in held])
 
     async def correct(
         self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str

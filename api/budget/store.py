@@ -138,6 +138,30 @@ async def change_counters(sql: Sql, changes: Mapping[Place, Counter]) -> None:
     await sql.execute(query, *rows.lists(changed))
 
 
+async def take_counters(sql: Sql, scope: str) -> dict[Place, Counter]:
+    """Delete and return the counters of a scope."""
+    query = "DELETE FROM budgets WHERE scope = $1 RETURNING scope, month, spent_micro, held_micro"
+    return {
+        (row["scope"], row["month"]): Counter(row["spent_micro"], row["held_micro"])
+        for row in await sql.fetch(query, scope)
+    }
+
+
+async def rename_holds(sql: Sql, user_id: str, to: str) -> None:
+    await sql.execute("UPDATE holds SET user_id = $2 WHERE user_id = $1", user_id, to)
+
+
+async def counters_of(sql: Sql, scope: str) -> dict[Place, Counter]:
+    """Return the counters of a scope in all months."""
+    query = """
+        SELECT scope, month, spent_micro, held_micro FROM budgets WHERE scope = $1
+        ORDER BY month"""
+    return {
+        (row["scope"], row["month"]): Counter(row["spent_micro"], row["held_micro"])
+        for row in await sql.fetch(query, scope)
+    }
+
+
 async def limits(sql: Sql) -> dict[str, int | None]:
     """Return the limits that admins set, by scope; None means no limit. A missing scope has the
     limit of the settings."""
@@ -246,6 +270,12 @@ async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold
         return None
     await sql.execute("UPDATE holds SET settled_micro = $2 WHERE id = $1", hold_id, settled_micro)
     return _hold(row), row["settled_micro"]
+
+
+async def open_holds_of(sql: Sql, subjects: Collection[str]) -> list[str]:
+    """Return the ids of open holds by their subjects."""
+    query = "SELECT id FROM holds WHERE state = 'held' AND subject = ANY($1::text[])"
+    return [row["id"] for row in await sql.fetch(query, list(subjects))]
 
 
 async def open_hold_ids(sql: Sql, subject_prefix: str, before: datetime) -> list[str]:

@@ -13,7 +13,7 @@ from api import ids
 from api.budget.moves import Bill, Movement, Want
 from api.budget.service import BudgetService
 from api.budget.store import Hold
-from api.db import Sql
+from api.db import DbUnavailable, Sql
 from api.db.rounds import Rounds
 from api.errors import BudgetExceeded, NotFound
 from api.fault_points import fault_point
@@ -68,15 +68,31 @@ class Desk:
         self._media = media
         self._lookups = lookups
         self._sandbox = sandbox
+        self._unsure: set[str] = set()
         self._rounds = Rounds[Item, Result](self._round, self._take_back)
 
     async def open(self, opening: AnswerOpening) -> str:
         """Return the id of the hold. Raises `BudgetExceeded`, `Duplicate` when its key is another
         request's, and `NotFound` when the conversation was deleted meanwhile."""
-        hold = await self._rounds.do(opening)
+        try:
+            hold = await self._rounds.do(opening)
+        except DbUnavailable:
+            self._unsure.add(opening.want.subject)
+            raise
         if isinstance(hold, BudgetExceeded):
             raise hold
         return cast(Hold, hold).id
+
+    async def free_unsure(self) -> None:
+        """Release openings that were told as failed, because their commit may have been done all
+        the same, and free their keys."""
+        if not self._unsure:
+            return
+        subjects = sorted(self._unsure)
+        async with self._budget.transaction() as sql:
+            await self._budget.release_subjects(sql, subjects)
+            await idempotency.free(sql, subjects)
+        self._unsure.difference_update(subjects)
 
     async def end(self, ending: AnswerEnding) -> TextOut:
         """Return the answer, after the commit that keeps it."""

@@ -169,6 +169,7 @@ class TextService:
         """Return the answer to the same request with this key. Raises `Conflict` while it is being
         answered, and when the request was another; `NoAnswer` once more when it ended without a
         word."""
+        await self._desk.free_unsure()
         if key is None:
             return None
         found = await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key))

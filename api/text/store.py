@@ -265,7 +265,9 @@ async def delete(
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:
-    """In the same order, for the same reason."""
+    """In the same order, for the same reason. Whoever books a late price has its lookup before he
+    changes the message, so lookups go first. Those of answers that end meanwhile go last."""
+    await sql.execute("DELETE FROM text_lookups WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM conversations WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM chats_left WHERE user_id = $1", user_id)

@@ -19,6 +19,8 @@ from api.media.zip_stream import Sink, add_file
 log = structlog.get_logger("export")
 
 PAGE = 500
+BUDGETS = "budgets"
+"""The file of amounts by month."""
 
 # One file each. `$1` is the user; what can be long is read in pages of `$3` after the id `$2`.
 SHORT = {
@@ -37,9 +39,6 @@ SHORT = {
     "drafts": (
         "SELECT id, kind, request_json, parent_id, created_at FROM generation_drafts "
         "WHERE user_id = $1"
-    ),
-    "budgets": (
-        "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || $1::text"
     ),
 }
 LONG = {
@@ -97,16 +96,23 @@ class FileSource(Protocol):
         ...
 
 
+class BudgetSource(Protocol):
+    async def of_months(self, user_id: str) -> Sequence[Row]:
+        """Return the amounts of each month, also those that are held in memory."""
+        ...
+
+
 class ExportService:
-    def __init__(self, db: Db, files: FileSource) -> None:
+    def __init__(self, db: Db, files: FileSource, budgets: BudgetSource) -> None:
         self._db = db
         self._files = files
+        self._budgets = budgets
 
     async def archive(self, user_id: str) -> AsyncIterator[bytes]:
         """Yield the zip. A file that is missing in the media store is left out."""
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in (*SHORT, *LONG):
+            for name in (*SHORT, BUDGETS, *LONG):
                 with archive.open(f"{name}.json", "w") as entry:
                     separator = b"["
                     async for rows in self._pages(name, user_id):
@@ -121,6 +127,9 @@ class ExportService:
         yield sink.take()
 
     async def _pages(self, name: str, user_id: str) -> AsyncIterator[Sequence[Row]]:
+        if name == BUDGETS:
+            yield await self._budgets.of_months(user_id)
+            return
         if name in SHORT:
             yield await self._db.fetch(SHORT[name], user_id)
             return

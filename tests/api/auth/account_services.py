@@ -240,7 +240,8 @@ def build(
     eraser = AccountEraser(db, users, contents=[], records=erasers, guests_of=links.guests_of)
     admin = AdminService(db, users, eraser, auth, links)
     app = FastAPI()
-    provided = (auth, bots, recovery, users, links, admin, eraser, ExportService(db, NoFiles()))
+    export = ExportService(db, NoFiles(), BudgetService(db))
+    provided = (auth, bots, recovery, users, links, admin, eraser, export)
     app.state.services = SimpleNamespace(
         by_type={CallerLookup: callers} | {type(each): each for each in provided}
     )

@@ -190,6 +190,7 @@ async def test_a_hold_is_seen_until_the_commit_that_closes_it(db: Db, process: s
     async with budget.transaction() as sql:
         await budget.move(sql, [Bill(hold.id, 3, "text", "a/b")], [])
         assert await budget.of_user("u") == (0, 5)
+        assert [each["held_micro"] for each in await budget.of_months("u")] == [5]
         assert await budget.balance("u", 10, "users") == 5
         assert await budget.booked("u", "text:1") == Booked(is_open=True, paid_micro=0)
     assert await budget.of_user("u") == (3, 0)

@@ -423,6 +423,24 @@ async def test_an_answer_whose_commit_was_not_confirmed_says_what_was_booked(
     assert left == []
 
 
+async def test_a_question_whose_commit_was_not_confirmed_can_be_asked_again_at_once(
+    api: Api, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = ["opened"]
+
+    def cut(point: str) -> None:
+        if point in left:
+            left.remove(point)
+            raise DbUnavailable("the connection broke at the commit")
+
+    monkeypatch.setattr(desk, "fault_point", cut)
+    body, headers = {"prompt": "Why?"}, {"Idempotency-Key": "k"}
+    found = [await ana.post("/generate/text", json=body, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in found] == [503, 200]
+    await agree(ana, found[1].json()["cost_usd"])
+    assert await api.services.budget.audit() == []
+
+
 async def test_an_error_that_nobody_expected_leaves_nothing_held(
     api: Api, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.db import Db
-from api.users.export import LONG, SHORT
+from api.users.export import BUDGETS, LONG, SHORT
 from tests.api.generations.conftest import settings_of
 from tests.api.harness import Api, running_api
 from tests.api.media.samples import picture
@@ -166,7 +166,7 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
         media = {
             name: archive.read(name) for name in archive.namelist() if name.startswith("media/")
         }
-    assert set(held) == {*SHORT, *LONG}
+    assert set(held) == {*SHORT, BUDGETS, *LONG}
     assert all(held[name] for name in held), [name for name in held if not held[name]]
     assert held["profile"][0]["id"] == ana_id
     assert {one["prompt"] for one in held["generations"]} == {"a fox", "a guest's fox"}
@@ -196,7 +196,7 @@ async def test_a_missing_file_does_not_stop_the_export(api: Api) -> None:
     for name in files(api):
         (api.data_dir / "media" / name).unlink()
     with zipfile.ZipFile(io.BytesIO((await ana.get("/users/me/export")).content)) as archive:
-        assert len(archive.namelist()) == len(SHORT) + len(LONG)
+        assert len(archive.namelist()) == len({*SHORT, BUDGETS, *LONG})
         assert len(json.loads(archive.read("media.json"))) == 2
 
 
