@@ -19,7 +19,7 @@ def facts() -> dict[str, str]:
         OURS: f"{VERSION}{_commit()}",
         "Processor": f"{_processor()}, {os.cpu_count()} cores",
         "Memory": f"{_memory():.0f} GB",
-        "System": f"{_system()}, kernel {platform.release()}",
+        "System": f"{_system()}, kernel {platform.release().partition('-')[0]}",
         "Python": platform.python_version(),
         "PostgreSQL": _postgres(),
         "Node": _said("node", "--version"),

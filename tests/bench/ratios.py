@@ -14,8 +14,8 @@ from tests.bench.page import number
 LAST = Path(__file__).with_name("last_release.json")
 PLAN = gateway.Plan(rounds=3, longest=90.0, seconds=2.0, connections=(32,), streams=0, others=False)
 TOLERATED = 0.25
-"""The part of a ratio that may be lost before somebody is told. It is a guess: shared machines vary,
-and one warning too many harms less than a slow release."""
+"""The part of a ratio that may be lost before somebody is told. It is a guess: shared machines
+vary, and one warning too many harms less than a slow release."""
 
 
 async def bench(into: Measured) -> None:
