@@ -13,7 +13,10 @@ from sandbox.settings import SandboxSettings
 def main(settings: SandboxSettings) -> None:
     secret = settings.webhook_secret
     app = create_app(
-        settings.timing(), settings.faults, secret.get_secret_value() if secret else None
+        settings.timing(),
+        settings.faults,
+        secret.get_secret_value() if secret else None,
+        settings.data_dir / "sandbox",
     )
     server(app, settings.port, settings.host).run()
 

@@ -3,6 +3,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from sandbox.calls import Handler, IncomingCall, endpoint
 from sandbox.chat import chat
 from sandbox.faults import Behaviour, CallKind, ErrorAnswer, Fault, FaultsIn, Timing, invalid
 from sandbox.images import generations, image_endpoints, image_models, images
+from sandbox.kept_videos import KeptVideos
 from sandbox.models import MODELS
 from sandbox.simulation import Simulation
 from sandbox.videos import Videos
@@ -85,16 +87,19 @@ def create_app(
     timing: Timing | None = None,
     faults: list[Fault] | None = None,
     webhook_secret: str | None = None,
+    folder: Path | None = None,
 ) -> Starlette:
+    """`folder`: videos that are not fetched yet are kept there for the next start."""
     behaviour = Behaviour(timing or Timing(), faults or [])
     simulation = Simulation(behaviour)
-    videos = Videos(simulation, webhook_secret)
+    videos = Videos(simulation, webhook_secret, KeptVideos(folder))
 
     def route(method: str, path: str, kind: CallKind, handler: Handler) -> Route:
         return Route(f"/api/v1{path}", endpoint(simulation, kind, handler), methods=[method])
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        videos.go_on()
         yield
         await videos.close()
 

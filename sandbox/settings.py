@@ -1,5 +1,6 @@
 """Settings of the sandbox: `SANDBOX_*` of the environment or `.env`."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -29,6 +30,7 @@ class SandboxSettings(BaseSettings):
     image_seconds: Seconds = 1.5
     video_seconds: Seconds = 6.0
     faults: list[Fault] = []
+    data_dir: Annotated[Path, Field(validation_alias="DATA_DIR")] = Path("data")
     webhook_secret: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices(

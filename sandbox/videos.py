@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox.calls import ImageUrl, IncomingCall, half, input_image
 from sandbox.faults import ErrorAnswer, Fault, invalid
+from sandbox.kept_videos import KeptVideos
 from sandbox.media import Movie, film, nearest_ratio
 from sandbox.models import MODELS, VideoModel
 from sandbox.prices import video_cost
@@ -34,6 +35,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEEP_JOBS = 1000
 _KEEP_FILES = 60
 _HOOK_TRIES = 4
+_KEPT = ("id", "generation_id", "base", "ends_as", "error", "billed")
 
 
 class FrameImage(BaseModel):
@@ -119,10 +121,12 @@ class SimulatedVideo:
 
 
 class Videos:
-    """All jobs, in memory; `secret` signs the hooks, None sends them unsigned."""
+    """All jobs, in memory, and until they are fetched in `kept`; `secret` signs the hooks, None
+    sends them unsigned."""
 
-    def __init__(self, simulation: Simulation, secret: str | None) -> None:
+    def __init__(self, simulation: Simulation, secret: str | None, kept: KeptVideos) -> None:
         self._simulation = simulation
+        self._kept = kept
         self._client: httpx.AsyncClient | None = None
         self._secret = secret
         self._jobs: OrderedDict[str, SimulatedVideo] = OrderedDict()
@@ -159,13 +163,25 @@ class Videos:
             job.billed = (fate.metadata or {}).get("cost")
         if call.hit_by("error_in_200"):
             return JSONResponse({})  # the answer in its place names no job
+        about = {name: getattr(job, name) for name in _KEPT} | {"ask": ask.model_dump()}
+        await asyncio.to_thread(self._kept.keep, job.id, about)
+        self._begin(job)
+        call.record.cost_usd = job.cost if job.ends_as not in _ERRORS else job.billed or 0
+        return JSONResponse(job.view(), 202)
+
+    def go_on(self) -> None:
+        """Begin anew what an earlier process has not handed out."""
+        for about in self._kept.of_last_day():
+            ask = VideosRequest.model_validate(about.pop("ask"))
+            if (model := MODELS.video(ask.model)) is not None:
+                self._begin(replace(_job(ask, model, about["base"]), **about))
+
+    def _begin(self, job: SimulatedVideo) -> None:
         self._jobs[job.id] = job
         self._forget_old()
-        call.record.cost_usd = job.cost if job.ends_as not in _ERRORS else job.billed or 0
         task = asyncio.create_task(self._make(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return JSONResponse(job.view(), 202)
 
     async def status(self, call: IncomingCall) -> Response:
         return JSONResponse(self._find(call).view())
@@ -178,6 +194,7 @@ class Videos:
             raise ErrorAnswer(409, "Video is not ready")
         if job.data is None:
             raise ErrorAnswer(410, "Video is gone")
+        self._kept.forget(job.id)
         if call.hit_by("garbage"):
             return Response(b"<html><body>502 Bad Gateway</body>", media_type="video/mp4")
         data = b"" if call.hit_by("empty") else job.data
@@ -212,6 +229,8 @@ class Videos:
                 self._pass_states(job, whole),
             )
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
+        if job.status != "completed":
+            self._kept.forget(job.id)
         cost = job.cost if job.status == "completed" else job.billed or 0.0
         record = {"model": job.model, "api_type": "video", "usage": cost, "total_cost": cost}
         self._simulation.remember(job.generation_id, {**record, "tokens_prompt": 0})

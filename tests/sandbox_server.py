@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -73,14 +74,19 @@ class Sandbox:
 
 @contextmanager
 def sandbox_server(
-    port: int = 0, /, *, webhook_secret: str | None = None, **timing: float
+    port: int = 0,
+    /,
+    *,
+    webhook_secret: str | None = None,
+    folder: Path | None = None,
+    **timing: float,
 ) -> Iterator[Sandbox]:
     """Run a sandbox. `timing` is in seconds by word: `first_token token image video keepalive
     generation`; unnamed ones are as fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
     with drawing(ROUGH), socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
-        running = server(create_app(chosen, webhook_secret=webhook_secret), port)
+        running = server(create_app(chosen, webhook_secret=webhook_secret, folder=folder), port)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
 

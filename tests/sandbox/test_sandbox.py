@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -289,3 +290,21 @@ async def test_a_reset_forgets_jobs(provider: OpenRouter, sandbox: Sandbox) -> N
     with pytest.raises(ProviderError) as caught:
         await provider.check_video(job.provider_id)
     assert caught.value.status == 404
+
+
+async def test_a_video_outlives_a_restart_until_it_was_fetched(tmp_path: Path) -> None:
+    headers = {"Authorization": "Bearer k"}
+    async with httpx.AsyncClient(headers=headers, verify=PLAIN, timeout=20) as client:
+        with sandbox_server(folder=tmp_path, video=60) as first:
+            asked = (await client.post(f"{first.url}/videos", json=VIDEO)).json()
+        with sandbox_server(folder=tmp_path) as second:
+            address = f"{second.url}/videos/{asked['id']}"
+            async with asyncio.timeout(20):
+                while (seen := (await client.get(address)).json())["status"] != "completed":  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.05)
+            assert seen["id"] == asked["id"]
+            assert (await client.get(f"{address}/content")).status_code == 200
+        with sandbox_server(folder=tmp_path) as third:
+            gone = await client.get(f"{third.url}/videos/{asked['id']}")
+            assert gone.status_code == 404
+    assert list(tmp_path.iterdir()) == []

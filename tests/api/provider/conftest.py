@@ -12,7 +12,7 @@ SECRET = "hook_secret"
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Sandbox]:
-    with sandbox_server(webhook_secret=SECRET, **FAST) as running:
+    with sandbox_server(webhook_secret=SECRET, folder=None, **FAST) as running:
         yield running
 
 
