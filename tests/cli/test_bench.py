@@ -1,10 +1,7 @@
 """`./run bench`: its registry, its tables, its page, and names that are no bench."""
 
 import ast
-import os
 import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from cli.bench import bench
 from cli.errors import CommandRefused
 from tests.bench import machine, page, ratios, suite
 from tests.bench.measured import Measured, Result, read
+from tests.cli.without_tests import refusal_without_tests
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,19 +39,7 @@ def test_an_unknown_name_gets_the_names() -> None:
 
 
 def test_an_installation_without_tests_says_so(tmp_path: Path) -> None:
-    for package in ("api", "cli", "client", "telemetry"):
-        (tmp_path / package).symlink_to(ROOT / package)
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", "bench"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("./run bench needs the tests")
-    assert done.stderr.count("\n") == 1
+    assert refusal_without_tests(tmp_path, "bench").startswith("./run bench needs the tests")
 
 
 def test_a_killed_bench_keeps_its_whole_lines(tmp_path: Path) -> None:

@@ -1,16 +1,12 @@
 """`./run faults`: its kinds, and a folder without tests."""
 
-import os
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from cli.faults import KINDS
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.cli.without_tests import refusal_without_tests
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -22,16 +18,6 @@ def test_each_kind_says_its_options(kind: str, capsys: pytest.CaptureFixture[str
 
 
 def test_an_installation_without_tests_says_so(tmp_path: Path) -> None:
-    for package in ("api", "cli", "client", "telemetry"):
-        (tmp_path / package).symlink_to(ROOT / package)
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", "faults", "kill"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
+    assert refusal_without_tests(tmp_path, "faults", "kill").startswith(
+        "./run faults needs the tests"
     )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("./run faults needs the tests")
-    assert done.stderr.count("\n") == 1

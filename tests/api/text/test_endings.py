@@ -405,17 +405,23 @@ async def test_a_database_that_is_away_for_a_moment_is_waited_for(
     assert len(await shown(ana)) == 2
 
 
-async def test_an_answer_whose_commit_was_not_confirmed_says_what_was_booked(
-    ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left = ["ended"]
+def unconfirmed_once(point: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Break the connection after one commit at this point; returns the points that are left."""
+    left = [point]
 
-    def cut(point: str) -> None:
-        if point in left:
-            left.remove(point)
+    def cut(at: str) -> None:
+        if at in left:
+            left.remove(at)
             raise DbUnavailable("the connection broke at the commit")
 
     monkeypatch.setattr(desk, "fault_point", cut)
+    return left
+
+
+async def test_an_answer_whose_commit_was_not_confirmed_says_what_was_booked(
+    ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = unconfirmed_once("ended", monkeypatch)
     monkeypatch.setattr(endings, "SETTLE_WAITS", (0.0,))
     answer = (await ask(ana)).json()
     assert Decimal(answer["cost_usd"]) > 0
@@ -426,14 +432,7 @@ async def test_an_answer_whose_commit_was_not_confirmed_says_what_was_booked(
 async def test_a_question_whose_commit_was_not_confirmed_can_be_asked_again_at_once(
     api: Api, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = ["opened"]
-
-    def cut(point: str) -> None:
-        if point in left:
-            left.remove(point)
-            raise DbUnavailable("the connection broke at the commit")
-
-    monkeypatch.setattr(desk, "fault_point", cut)
+    unconfirmed_once("opened", monkeypatch)
     body, headers = {"prompt": "Why?"}, {"Idempotency-Key": "k"}
     found = [await ana.post("/generate/text", json=body, headers=headers) for _ in range(2)]
     assert [each.status_code for each in found] == [503, 200]

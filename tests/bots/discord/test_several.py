@@ -1,22 +1,18 @@
 """Several processes of one Discord bot: each shard is one process's, and outlives it."""
 
 import asyncio
-import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from api.secrets import ensure_secrets
 from bots.core import texts
+from tests.bots.bot_process import BotProcess, bot_process
 from tests.bots.core.recording_chat import Place
-from tests.bots.discord.test_process import DM, PERSON, ROOT
+from tests.bots.discord.test_process import DM, PERSON
 from tests.bots.discord.with_short_leases import TIMES
-from tests.bots.telegram.test_several import Bot
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 from tests.fakes.discord_rest import NONCE_SECONDS
 from tests.fakes.line import line_to
@@ -28,34 +24,15 @@ ALL = [[0, 2], [1, 2]]
 """Direct messages come to the first of two shards, the fake's server to the second."""
 
 
-@asynccontextmanager
-async def running(
+def running(
     fake: FakeDiscord, place: Place, folder: Path, **settings: str
-) -> AsyncIterator[Bot]:
-    env = {
-        "PATH": os.environ["PATH"],
-        "API_URL": place.url,
-        "BOT_KEY": ensure_secrets(place.api.data_dir).bot_keys["discord"],
-        "DATA_DIR": str(folder),
+) -> AbstractAsyncContextManager[BotProcess]:
+    own = {
         "DISCORD_BOT_TOKEN": fake.token,
         "DISCORD_API_URL": fake.api_url,
         "TURN_SECONDS": str(TURN),
-        **settings,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bots.discord.with_short_leases",
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    bot = Bot(process)
-    try:
-        yield bot
-    finally:
-        await bot.stop()
+    return bot_process("discord", place, folder, own | settings)
 
 
 async def both_answer(fake: FakeDiscord) -> None:

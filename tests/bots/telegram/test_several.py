@@ -2,19 +2,15 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from api.secrets import ensure_secrets
 from bots.core.presence import Presence
 from bots.core.process_slot import ProcessSlot
 from bots.core.types import Inbound, Messenger, Reply
@@ -23,9 +19,9 @@ from bots.settings import BotSettings
 from bots.telegram.__main__ import UPDATES, work
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.kept_updates import KeptUpdates
-from tests.bots.core.recording_chat import PLATFORM, Place
+from tests.bots.bot_process import BotProcess, bot_process
+from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT
-from tests.bots.telegram.test_process import ROOT
 from tests.bots.telegram.with_short_leases import TIMES
 from tests.fakes.telegram import FakeTelegram, Scene
 from tests.plain_http import PLAIN
@@ -36,84 +32,11 @@ TAKEN_OVER_SECONDS = TIMES.lease + TIMES.look + 2.0
 """A slow machine gets two more."""
 
 
-class Bot:
-    """A process of the bot; `log` are its lines so far."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.log: list[str] = []
-        self._more = asyncio.Event()
-        self.reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
-            self.log.append(line.decode())
-            told, self._more = self._more, asyncio.Event()
-            told.set()
-
-    async def says(self, word: str, seconds: float = 30) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while not self.said(word):
-                    await self._more.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {word!r} in:\n{''.join(self.log)}") from None
-
-    def said(self, word: str) -> bool:
-        return any(word in line for line in self.log)
-
-    async def end(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-        await asyncio.wait_for(self.process.wait(), 20)
-
-    async def ended(self, seconds: float = 30) -> int:
-        """Return how it ended by itself."""
-        try:
-            return await asyncio.wait_for(self.process.wait(), seconds)
-        except TimeoutError:
-            raise AssertionError(f"it goes on:\n{''.join(self.log)}") from None
-
-    async def stop(self) -> None:
-        """End it, so that it gives its leases back: a killed one would have them for a part of the
-        next test."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGCONT)
-            try:
-                await self.end(signal.SIGTERM)
-            except TimeoutError:
-                self.process.kill()
-        await self.reading
-        await self.process.wait()
-
-
-@asynccontextmanager
-async def running(
+def running(
     fake: FakeTelegram, place: Place, folder: Path, **settings: str
-) -> AsyncIterator[Bot]:
-    env = {
-        "PATH": os.environ["PATH"],
-        "API_URL": place.url,
-        "BOT_KEY": ensure_secrets(place.api.data_dir).bot_keys[PLATFORM],
-        "DATA_DIR": str(folder),
-        "TELEGRAM_BOT_TOKEN": fake.token,
-        "TELEGRAM_API_URL": fake.api_url,
-        **settings,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bots.telegram.with_short_leases",
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    bot = Bot(process)
-    try:
-        yield bot
-    finally:
-        await bot.stop()
+) -> AbstractAsyncContextManager[BotProcess]:
+    own = {"TELEGRAM_BOT_TOKEN": fake.token, "TELEGRAM_API_URL": fake.api_url}
+    return bot_process("telegram", place, folder, own | settings)
 
 
 def help_asked(update_id: int) -> dict[str, Any]:
