@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import wait_gone
+from tests.processes import children, wait_gone
 from tests.stack import ROOT, free_ports, get
 
 WEB_KEY = "k" * 40
@@ -89,11 +89,11 @@ def test_it_ends_when_one_of_its_workers_does(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     with start(tmp_path, WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web:
         answering(web, f"http://127.0.0.1:{port}")
-        workers = Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
+        workers = sorted(children(web.pid))
         assert len(workers) == 2
-        os.kill(int(workers[0]), signal.SIGKILL)
+        os.kill(workers[0], signal.SIGKILL)
         assert web.wait(20) == 1
-        assert wait_gone(int(workers[1]), 10)
+        assert wait_gone(workers[1], 10)
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
@@ -120,10 +120,11 @@ def test_its_workers_end_when_it_is_killed(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     with start(tmp_path, WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web:
         answering(web, f"http://127.0.0.1:{port}")
-        workers = Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
+        workers = children(web.pid)
+        assert len(workers) == 2
         web.kill()
         web.wait(20)
-        assert all(wait_gone(int(worker), 10) for worker in workers)
+        assert all(wait_gone(worker, 10) for worker in workers)
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:

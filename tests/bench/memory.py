@@ -30,7 +30,7 @@ from tests.bench import programs
 from tests.bench.measured import Measured
 from tests.bench.start import bot_settings
 from tests.e2e.people import person_on
-from tests.processes import wait_gone
+from tests.processes import children, wait_gone
 from tests.sandbox_server import Sandbox, sandbox_server
 from tests.stack import free_ports, get
 
@@ -46,11 +46,7 @@ LOOKS, VIDEO_LOOKS = 10, 300
 def memory(pid: int) -> dict[str, float]:
     """Return the resident megabytes of a process and of each of its children, by id."""
     found = {}
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    pids = {int(one) for task in tasks for one in (task / "children").read_text().split()}
-    assert children.exists()
-    for each in [pid, *sorted(pids)]:
+    for each in [pid, *sorted(children(pid))]:
         try:
             pages = int(Path(f"/proc/{each}/statm").read_text().split()[1])
         except (FileNotFoundError, ProcessLookupError):
@@ -60,8 +56,8 @@ def memory(pid: int) -> dict[str, float]:
 
 
 def shown(pid: int) -> str:
-    own, *children = memory(pid).values()
-    return f"api {own:6.1f} MB, decoders {', '.join(f'{each:.0f}' for each in children) or '-'} MB"
+    own, *decoders = memory(pid).values()
+    return f"api {own:6.1f} MB, decoders {', '.join(f'{each:.0f}' for each in decoders) or '-'} MB"
 
 
 @contextmanager

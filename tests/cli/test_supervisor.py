@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import wait_gone
+from tests.processes import children, wait_gone
 from tests.stack import INHERITED, ROOT, free_ports, get
 
 STOPS_WITHIN = 10.0
@@ -57,13 +57,10 @@ class Supervisor:
 
     def children(self) -> dict[str, int]:
         """Return process ids by name."""
-        pids = (
-            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        )
         found = {}
-        for pid in pids:
+        for pid in children(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            found[words[words.index("cli.process") + 1]] = int(pid)
+            found[words[words.index("cli.process") + 1]] = pid
         return found
 
 

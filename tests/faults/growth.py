@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.processes import children
 from tests.stack import Stack
 
 MB = 1_000_000
@@ -116,12 +117,8 @@ def _size(folder: Path, name: str) -> int:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return
-    for child in children:
-        yield from _family(int(child))
+    for child in children(pid):
+        yield from _family(child)
 
 
 def _memory(pid: int) -> int:

@@ -33,7 +33,7 @@ from api.media.decoded import Clip
 from api.media.decoders import LIMITS, DecoderLimits, Decoders
 from api.metrics import Metrics
 from tests.api.media.samples import CASES, case, clip, picture, turned_picture
-from tests.processes import wait_gone
+from tests.processes import children, wait_gone
 from tests.rules.source import ROOT
 
 Make = Callable[..., Decoders]
@@ -68,11 +68,10 @@ def endless(tmp_path: Path) -> Path:
 def alive() -> set[int]:
     """Return the ids of the decoders of this process."""
     found = set()
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            with suppress(OSError):
-                if b"api.media.decoder" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.add(int(pid))
+    for pid in children(os.getpid()):
+        with suppress(OSError):
+            if b"api.media.decoder" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
     return found
 
 
@@ -435,15 +434,15 @@ async def test_a_decoder_can_be_ready_before_its_file(make: Make, before: frozen
 def test_no_decoder_outlives_the_process_that_started_it(endless: Path) -> None:
     """Another process has an idle decoder and one at work, and is killed."""
     script = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from api.media.decoders import Decoders
+from tests.processes import children
 async def main():
     decoders = Decoders()
     clip = asyncio.create_task(decoders.read_clip(Path(sys.argv[1])))
     await decoders.clean_picture(Path(sys.argv[2]).read_bytes())
-    tasks = Path("/proc/self/task").iterdir()
-    print(*(pid for each in tasks for pid in (each / "children").read_text().split()), flush=True)
+    print(*children(os.getpid()), flush=True)
     await clip
 asyncio.run(main())
 """
