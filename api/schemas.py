@@ -27,7 +27,7 @@ MICRO = 1_000_000
 PROMPT_MAX = 10_000
 """The longest prompt, in characters."""
 
-Kind = Literal["text", "image", "video"]
+Kind = Literal["text", "image", "video", "transcription", "speech"]
 MediaKind = Literal["image", "video"]
 Effort = Literal["low", "medium", "high"]
 """The effort that a model spends on thinking before it answers."""

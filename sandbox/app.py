@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.audio import Sounds
 from sandbox.calls import Handler, IncomingCall, endpoint
 from sandbox.chat import chat
 from sandbox.faults import Behaviour, CallKind, ErrorAnswer, Fault, FaultsIn, Timing, invalid
@@ -93,6 +94,7 @@ def create_app(
     behaviour = Behaviour(timing or Timing(), faults or [])
     simulation = Simulation(behaviour)
     videos = Videos(simulation, webhook_secret, KeptVideos(folder))
+    sounds = Sounds()
 
     def route(method: str, path: str, kind: CallKind, handler: Handler) -> Route:
         return Route(f"/api/v1{path}", endpoint(simulation, kind, handler), methods=[method])
@@ -113,6 +115,8 @@ def create_app(
         route("GET", "/images/models", "images.models", image_models),
         route("GET", "/images/models/{author}/{slug}/endpoints", "images.models", image_endpoints),
         route("POST", "/images/generations", "generations", generations),
+        route("POST", "/audio/speech", "audio.speech", sounds.speech),
+        route("POST", "/audio/transcriptions", "audio.transcriptions", sounds.transcriptions),
         route("GET", "/videos/models", "videos.models", videos.models),
         route("POST", "/videos", "videos.submit", videos.submit),
         route("GET", "/videos/{id}", "videos.status", videos.status),

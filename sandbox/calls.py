@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -91,7 +92,7 @@ async def _answer(
     if scheme.lower() != "bearer" or not key.strip():
         raise faults.ErrorAnswer(401, "Missing Authentication header")
     raw = await request.body()
-    body = _parsed(raw) if request.method == "POST" else {}
+    body = await _body(request, raw, record.kind) if request.method == "POST" else {}
     call = IncomingCall(request, simulation, record, body)
     await faults.before_work(request, call.fault)
     if (replay := call.hit_by("replay")) is not None:
@@ -100,9 +101,32 @@ async def _answer(
     return await _spoilt(call, await handler(call))
 
 
-def _parsed(raw: bytes) -> dict[str, Any]:
+async def _body(request: Request, raw: bytes, kind: faults.CallKind) -> dict[str, Any]:
     if len(raw) > _MAX_BODY:
         raise faults.ErrorAnswer(413, metadata={"error_type": "payload_too_large"})
+    told = request.headers.get("content-type", "")
+    if kind == "audio.transcriptions" and told.startswith("multipart/form-data"):
+        return await _form(request)
+    return _parsed(raw)
+
+
+async def _form(request: Request) -> dict[str, Any]:
+    """Return the fields of a form, with the bytes of its file and `file.name`, `file.type`. A field
+    that comes more than once is a list."""
+    found: dict[str, Any] = {}
+    async with request.form() as form:
+        for name in form:
+            values = form.getlist(name)
+            first = values[0]
+            if isinstance(first, UploadFile):
+                found |= {f"{name}.name": first.filename or "", f"{name}.type": first.content_type}
+                found[name] = await first.read()
+            else:
+                found[name] = values if len(values) > 1 else first
+    return found
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except ValueError:
@@ -180,6 +204,8 @@ def summary(value: Any) -> Any:
     """Return a body for the log: long strings (pictures) are shortened."""
     if isinstance(value, str):
         return value if len(value) <= 200 else f"{value[:60]}… ({len(value)} characters)"
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
     if isinstance(value, list):
         return [summary(item) for item in value]
     if isinstance(value, dict):

@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 CallKind = Literal[
     "models", "images.models", "videos.models", "chat", "images", "generations", "key",
-    "generation", "videos.submit", "videos.status", "videos.content", "videos.job", "webhooks", "*",
+    "generation", "audio.speech", "audio.transcriptions", "videos.submit", "videos.status",
+    "videos.content", "videos.job", "webhooks", "*",
 ]  # fmt: skip
 """`videos.job` is the fate of a job, decided when it is submitted; `webhooks` the way of a hook;
 `*` every HTTP call."""
@@ -76,6 +77,7 @@ class Timing(_Strict):
     token: float = Field(default=0.02, ge=0)
     image: float = Field(default=1.5, ge=0)
     video: float = Field(default=6.0, ge=0)
+    audio: float = Field(default=0.6, ge=0)
     keepalive: float = Field(default=1.0, gt=0)
     generation: float = Field(default=1.0, ge=0)
     """From the end of a call until `GET /generation` knows it."""

@@ -30,6 +30,11 @@ class ChatModel(_Row):
 
     architecture: Modalities
     pricing: dict[str, str]
+    supported_voices: list[str] | None = None
+
+    @property
+    def speaks_pcm_only(self) -> bool:
+        return self.id.startswith("google/")
 
 
 class ImageModel(_Row):

@@ -1,5 +1,6 @@
 """The cost of each call in dollars, by the prices of the model lists."""
 
+import math
 from decimal import Decimal
 
 from sandbox.models import ChatModel, ImageEndpoint, ImagePrice, VideoModel
@@ -7,6 +8,8 @@ from sandbox.models import ChatModel, ImageEndpoint, ImagePrice, VideoModel
 MEGAPIXEL = 1024 * 1024
 IMAGE_TOKENS = 1_120
 """Tokens of a megapixel."""
+SOUND_TOKENS = 25
+"""Tokens of a second of sound."""
 
 
 def text_cost(
@@ -23,6 +26,23 @@ def text_cost(
         (Decimal(model.pricing.get(unit, "0")) * count for unit, count in counts.items()),
         Decimal(0),
     )
+
+
+def speech_cost(model: ChatModel, text: str, seconds: float) -> Decimal:
+    """The price is of a character, or where there is one for the answer, of a token."""
+    asked, spoken = (Decimal(model.pricing[unit]) for unit in ("prompt", "completion"))
+    if spoken:
+        tokens = -(-len(text) // 4), math.ceil(seconds * SOUND_TOKENS)
+        return asked * tokens[0] + spoken * tokens[1]
+    return asked * len(text)
+
+
+def transcription_cost(model: ChatModel, seconds: float, text: str) -> Decimal:
+    """The price is of a second, or where there is one for the answer, of a token."""
+    heard, written = (Decimal(model.pricing[unit]) for unit in ("prompt", "completion"))
+    if written:
+        return heard * math.ceil(seconds * SOUND_TOKENS) + written * -(-len(text) // 4)
+    return heard * Decimal(str(round(seconds, 3)))
 
 
 def image_cost(

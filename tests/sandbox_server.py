@@ -17,7 +17,10 @@ from sandbox.faults import Fault, Timing
 from sandbox.server import server
 from tests.plain_http import PLAIN
 
-FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generation": 0.0}
+FAST = {
+    **dict.fromkeys(("first_token", "token", "image", "audio", "generation"), 0.0),
+    "video": 0.1,
+}
 
 
 WHOLE = {name: getattr(media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}

@@ -29,7 +29,7 @@ FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "password": (("current_password", "new_password"), N_("Your password is changed.")),
     "making": (("confirm_above_usd",), N_("Saved.")),
 }
-MODELS: tuple[Kind, ...] = ("text", "image", "video")
+MODELS: tuple[Kind, ...] = ("text", "image", "video", "transcription", "speech")
 AREAS = (
     "Africa/",
     "America/",

@@ -33,7 +33,13 @@ STATUSES = {
     "cancelled": N_("Cancelled"),
 }
 SOURCES = errors.SOURCES
-KINDS = {"image": N_("Image"), "video": N_("Video"), "text": N_("Text")}
+KINDS = {
+    "image": N_("Image"),
+    "video": N_("Video"),
+    "text": N_("Text"),
+    "transcription": N_("Transcription"),
+    "speech": N_("Speech"),
+}
 MODES = {
     "text_to_image": N_("Image from words"),
     "image_to_image": N_("Image from an image"),
@@ -114,6 +120,8 @@ PRICE_OF = {
     "image": N_("Your own price for one image, in dollars"),
     "video": N_("Your own price for a second of video, in dollars"),
     "text": N_("Your own price for one answer, in dollars"),
+    "transcription": N_("Your own price for a minute of a recording, in dollars"),
+    "speech": N_("Your own price for 1,000 characters read aloud, in dollars"),
 }
 CAPABILITIES = {
     "sizes": N_("Sizes"),
@@ -128,6 +136,7 @@ CAPABILITIES = {
     "max_n": N_("Images at once"),
     "max_input_images": N_("Input images"),
     "context_length": N_("Context in tokens"),
+    "voices": N_("Voices"),
     "max_output_tokens": N_("Answer in tokens"),
 }
 

@@ -18,6 +18,8 @@ _EACH: dict[Per, str] = {
     "second": N_("%(usd)s a second"),
     "video": N_("%(usd)s a video"),
     "answer": N_("%(usd)s an answer"),
+    "minute": N_("%(usd)s a minute"),
+    "characters": N_("%(usd)s per 1,000 characters"),
 }
 
 

@@ -14,7 +14,8 @@ Options = Mapping[str, str | int | bool]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`price_override_micro` beats the price list: per image, per second of video, per text answer.
+    """`price_override_micro` beats the price list: per image, per second of video, per text answer,
+    per minute of a recording, per 1,000 characters that are read aloud.
 
     `listed` is False for a model that an operator added by hand because the provider's lists do not
     know it. `roles`: who may use it; None = everybody.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from api.catalog.model import Model
 from api.catalog.pricing import image_micro, text_micro
+from api.catalog.sound_pricing import MINUTE, THOUSAND, speech_micro, transcription_micro
 from api.catalog.video_pricing import video_micro
 from api.schemas import Kind
 
@@ -26,6 +27,12 @@ PREFERRED: dict[Kind, tuple[str, ...]] = {
         "alibaba/wan-2.6",
         "kwaivgi/kling-v3.0-std",
     ),
+    "transcription": (
+        "openai/whisper-large-v3-turbo",
+        "openai/whisper-large-v3",
+        "openai/gpt-4o-mini-transcribe",
+    ),
+    "speech": ("openai/gpt-4o-mini-tts-2025-12-15", "hexgrad/kokoro-82m"),
 }
 """Cheap and good: the default of a fresh server is the first of these that the lists have, else the
 cheapest."""
@@ -85,4 +92,8 @@ def price_of(model: Model) -> int | None:
         return video_micro(
             model, options | ({"resolution": "720p"} if "720p" in resolutions else {})
         )
+    if model.kind == "transcription":
+        return transcription_micro(model, MINUTE)
+    if model.kind == "speech":
+        return speech_micro(model, "x" * THOUSAND)
     return text_micro(model, chars=1_000, max_tokens=1_000)

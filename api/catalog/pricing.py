@@ -12,6 +12,13 @@ from decimal import Decimal
 
 from api.catalog.model import Model, Options
 from api.catalog.schemas import Per, PriceOut
+from api.catalog.sound_pricing import (
+    MINUTE,
+    THOUSAND,
+    USUAL,
+    speech_micro,
+    transcription_micro,
+)
 from api.catalog.video_pricing import least_of
 from api.provider.schemas import PriceItem
 from api.schemas import MICRO, Kind, micro, usd
@@ -24,7 +31,13 @@ TEXT_TOKENS_BESIDE_AN_IMAGE = 1_000
 MEGAPIXEL = 1024 * 1024
 LEAST_USD_OF_AN_IMAGE = Decimal("0.0005")
 
-_EACH: dict[Kind, Per] = {"image": "image", "video": "second", "text": "answer"}
+_EACH: dict[Kind, Per] = {
+    "image": "image",
+    "video": "second",
+    "text": "answer",
+    "transcription": "minute",
+    "speech": "characters",
+}
 _OUTPUT_IMAGE = ("output_image", "image_output")
 _INPUT_IMAGE = ("input_image", "input_reference", "image")
 _INPUT_TEXT = ("prompt", "input_text")
@@ -158,6 +171,14 @@ def price_out(model: Model) -> PriceOut:
     elif items is not None and model.kind == "video":
         price.usd, price.per = least_of(items)
         price.is_least = price.usd is not None
+    elif items is not None and model.kind in {"transcription", "speech"}:
+        usual = (
+            transcription_micro(model, MINUTE, USUAL)
+            if model.kind == "transcription"
+            else speech_micro(model, "x" * THOUSAND, USUAL)
+        )
+        price.usd, price.per = None if usual is None else usd(usual), _EACH[model.kind]
+        price.is_about = True
     elif items is not None:
         price.usd, price.output_usd = (
             _most(items, (unit,), "token") * MICRO for unit in ("prompt", "completion")
@@ -176,6 +197,8 @@ def _summary(price: PriceOut) -> str:
     if price.output_usd is not None:
         return f"{_dollars(price.usd)} in, {_dollars(price.output_usd)} out per million tokens"
     before = "about " if price.is_about else "from " if price.is_least else ""
+    if price.per == "characters":
+        return f"{before}{_dollars(price.usd)} per 1,000 characters"
     article = "an" if price.per in {"image", "answer"} else "a"
     return f"{before}{_dollars(price.usd)} {article} {price.per}"
 

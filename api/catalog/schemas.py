@@ -9,7 +9,8 @@ from api.provider.schemas import Capabilities, PriceItem
 from api.schemas import In, Kind, Out, Time, Usd
 from api.users.schemas import Role
 
-Per = Literal["image", "second", "video", "answer", "tokens"]
+Per = Literal["image", "second", "video", "answer", "tokens", "minute", "characters"]
+"""`characters`: a thousand of them."""
 
 ModelSort = Literal["kind", "name", "cheapest", "dearest", "used"]
 
@@ -39,9 +40,10 @@ class ModelOut(Out):
 
 class AdminModelOut(ModelOut):
     """`vanished`: the provider's lists do not have it any more, so nobody is offered it. `by_hand`:
-    an admin added it without a list. `price_override_usd` is for an image, a second of video or a
-    text answer. `roles` null: everybody. `seen_at`: when the lists had it last. `used`: how many
-    requests were booked on it in the last 7 days; only in the list of all.
+    an admin added it without a list. `price_override_usd` is for an image, a second of video, a
+    text answer, a minute of a recording, or 1,000 characters read aloud. `roles` null: everybody.
+    `seen_at`: when the lists had it last. `used`: how many requests were booked on it in the last
+    7 days; only in the list of all.
     """
 
     enabled: bool

@@ -44,7 +44,7 @@ FOUND_KEPT = 1_000
 Used = Mapping[tuple[Kind, str], int]
 """The number of recent requests by model."""
 NOBODY: Used = {}
-KINDS: tuple[Kind, ...] = ("text", "image", "video")
+KINDS: tuple[Kind, ...] = ("text", "image", "video", "transcription", "speech")
 SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
 """In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of
 its dearest image."""

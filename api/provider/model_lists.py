@@ -8,6 +8,7 @@ from typing import Any
 from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS, Capabilities, PriceItem
 from api.provider.types import ModelInfo
 from api.provider.wire import CHAT_RATIOS, CHAT_SIZES, Unreadable, fields_of, items_of
+from api.schemas import Kind
 
 _CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
@@ -26,6 +27,13 @@ _PRICE_WORDS = {
     "image_token": ("output_image", "token"),
 }
 """Keys of `pricing` in `/models` that our calls can be billed by."""
+_SOUND_WORDS = {
+    **{name: (name, "unnamed") for name in ("prompt", "completion", "audio")},
+    "request": ("request", "request"),
+}
+"""The same of models of sound, whose list does not say of what the price is."""
+SOUNDS: tuple[Kind, ...] = ("transcription", "speech")
+"""Kinds by the provider's word for the output."""
 
 
 def entries(answer: object) -> list[Mapping[str, Any]]:
@@ -67,11 +75,17 @@ def _architecture(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
+    return _prices(entry, _PRICE_WORDS)
+
+
+def _prices(
+    entry: Mapping[str, Any], words: Mapping[str, tuple[str, str]]
+) -> tuple[PriceItem, ...] | None:
     pricing = fields_of(entry.get("pricing"))
     items = [
         PriceItem(billable=billable, unit=unit, usd=usd)
         for prices in (pricing, *_overrides(pricing))
-        for key, (billable, unit) in _PRICE_WORDS.items()
+        for key, (billable, unit) in words.items()
         if key in prices and (usd := _usd(prices[key])) is not None
     ]
     # a negative price depends on the route of the request
@@ -90,7 +104,7 @@ def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) -> list[ModelInfo]:
-    """Read `/models`: text models, and image models that are not in `/images/models`
+    """Read `/models`: models of text and sound, and image models that are not in `/images/models`
     (`image_ids`)."""
     found = []
     for entry in listed:
@@ -99,6 +113,7 @@ def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) 
             found.append(_text_model(entry, inputs))
         if "image" in outputs and entry["id"] not in image_ids:
             found.append(_chat_image_model(entry, inputs, outputs))
+        found += [_sound_model(entry, kind) for kind in SOUNDS if kind in outputs]
     return found
 
 
@@ -111,6 +126,15 @@ def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
         seed="seed" in _words(entry.get("supported_parameters")),
     )
     return ModelInfo(entry["id"], _name(entry), "text", capabilities, _chat_price(entry))
+
+
+def _sound_model(entry: Mapping[str, Any], kind: Kind) -> ModelInfo:
+    capabilities = Capabilities(
+        context_length=_count(entry.get("context_length")),
+        voices=_words(entry.get("supported_voices")) if kind == "speech" else (),
+    )
+    price = _prices(entry, _SOUND_WORDS)
+    return ModelInfo(entry["id"], _name(entry), kind, capabilities, price)
 
 
 def _chat_image_model(

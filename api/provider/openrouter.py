@@ -6,8 +6,14 @@ checks the address; polling addresses are never followed.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
@@ -23,7 +29,7 @@ from api.provider.bodies import read_body, read_some, understood
 from api.provider.breaker import Breaker
 from api.provider.busy_models import BusyModels
 from api.provider.downloads import Moved, file_of
-from api.provider.failures import Paid, of_network, of_response
+from api.provider.failures import Paid, garbage, of_network, of_response
 from api.provider.http_client import http_client
 from api.provider.pictures import Drawn
 from api.provider.shared_pauses import Pauses
@@ -35,6 +41,7 @@ T = TypeVar("T")
 
 TITLE = "All You Can GET AI"
 _ANSWER_MAX = 32 * 1024 * 1024
+_SPEECH_MAX = 64 * 1024 * 1024
 _PICTURES_MAX = 256 * 1024 * 1024
 _PICTURE_MAX = 50_000_000
 _VIDEO_MAX = 200_000_000
@@ -54,6 +61,8 @@ _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
 """The wait between two bytes; keep-alive comments come much more often."""
 _IMAGE = httpx.Timeout(300, connect=10)
+_SOUND = httpx.Timeout(90, connect=10)
+"""The provider gives its suppliers 60 seconds."""
 _SUBMIT = httpx.Timeout(120, connect=10)
 _DOWNLOAD = httpx.Timeout(60, connect=10)
 
@@ -243,6 +252,49 @@ class OpenRouter:
             code = "provider_unavailable" if passing else "invalid_request"
             raise types.ProviderError(code, "not_fetched", outcome="refused") from error
 
+    async def transcribe(self, ask: types.TranscriptionAsk) -> types.Transcript:
+        body = await asyncio.to_thread(_encode, wire.transcription_body(ask))
+        path = "/audio/transcriptions"
+        raw, told, _ = await self._sound_call(path, ask.model, body)
+        with _named(told):
+            return understood(raw, Paid.AT_ONCE, lambda answer: wire.transcript(answer, told))
+
+    async def speak(self, ask: types.SpeechAsk) -> types.Speech:
+        """Ask for samples, which every model has; as MP3 when it refuses those, which is free."""
+        try:
+            return await self._speak(ask, "pcm")
+        except types.ProviderError as error:
+            if (error.status, error.reason) != (HTTPStatus.BAD_REQUEST, "request_refused"):
+                raise
+        return await self._speak(ask, "mp3")
+
+    async def _speak(self, ask: types.SpeechAsk, form: str) -> types.Speech:
+        body = _encode(wire.speech_body(ask, form))
+        raw, told, kind = await self._sound_call("/audio/speech", ask.model, body)
+        with _named(told):
+            if "json" in kind:
+                return understood(raw, Paid.AT_ONCE, _no_speech)
+            try:
+                return wire.speech(raw, kind, told)
+            except wire.Unreadable:
+                raise garbage(Paid.AT_ONCE) from None
+
+    async def _sound_call(
+        self, path: str, model: str, body: bytes
+    ) -> tuple[bytes, str | None, str]:
+        """Return the answer, what the provider calls the work, and the answer's type."""
+        told: str | None = None
+        try:
+            async with self._call(
+                "POST", path, Paid.AT_ONCE, model=model, content=body, timeout=_SOUND
+            ) as response:
+                told = response.headers.get("x-generation-id")
+                raw = await read_body(response, _SPEECH_MAX, Paid.AT_ONCE)
+                return raw, told, response.headers.get("content-type", "")
+        except types.ProviderError as error:
+            error.provider_id = told
+            raise
+
     async def start_video(self, ask: types.VideoAsk) -> types.VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
         async with self._call(
@@ -401,6 +453,20 @@ def _url(text: str) -> httpx.URL:
 
 def _encode(body: dict[str, Any]) -> bytes:
     return json.dumps(body).encode()
+
+
+@contextmanager
+def _named(provider_id: str | None) -> Iterator[None]:
+    """Note in an error what the provider calls the work."""
+    try:
+        yield
+    except types.ProviderError as error:
+        error.provider_id = provider_id
+        raise
+
+
+def _no_speech(_answer: object) -> types.Speech:
+    raise wire.Unreadable
 
 
 def _checked(provider_id: str) -> str:

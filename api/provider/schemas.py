@@ -36,6 +36,8 @@ class Capabilities(_Frozen):
     """0: the model takes no input image. For a text model: images it can look at."""
     context_length: int | None = None
     max_output_tokens: int | None = None
+    voices: tuple[str, ...] = ()
+    """Of speech: the ids of the voices; the first is used when none is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class PriceItem(_Frozen):
 
     `billable` and `unit` are the provider's words, for example (`prompt`, `token`),
     (`output_image`, `megapixel`); for videos `billable` is the price key (`duration_seconds_1080p`)
-    and `unit` is `sku`. `usd` is per unit.
+    and `unit` is `sku`. The lists name no unit for sound: `unit` is `unnamed`. `usd` is per unit.
     """
 
     billable: str

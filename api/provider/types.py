@@ -163,6 +163,46 @@ class VideoAsk:
     user: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TranscriptionAsk:
+    """A recording of ours, whole or a piece. `form`: its format in the provider's words. `language`
+    by ISO 639-1, None: the model finds out."""
+
+    model: str
+    data: bytes
+    form: str
+    language: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """`cost_micro` None: not said. By `provider_id` the cost is looked up later."""
+
+    text: str
+    cost_micro: int | None
+    provider_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechAsk:
+    model: str
+    text: str
+    voice: str
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Spoken words: an MP3 when `rate` is None, else headerless samples (signed, 16 bits, little
+    endian). The cost is never said with it: it is looked up by `provider_id`."""
+
+    data: bytes
+    rate: int | None
+    channels: int
+    provider_id: str | None
+
+
 VideoState = Literal["running", "completed", "failed", "cancelled", "expired"]
 
 
@@ -287,6 +327,10 @@ class Provider(Protocol):
 
     async def image(self, ask: ImageAsk) -> ImageResult: ...
 
+    async def transcribe(self, ask: TranscriptionAsk) -> Transcript: ...
+
+    async def speak(self, ask: SpeechAsk) -> Speech: ...
+
     async def start_video(self, ask: VideoAsk) -> VideoJob: ...
 
     async def check_video(self, provider_id: str) -> VideoJob: ...
@@ -296,7 +340,7 @@ class Provider(Protocol):
         ...
 
     async def models(self) -> Sequence[ModelInfo]:
-        """Return all text, image and video models of the live lists."""
+        """Return all models of the live lists that make something that we offer."""
         ...
 
     async def reachable(self) -> None:

@@ -1,5 +1,6 @@
 """Requests and answers of the provider as plain JSON values."""
 
+import base64
 import json
 import re
 from datetime import UTC, datetime
@@ -28,6 +29,10 @@ _CHAT_SIZES = {
 CHAT_RATIOS = tuple(_CHAT_SIZES.values())
 CHAT_SIZES = tuple(_CHAT_SIZES)
 _GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
+SPEECH_RATE = 24_000
+"""Samples in a second of speech whose type does not say it."""
+_RATES = 8_000, 192_000
+_MP3 = re.compile(rb"ID3|\xff[\xe2-\xff]")
 _MOST = 1_000_000_000
 """Largest number of dollars or tokens: more is a mistake, and no column of ours holds it."""
 _STATES: dict[str, types.VideoState] = {
@@ -240,6 +245,39 @@ def video_body(ask: types.VideoAsk) -> dict[str, Any]:
         callback_url=ask.callback_url,
         user=ask.user,
     )
+
+
+def transcription_body(ask: types.TranscriptionAsk) -> dict[str, Any]:
+    sound = {"data": base64.b64encode(ask.data).decode(), "format": ask.form}
+    return _given(model=ask.model, input_audio=sound, language=ask.language, user=ask.user)
+
+
+def transcript(answer: object, provider_id: str | None) -> types.Transcript:
+    fields = mapping(answer)
+    text = fields.get("text")
+    if not isinstance(text, str):
+        raise Unreadable
+    return types.Transcript(text.strip(), cost_micro(fields.get("usage")), provider_id)
+
+
+def speech_body(ask: types.SpeechAsk, form: str) -> dict[str, Any]:
+    return _given(
+        model=ask.model, input=ask.text, voice=ask.voice, response_format=form, user=ask.user
+    )
+
+
+def speech(data: bytes, content_type: str, provider_id: str | None) -> types.Speech:
+    """Read spoken words by their declared type, such as `audio/pcm;rate=24000;channels=1`. Raises
+    `Unreadable` for what is no sound."""
+    kind, _, params = content_type.lower().partition(";")
+    if not data or not kind.strip().startswith(("audio/", "application/octet-stream")):
+        raise Unreadable
+    if _MP3.match(data) and "pcm" not in kind:
+        return types.Speech(data, None, 1, provider_id)
+    named = dict(one.strip().split("=", 1) for one in params.split(";") if "=" in one)
+    rate, channels = (_count(named.get(name)) for name in ("rate", "channels"))
+    rate = rate if rate and _RATES[0] <= rate <= _RATES[1] else SPEECH_RATE
+    return types.Speech(data, rate, channels if channels in {1, 2} else 1, provider_id)
 
 
 def choice_of(answer: dict[str, Any]) -> dict[str, Any]:

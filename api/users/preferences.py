@@ -2,7 +2,7 @@
 Clients keep it here, so that it is the same in each chat and on the web."""
 
 import json
-from typing import Any, cast
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 from api import ids
@@ -14,7 +14,7 @@ from api.schemas import Kind
 from api.users import store
 from api.users.schemas import PreferencesIn, PreferencesOut, Role
 
-MODELS: dict[str, Kind] = {"text_model": "text", "image_model": "image", "video_model": "video"}
+MODELS: dict[str, Kind] = {f"{kind}_model": kind for kind in get_args(Kind)}
 
 
 class Preferences:
@@ -33,6 +33,9 @@ class Preferences:
 
     async def spoiler(self, user_id: str) -> bool:
         return bool((await _kept(self._db, user_id)).get("spoiler"))
+
+    async def voice(self, user_id: str) -> str | None:
+        return (await _kept(self._db, user_id)).get("voice")
 
     async def change(self, user_id: str, role: Role, body: PreferencesIn) -> PreferencesOut:
         """Change the preferences that are given. Raises `ModelUnavailable`, `InvalidRequest` (time

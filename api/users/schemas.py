@@ -66,15 +66,20 @@ class PreferencesIn(In):
     """Fields that are left out stay as they are; null takes a choice back. A model by its id, or by
     words that only one model has. `image_options`, `video_options` and `text_system` are the ones
     used last, for forms; they do not fill a request. `spoiler`: results in groups are hidden until
-    they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
+    they are tapped. `voice`: the id of one, used by the models that have it. `voice_answers`: chats
+    read the answer to a voice message aloud. `time_zone` by its IANA name, null: the one of the browser."""
 
     text_model: PreferredModel | None = None
     image_model: PreferredModel | None = None
     video_model: PreferredModel | None = None
+    transcription_model: PreferredModel | None = None
+    speech_model: PreferredModel | None = None
     image_options: Options | None = None
     video_options: Options | None = None
     text_system: Annotated[str, StringConstraints(max_length=PROMPT_MAX)] | None = None
     spoiler: bool | None = None
+    voice: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    voice_answers: bool | None = None
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 
@@ -85,10 +90,14 @@ class PreferencesOut(Out):
     text_model: str | None = None
     image_model: str | None = None
     video_model: str | None = None
+    transcription_model: str | None = None
+    speech_model: str | None = None
     image_options: dict[str, str | bool | int] = Field(default_factory=dict)
     video_options: dict[str, str | bool | int] = Field(default_factory=dict)
     text_system: str | None = None
     spoiler: bool = False
+    voice: str | None = None
+    voice_answers: bool = False
     time_zone: str | None = None
 
 

@@ -15,7 +15,13 @@ from client.schemas.generations import ErrorOut
 from client.words.language import DEFAULT, N_, catalogue, filled
 
 LOCALES = Path(__file__).parent / "locale"
-_KINDS = {"text": N_("text"), "image": N_("image"), "video": N_("video")}
+_KINDS = {
+    "text": N_("text"),
+    "image": N_("image"),
+    "video": N_("video"),
+    "transcription": N_("transcription"),
+    "speech": N_("speech"),
+}
 
 _POSSIBLE = N_("Possible: %(allowed)s.")
 _TRY_AGAIN = N_("Please try again in a moment.")

@@ -133,7 +133,10 @@ async def test_the_model_list_shows_text_models_unless_asked(web: httpx.AsyncCli
 
     assert "black-forest-labs/flux.2-klein-4b" not in await ids("")
     assert "openai/gpt-5-mini" not in await ids("?output_modalities=image")
-    assert await ids("?output_modalities=all") == await ids("?output_modalities=text,image")
+    assert await ids("?output_modalities=all") == await ids(
+        "?output_modalities=text,image,speech,transcription"
+    )
+    assert "hexgrad/kokoro-82m" in await ids("?output_modalities=speech")
     assert "openai/dall-e-3" not in await ids("?output_modalities=all")
     assert (await web.get("/api/v1/models?output_modalities=smell")).status_code == 400
 

@@ -7,11 +7,12 @@ from itertools import product
 import pytest
 
 from api.catalog.pricing import image_micro
+from api.catalog.sound_pricing import speech_micro, transcription_micro
 from api.catalog.video_pricing import video_micro
 from api.provider.model_lists import chat_models, image_model, video_model
 from api.schemas import micro
-from sandbox.models import MODELS, ImageModel, VideoModel
-from sandbox.prices import image_cost, video_cost
+from sandbox.models import MODELS, ChatModel, ImageModel, VideoModel
+from sandbox.prices import image_cost, speech_cost, transcription_cost, video_cost
 from sandbox.sizes import image_size, video_size
 from tests.api.catalog.samples import model
 
@@ -67,3 +68,40 @@ def test_prices_that_hold_at_certain_times_and_not_those_of_long_prompts() -> No
     assert info.price is not None
     assert max(item.usd for item in info.price if item.billable == "completion") * 1_000_000 == 4
     assert all(item.usd < 1 for item in info.price)
+
+
+SOUNDS = [
+    row
+    for row in MODELS.chat_models
+    if {"speech", "transcription"} & set(row.architecture.output_modalities)
+]
+
+
+@pytest.mark.parametrize("listed", SOUNDS, ids=lambda listed: listed.id)
+def test_sound(listed: ChatModel) -> None:
+    (info,) = chat_models([listed.listing()], frozenset())
+    offered = model(info)
+    for text in ("tea", "What do foxes eat in winter? " * 20, "Füchse fressen Mäuse 🦊"):
+        seconds = len(text) / 15
+        if info.kind == "speech":
+            held, billed = speech_micro(offered, text), speech_cost(listed, text, seconds)
+        else:
+            held = transcription_micro(offered, seconds)
+            billed = transcription_cost(listed, seconds, text)
+        assert held is not None
+        assert micro(billed) <= held
+
+
+@pytest.mark.parametrize(
+    ("usd", "micro_of_a_minute"),
+    [("0.00000125", 3_750), ("0.0001", 6_000), ("0.006", 6_000), ("0", None)],
+)
+def test_a_price_of_a_recording_without_its_unit(usd: str, micro_of_a_minute: int | None) -> None:
+    entry = {
+        "id": "a/b",
+        "architecture": {"output_modalities": ["transcription"]},
+        "pricing": {"prompt": usd, "completion": "0"},
+    }
+    (info,) = chat_models([entry], frozenset())
+    assert transcription_micro(model(info), 60) == micro_of_a_minute
+    assert transcription_micro(model(info, override=9_000), 90) == 13_500

@@ -15,10 +15,11 @@ from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from client.words.language import LANGUAGES, N_
 
-KINDS: tuple[Kind, ...] = ("text", "image", "video")
+KINDS: tuple[Kind, ...] = ("text", "image", "video", "transcription", "speech")
 PAGE = 8
 MEANT = 8
 IN_A_ROW = 2
+KINDS_IN_A_ROW = 3
 THRESHOLDS = (Decimal(0), Decimal("0.10"), Decimal("0.50"), Decimal(2))
 AUTOMATIC = "auto"
 NEVER = "never"
@@ -72,10 +73,8 @@ async def _overview(inbound: Inbound, context: Context) -> Reply:
     each = zip(KINDS, found, strict=True)
     rows = [(kind, _current(kind, models, preferred)) for kind, models in each]
     mine = inbound.sender.id
-    buttons = tuple(
-        Button(texts.models_button(kind), "models", f"{kind}:0:{mine}") for kind in KINDS
-    )
-    return Reply(texts.models_now(rows), buttons=(buttons,), secret=True)
+    buttons = [Button(texts.models_button(kind), "models", f"{kind}:0:{mine}") for kind in KINDS]
+    return Reply(texts.models_now(rows), buttons=in_rows(buttons, KINDS_IN_A_ROW), secret=True)
 
 
 async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> Reply:

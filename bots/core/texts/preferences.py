@@ -12,12 +12,20 @@ from client.schemas.users import UserOut
 from client.words import amounts
 from client.words.language import N_
 
-_KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
+_KINDS: dict[Kind, str] = {
+    "text": N_("Answers"),
+    "image": N_("Images"),
+    "video": N_("Videos"),
+    "transcription": N_("Voice messages"),
+    "speech": N_("Reading aloud"),
+}
 _EACH: dict[Per, str] = {
     "image": N_("%(usd)s an image"),
     "second": N_("%(usd)s a second"),
     "video": N_("%(usd)s a video"),
     "answer": N_("%(usd)s an answer"),
+    "minute": N_("%(usd)s a minute"),
+    "characters": N_("%(usd)s per 1,000 characters"),
 }
 
 

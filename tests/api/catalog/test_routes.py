@@ -20,7 +20,13 @@ async def test_models_are_listed_by_kind_in_pages(api: Api) -> None:
     assert (await api.client.get("/models")).status_code == 401
     async with await api.user() as user:
         everything = (await user.get("/models")).json()["items"]
-        assert {item["kind"] for item in everything} == {"text", "image", "video"}
+        assert {item["kind"] for item in everything} == {
+            "text",
+            "image",
+            "video",
+            "transcription",
+            "speech",
+        }
         images = (await user.get("/models", params={"kind": "image"})).json()["items"]
         assert images == [item for item in everything if item["kind"] == "image"]
         assert (

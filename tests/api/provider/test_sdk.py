@@ -11,8 +11,16 @@ from openrouter import components
 from pydantic import BaseModel
 
 from api.provider.openrouter import OpenRouter
-from api.provider.types import ImageAsk, ImageInput, TextAsk, TextMessage, VideoAsk
-from api.provider.wire import image_body, text_body, video_body
+from api.provider.types import (
+    ImageAsk,
+    ImageInput,
+    SpeechAsk,
+    TextAsk,
+    TextMessage,
+    TranscriptionAsk,
+    VideoAsk,
+)
+from api.provider.wire import image_body, speech_body, text_body, transcription_body, video_body
 from tests.api.media.samples import picture
 from tests.sandbox_server import Sandbox
 
@@ -75,11 +83,18 @@ VIDEOS = [
         user="u",
     ),
 ]
+TRANSCRIPTIONS = [
+    TranscriptionAsk("a/b", b"sound", "ogg"),
+    TranscriptionAsk("a/b", b"sound", "wav", language="de", user="u"),
+]
+SPEECHES = [SpeechAsk("a/b", "Hello", "alloy"), SpeechAsk("a/b", "Hello", "alloy", user="u")]
 BODIES: list[tuple[type[BaseModel], dict[str, Any]]] = [
     *((components.ChatRequest, text_body(ask)) for ask in TEXTS),
     *((components.ChatRequest, image_body(ask)) for ask in CHAT_IMAGES),
     *((components.ImageGenerationRequest, image_body(ask)) for ask in IMAGES),
     *((components.VideoGenerationRequest, video_body(ask)) for ask in VIDEOS),
+    *((components.STTRequest, transcription_body(ask)) for ask in TRANSCRIPTIONS),
+    *((components.SpeechRequest, speech_body(ask, "pcm")) for ask in SPEECHES),
 ]
 
 

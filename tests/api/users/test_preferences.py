@@ -75,9 +75,13 @@ async def test_preferences_that_are_not_given_stay_also_when_two_change_at_once(
         "text_system": None,
         "image_model": None,
         "video_model": None,
+        "transcription_model": None,
+        "speech_model": None,
         "image_options": {},
         "video_options": {},
         "spoiler": False,
+        "voice": None,
+        "voice_answers": False,
         "time_zone": None,
     }
     await prefers(ana, time_zone="Europe/Berlin")
