@@ -67,7 +67,8 @@ class PreferencesIn(In):
     words that only one model has. `image_options`, `video_options` and `text_system` are the ones
     used last, for forms; they do not fill a request. `spoiler`: results in groups are hidden until
     they are tapped. `voice`: the id of one, used by the models that have it. `voice_answers`: chats
-    read the answer to a voice message aloud. `time_zone` by its IANA name, null: the one of the browser."""
+    read the answer to a voice message aloud. `time_zone` by its IANA name, null: the one of the
+    browser."""
 
     text_model: PreferredModel | None = None
     image_model: PreferredModel | None = None
