@@ -1,5 +1,5 @@
-"""House rules for documents: their width, and the existence of every path, link, module, command
-and setting that they name."""
+"""House rules for documents: their width, and the existence of every path, link, module, test,
+command and setting that they name."""
 
 import importlib.util
 import re
@@ -27,6 +27,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"[A-Za-z0-9_.*-]+(?:/[A-Za-z0-9_.*-]+)*/?")
 _MODULE = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)")
+_TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
 _COMMAND = re.compile(r"\./run(?: (?!-)([a-z][a-z-]*))?")
 _SETTING = re.compile(r"(?<![A-Z_$])[A-Z]+(?:_[A-Z]+)+(?![A-Z_])")
 SETTINGS = {entry.name for group in groups().values() for entry in group}
@@ -107,6 +108,13 @@ def lost_links(page: Page) -> Iterator[str]:
                 yield f"line {number} links to {target}"
 
 
+def lost_tests(page: Page) -> Iterator[str]:
+    for file, name in _TEST.findall(page.text):
+        path = ROOT / file
+        if not (path.exists() and f"def {name}(" in path.read_text(encoding="utf-8")):
+            yield f"{file}::{name}"
+
+
 def lost_modules(page: Page) -> Iterator[str]:
     for name in _MODULE.findall(page.text):
         if importlib.util.find_spec(name) is None:
@@ -138,6 +146,7 @@ RULES: list[tuple[Rule, list[str], str]] = [
     ),
     (lost_paths, GUIDES, "See `api/nothing.py`.\n"),
     (lost_links, [*ON_TOP, "docs", "tests"], "See [this](docs/nothing.md).\n"),
+    (lost_tests, GUIDES, "See `tests/rules/test_markdown.py::test_nothing`.\n"),
     (lost_modules, GUIDES, "    python -m cli.nothing\n"),
     (lost_commands, GUIDES, "    ./run nothing\n"),
     (lost_settings, GUIDES, "Set `NO_SUCH_NAME=1`.\n"),
