@@ -56,6 +56,11 @@ def _shrink_picture(source: Path, target: Path, most: int, *, large: bool) -> Fi
     return Finding(asdict(shrunk))
 
 
+def _loaded() -> Finding:
+    videos.load()
+    return Finding()
+
+
 def _to_mp4(job: dict[str, Any]) -> Finding:
     transcode.to_mp4(Path(job["source"]), job["container"], Path(job["target"]))
     return Finding()
@@ -63,6 +68,7 @@ def _to_mp4(job: dict[str, Any]) -> Finding:
 
 WORK: dict[str, Callable[[dict[str, Any], bytes], Finding]] = {
     "nothing": lambda job, data: Finding(),
+    "load_for_videos": lambda job, data: _loaded(),
     "made_picture": lambda job, data: _of_picture(
         pictures.made_picture(data, large=job["large"]), data
     ),

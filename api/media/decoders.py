@@ -27,6 +27,8 @@ log = get_logger("decoders")
 KINDS = {kind.name: kind for kind in file_types.PICTURES}
 ASK_AGAIN = 5.0
 """Seconds after which to ask again for what the end of this process stopped."""
+PREPARED = 10.0
+"""Seconds after which a decoder is prepared anew, should the last one be gone."""
 TRIES = 2
 """A decoder may also end because the machine has no memory left, which is not the file's fault."""
 
@@ -76,6 +78,7 @@ class _Lane:
         self._note = note
         self._keeps = keeps
         self._idle: list[DecoderProcess] = []
+        self._prepared: dict[str, float] = {}
         self._lock = Lock()
         self._closing = Event()
 
@@ -84,11 +87,12 @@ class _Lane:
     ) -> Finding:
         return await asyncio.wrap_future(self._submit(job, data, seconds, stop))
 
-    def prepare(self) -> None:
-        """Have a decoder ready soon, unless there is one."""
-        if not self._idle:
+    def prepare(self, job: dict[str, Any]) -> None:
+        """Have a decoder ready soon that has done this job, and does not rest for a while."""
+        if self._prepared.get(job["work"], 0.0) + PREPARED <= time.monotonic():
+            self._prepared[job["work"]] = time.monotonic()
             with suppress(Conflict):
-                self._submit({"work": "nothing"}, b"", self._limits.look, Event())
+                self._submit(job, b"", self._limits.look, Event())
 
     def _submit(
         self, job: dict[str, Any], data: bytes, seconds: float, stop: Event
@@ -190,9 +194,9 @@ class Decoders:
         for lane in (self.quick, self._uploads, self._large, self._long):
             lane.close()
 
-    def prepare(self) -> None:
+    def prepare(self, *, is_video: bool) -> None:
         """Have a decoder ready for a file that will come soon."""
-        self.quick.prepare()
+        self.quick.prepare({"work": "load_for_videos" if is_video else "nothing"})
 
     async def tend(self) -> None:
         """End the decoders that had nothing to do for a while. After one did not start, try again,

@@ -118,9 +118,9 @@ class MediaService:
         await self._decoders.tend()
         return TEND
 
-    def expect_file(self) -> None:
+    def expect_file(self, *, is_video: bool) -> None:
         """Prepare for a file that will be kept soon."""
-        self._decoders.prepare()
+        self._decoders.prepare(is_video=is_video)
 
     def sweep_of(self, folders: Sequence[Path], live: Path | None) -> MediaSweep:
         return MediaSweep(self._db, self.files, folders, live)
@@ -189,9 +189,9 @@ class MediaService:
     ) -> KeptFile:
         content_type = file_types.video_type(received.head)
         key = key_of(received.sha256, generation_id, file_types.EXTENSIONS[content_type])
-        await self.files.put(received.path, key)
-        thumbnail = await self._keep_thumbnail(
-            clip.thumbnail, user_id, generation_id, generation_id
+        _, thumbnail = await asyncio.gather(
+            self.files.put(received.path, key),
+            self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id),
         )
         row = MediaRow(
             user_id=user_id,
@@ -220,8 +220,10 @@ class MediaService:
         owner = generation_id or media_id
         sha256 = hashlib.sha256(picture.data).hexdigest()
         key = key_of(sha256, owner, picture.kind.extension)
-        await self.files.put(picture.data, key)
-        thumbnail = await self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner)
+        _, thumbnail = await asyncio.gather(
+            self.files.put(picture.data, key),
+            self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner),
+        )
         row = MediaRow(
             id=media_id,
             user_id=user_id,

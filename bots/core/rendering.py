@@ -106,10 +106,12 @@ async def _completed(
     media = [*made.images, *([made.video] if made.video is not None else [])]
     copies = [await _fitting(one, delivery, api, limits) for one in media]
     fitting = [one for one in copies if one is not None]
-    files = [
-        await _file(one, delivery, stem_of(made, place), api, limits)
-        for place, one in enumerate(fitting, start=1)
-    ]
+    files = await asyncio.gather(
+        *(
+            _file(one, delivery, stem_of(made, place), api, limits)
+            for place, one in enumerate(fitting, start=1)
+        )
+    )
     caption = texts.caption(made)
     if len(fitting) < len(media):
         caption = f"{caption}\n{await _linked(delivery, made, api)}"
@@ -150,11 +152,11 @@ async def _fitting(
 async def _file(
     media: MediaOut, delivery: DeliveryOut, stem: str, api: BotApi, limits: Limits
 ) -> ReplyFile:
-    file = await file_of(media, stem, api, limits)
+    file, poster = await asyncio.gather(file_of(media, stem, api, limits), _poster(media, api))
     known = (one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, file.kind))
     return replace(
         file,
-        thumbnail=await _poster(media, api) if file.kind == "video" else None,
+        thumbnail=poster,
         ref=next(known, None),
         spoiler=delivery.spoiler and not delivery.address.private,
     )
@@ -181,7 +183,7 @@ def stem_of(made: GenerationOut, place: int) -> str:
 
 async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
     """A small JPEG of a video; None when there is none, which is no failure."""
-    if media.thumbnail_url is None:
+    if media.thumbnail_url is None or not media.content_type.startswith("video/"):
         return None
     try:
         data = await api.download(calls.file(media.thumbnail_url), 1_000_000)

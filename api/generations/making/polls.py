@@ -222,7 +222,9 @@ class Polls:
         self._shares.answered(video.model)
         if seen.state != "running":
             await self._over(video, seen)
-        elif _waited_enough(video):
+            return
+        self._steps.expect_file("video")
+        if _waited_enough(video):
             await self._with_row(video, self._steps.timed_out)
         else:
             self._wait(video, self._interval(video), 0, seen.raw_status)

@@ -5,6 +5,7 @@ A paid call is made at most once: `submitting` is committed before it, and a gen
 `submitting` is never sent again.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now
-from api.media.service import MediaService
+from api.media.service import KeptFile, MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.shared_pauses import Pauses
 from api.provider.types import (
@@ -121,7 +122,7 @@ class Steps:
         elif row.phase == "submit_unknown":
             await self._unknown(row)
         else:
-            await self._fetch(row, row.cost_micro)
+            await self._end_fetch(row, await self._fetched(row), row.cost_micro)
 
     async def _submit(self, row: Generation) -> None:
         try:
@@ -141,7 +142,7 @@ class Steps:
         fault_point("submitting")
         began = time.monotonic()
         self._wake.ring(f"generation:{row.id}")
-        self._media.expect_file()
+        self.expect_file(row.kind)
         try:
             async with self._credit.asking():
                 answer = await (
@@ -307,16 +308,27 @@ class Steps:
             log.error("paid_video_of_ended_job", status=now_is.status, **about)
 
     async def completed(self, row: Generation, video: VideoJob) -> None:
-        """Fetch a video that the provider has made."""
-        if await transitions.advance(
-            self._db,
-            row,
-            "fetch",
-            cost_micro=video.cost_micro,
-            provider_state=video.raw_status,
-            tries=0,
-        ):
-            await self._fetch(row, video.cost_micro)
+        """Fetch a video that the provider has made. That it is made is noted meanwhile: every later
+        write is fenced, and comes to nothing where this one did."""
+        noted = asyncio.create_task(
+            transitions.advance(
+                self._db,
+                row,
+                "fetch",
+                cost_micro=video.cost_micro,
+                provider_state=video.raw_status,
+                tries=0,
+            )
+        )
+        try:
+            found = await self._fetched(row)
+        finally:
+            await noted
+        await self._end_fetch(row, found, video.cost_micro)
+
+    def expect_file(self, kind: str) -> None:
+        """Prepare for a file that the provider may have soon."""
+        self._media.expect_file(is_video=kind == "video")
 
     async def failed(self, row: Generation, video: VideoJob) -> None:
         """End a video that the provider has given up."""
@@ -329,20 +341,28 @@ class Steps:
     async def timed_out(self, row: Generation) -> None:
         await self._ending.fail(row, TimedOut("timed_out"), None)
 
-    async def _fetch(self, row: Generation, cost_micro: int | None) -> None:
-        cost = cost_micro if cost_micro is not None else row.estimate_micro
-        if (await self._status(self._db, row)) == "cancelled":
-            await self._ending.complete(row, [], cost)
-            return
+    async def _fetched(self, row: Generation) -> list[KeptFile] | ProviderError | DomainError:
+        """Return the file of a video, none for a cancelled one, or why there is none."""
+        if row.status == "cancelled":
+            return []
+        chunks = self._provider.fetch_video(row.provider_id or "")
         try:
-            kept = await self._media.keep_video(
-                row.user_id, row.id, self._provider.fetch_video(row.provider_id or "")
-            )
+            return [await self._media.keep_video(row.user_id, row.id, chunks)]
         except (ProviderError, DomainError) as error:
-            await self._fetch_failed(row, error, cost)
+            return error
+
+    async def _end_fetch(
+        self,
+        row: Generation,
+        found: list[KeptFile] | ProviderError | DomainError,
+        cost_micro: int | None,
+    ) -> None:
+        cost = cost_micro if cost_micro is not None else row.estimate_micro
+        if not isinstance(found, list):
+            await self._fetch_failed(row, found, cost)
             return
         fault_point("kept")
-        await until_back(partial(self._ending.complete, row, [kept], cost))
+        await until_back(partial(self._ending.complete, row, found, cost))
 
     async def _fetch_failed(
         self, row: Generation, error: ProviderError | DomainError, cost: int

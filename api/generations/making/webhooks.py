@@ -7,10 +7,11 @@ from typing import Any
 
 from structlog import get_logger
 
-from api.db import Db, Duplicate
+from api.db import Db, Duplicate, Sql
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
 from api.fault_points import fault_point
 from api.generations import store, transitions
+from api.generations.store import Generation
 from api.ids import now
 from api.provider.webhooks import verify
 from api.wake import Wake
@@ -38,24 +39,28 @@ class Webhooks:
             raise NotAuthenticated("signature_wrong")
         event_type, provider_id = _read(body)
         row = await store.by_callback(self._db, token)
+        event = (f"{provider_id}:{event_type}", row.id if row else None)
         try:
-            await store.add_event(
-                self._db,
-                f"{provider_id}:{event_type}",
-                row.id if row else None,
-                body.decode(errors="replace"),
-                now(),
-            )
+            # one commit: the video's chat waits for it
+            async with self._db.transaction() as sql:
+                await store.add_event(sql, *event, body.decode(errors="replace"), now())
+                await _nudge(sql, row, provider_id)
         except Duplicate:
             log.info("webhook_repeated", provider_id=provider_id)
+            await _nudge(self._db, row, provider_id)
         fault_point("hooked")
         if row is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
-            return
-        if row.phase != "poll":  # from there its answer cannot get lost any more
-            await transitions.adopt_provider_id(self._db, row.id, provider_id, now())
-        await transitions.nudge(self._db, row.id, now())
-        self._wake.ring("polls")
+        else:
+            self._wake.ring("polls")
+
+
+async def _nudge(sql: Sql, row: Generation | None, provider_id: str) -> None:
+    if row is None:
+        return
+    if row.phase != "poll":  # from there its answer cannot get lost any more
+        await transitions.adopt_provider_id(sql, row.id, provider_id, now())
+    await transitions.nudge(sql, row.id, now())
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -424,10 +424,10 @@ async def test_a_decoder_goes_on_to_the_next_file_until_it_was_idle(make: Make) 
 
 async def test_a_decoder_can_be_ready_before_its_file(make: Make, before: frozenset[int]) -> None:
     decoders = make()
-    decoders.prepare()
+    decoders.prepare(is_video=False)
     ready = await started(1, before)
     await decoders.made_picture(picture())
-    decoders.prepare()
+    decoders.prepare(is_video=False)
     assert ready <= alive()
 
 
