@@ -1,7 +1,5 @@
 """The web's app factory."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -102,7 +100,6 @@ def create_app(settings: WebSettings) -> Flask:
     app.extensions["api_http"] = open_http(settings.api_url, AGENT, QUICK)
     app.extensions["settings"] = settings
     app.extensions["metrics"] = WebMetrics()
-    app.extensions["asking"] = ThreadPoolExecutor(caller.AT_ONCE, "asking")
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it
         # names

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import health, internal_routes, metrics_routes
+from api import batch_routes, health, internal_routes, metrics_routes
 from api.admin import routes as admin_routes
 from api.auth import routes as auth_routes
 from api.background import Turn
@@ -67,6 +67,7 @@ ROUTES = (
     inbox_routes,
     check_up_routes,
     webhook_routes,
+    batch_routes,
     health,
     metrics_routes,
     internal_routes,

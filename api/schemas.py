@@ -27,6 +27,9 @@ MICRO = 1_000_000
 PROMPT_MAX = 10_000
 """The longest prompt, in characters."""
 
+BATCH_MAX = 16
+"""The most questions of one batch."""
+
 Kind = Literal["text", "image", "video", "transcription", "speech"]
 MediaKind = Literal["image", "video"]
 Effort = Literal["low", "medium", "high"]
@@ -179,3 +182,25 @@ class ReadyOut(Out):
     mails_links: bool = False
     """True when a person can have a link for a new password mailed."""
     at: datetime
+
+
+Target = Annotated[str, Field(min_length=1, max_length=4_000, pattern=r"^/[!-~]*$")]
+
+
+class BatchIn(In):
+    """`paths`: addresses of questions, each with its query, percent-encoded."""
+
+    paths: Annotated[list[Target], Field(min_length=1, max_length=BATCH_MAX)]
+
+
+class AnswerOut(Out):
+    """`body`: the JSON of the answer, as text."""
+
+    status: int
+    body: str
+
+
+class BatchOut(Out):
+    """The answers, in the order of the questions."""
+
+    answers: list[AnswerOut]

@@ -1,7 +1,7 @@
 """The synchronous sender of calls, for the web, the command line and scripts."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import EventSource, SSEError
 
 from client.call import Call
+from client.calls.batch import batch
 from client.errors import ApiError, refused, unavailable
 from client.exchange import UNSENT, TextEvent, answer_of, is_answer, request_of, text_event
 from client.schemas import Page
@@ -63,6 +64,15 @@ class Api:
             time.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 
+    def send_together(self, questions: Sequence[Call[Any]]) -> list[Any]:
+        """The answers to all of these by one request; in place of one that was refused, its
+        `ApiError`. Raises `ApiError` when none is answered."""
+        answers = self.send(batch(questions)).answers
+        return [
+            _part(call, httpx.Response(answer.status, content=answer.body.encode()))
+            for call, answer in zip(questions, answers, strict=True)
+        ]
+
     def all(self, listing: Call[Page[T]]) -> list[T]:
         """Everything on the pages of a list."""
         found: list[T] = []
@@ -104,6 +114,13 @@ class Api:
     def _attempt(self, call: Call[Any], token: str | None) -> httpx.Response:
         with _below_http():
             return self.http.send(request_of(self.http, call, self._headers, token), stream=True)
+
+
+def _part(call: Call[T], response: httpx.Response) -> T | ApiError:
+    try:
+        return answer_of(call, response)
+    except ApiError as error:
+        return error
 
 
 def _events(response: httpx.Response) -> Iterator[TextEvent]:

@@ -1,7 +1,7 @@
 """The forms that make images and videos, and the fragments that follow a form while it is filled
 in: the options of the chosen model, the price, pictures as they are attached."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,14 @@ from admin_web.forms.pictures import (
 )
 from admin_web.forms.prices import no_models, price
 from admin_web.render import RUNNING, fragment, left, page
-from admin_web.sessions.caller import api, expect_me, is_script, me, soon
+from admin_web.sessions.caller import all_soon, api, expect_me, is_script, me, soon
 from admin_web.words.errors import FormError
 from admin_web.words.formats import money
 from admin_web.words.language import _
 from client import calls
 from client.call import Call
 from client.errors import ApiError
-from client.schemas import Kind, MediaKind
+from client.schemas import Kind, MediaKind, Page
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import GenerationOut, ImageIn, VideoFromImageIn, VideoIn
 from client.words.language import N_
@@ -65,6 +65,7 @@ def show(kind: MediaKind) -> ResponseReturnValue:
     """`job`: the generation to show beside the form; `again`: the one to make once more; `image`:
     the picture to start from."""
     expect_me()
+    coming = _parts(kind)
     shown = request.args.get("job") or request.args.get("again")
     generation = api().send(calls.generation(shown)) if shown else None
     image = request.args.get("image", "")
@@ -84,7 +85,8 @@ def show(kind: MediaKind) -> ResponseReturnValue:
             or request.args.get("from") == "image"
             or (generation is not None and generation.mode == "image_to_video"),
         )
-    return _page(kind, values, pictures, job=generation if request.args.get("job") else None)
+    job = generation if request.args.get("job") else None
+    return _page(kind, values, pictures, coming, job=job)
 
 
 @pages.post("/<any(image, video):kind>")
@@ -187,10 +189,24 @@ def _accepted(generation: GenerationOut) -> ResponseReturnValue:
     return jsonify(card=card, balance=money(left(me())), nonce=new_nonce(), here=here)
 
 
+@dataclass(frozen=True, slots=True)
+class _MediaParts:
+    """Parts of the page that have been asked for."""
+
+    models: Callable[[], list[ModelOut]]
+    latest: Callable[[], Page[GenerationOut]]
+
+
+def _parts(kind: MediaKind) -> _MediaParts:
+    latest = soon(calls.generations(kind=kind, limit=LATEST * 2))
+    return _MediaParts(all_soon(calls.models(kind)), latest)
+
+
 def _page(
     kind: MediaKind,
     values: Mapping[str, str],
     pictures: Pictures,
+    coming: _MediaParts | None = None,
     *,
     job: GenerationOut | None = None,
     error: FormError | None = None,
@@ -198,8 +214,8 @@ def _page(
     nonce: str | None = None,
 ) -> ResponseReturnValue:
     placeholder = PLACEHOLDERS["frames" if pictures.from_image else kind]
-    latest = soon(calls.generations(kind=kind, limit=LATEST * 2))
-    models = api().all(calls.models(kind))
+    coming = coming or _parts(kind)
+    models = coming.models()
     model = _model_for(kind, models, values, pictures)
     inputs = [image.id for image in pictures.first] if kind == "image" else None
     cost = price(model, values, inputs)
@@ -220,7 +236,7 @@ def _page(
         error=error or (None if models else no_models(kind)),
         nonce=nonce or new_nonce(),
         accept=UPLOAD_TYPES,
-        **_beside(latest().items, job),
+        **_beside(coming.latest().items, job),
     )
 
 

@@ -97,7 +97,7 @@ def show(
     expect_me()
     links, listed = all_soon(calls.links()), {kind: all_soon(calls.models(kind)) for kind in MODELS}
     days = soon(calls.kept())
-    person, kept = me(), preferences()
+    kept, person = preferences(), me()
     limit = person.confirm_above_usd
     shown = {
         "display_name": person.display_name,

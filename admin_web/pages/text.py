@@ -3,8 +3,9 @@ with a page."""
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 
 from flask import (
@@ -26,7 +27,7 @@ from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
 from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
-from admin_web.sessions.caller import answer_or, api, expect_me, soon, web_session
+from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, soon, web_session
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, charged, failure
 from admin_web.words.formats import money
@@ -37,6 +38,8 @@ from client.errors import ApiError
 from client.exchange import TextEvent
 from client.schemas import Page
 from client.schemas import text as schemas
+from client.schemas.catalog import ModelOut
+from client.schemas.retention import KeptDaysOut
 from client.schemas.users import PreferencesIn
 
 pages = Blueprint("text", __name__)
@@ -58,10 +61,11 @@ def generate() -> ResponseReturnValue:
 @pages.get("/generate/text")
 def show() -> ResponseReturnValue:
     expect_me()
+    held = request.args.get("conversation", "")
+    coming = _parts(held)
     kept = preferences()
     values = {**last_model("text", kept), "system": kept.text_system or ""}
-    held = request.args.get("conversation", "")
-    return _page({**values, **request.args.to_dict(), "conversation_id": held})
+    return _page({**values, **request.args.to_dict(), "conversation_id": held}, coming)
 
 
 @pages.get("/generate/text/history")
@@ -237,18 +241,36 @@ def _asked_for() -> Call[Page[schemas.ConversationOut]]:
     return calls.conversations(q=words, cursor=cursor, limit=AT_ONCE)
 
 
+@dataclass(frozen=True, slots=True)
+class _TextParts:
+    """Parts of the page that have been asked for."""
+
+    models: Callable[[], list[ModelOut]]
+    found: Callable[[], Page[schemas.ConversationOut]]
+    days: Callable[[], KeptDaysOut]
+    conversation: Callable[[], schemas.ConversationDetailOut] | None
+
+
+def _parts(held: str) -> _TextParts:
+    """`held`: the conversation that is open; empty for a new one."""
+    conversation = soon(calls.conversation(held)) if held else None
+    models = all_soon(calls.models("text"))
+    return _TextParts(models, soon(_asked_for()), soon(calls.kept()), conversation)
+
+
 def _page(
     values: Mapping[str, str],
+    coming: _TextParts | None = None,
     *,
     images: Sequence[Attached] = (),
     error: FormError | None = None,
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
-    found, days = soon(_asked_for()), soon(calls.kept())
-    models = api().all(calls.models("text"))
-    model = chosen_model(models, values.get("model"))
     held = values.get("conversation_id", "")
+    coming = coming or _parts(held)
+    models = coming.models()
+    model = chosen_model(models, values.get("model"))
     return page(
         "generate/text.html",
         status,
@@ -256,9 +278,9 @@ def _page(
         model=model,
         values=values,
         price=price(model, values),
-        conversation=api().send(calls.conversation(held)) if held else None,
-        conversations=found(),
-        days=answer_or(days, None),
+        conversation=coming.conversation() if coming.conversation else None,
+        conversations=coming.found(),
+        days=answer_or(coming.days, None),
         current=held,
         images=images,
         error=error or (None if models else no_models("text")),

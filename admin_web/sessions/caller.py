@@ -3,8 +3,6 @@ that need a sign-in."""
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -13,6 +11,7 @@ from flask import Response, current_app, flash, g, jsonify, redirect, request, s
 
 from admin_web.serving import CAME
 from admin_web.sessions.flask_session import SealedSessions, SessionAccess, SessionEnded, WebSession
+from admin_web.sessions.questions import PageApi
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, speak
 from client import calls
@@ -25,9 +24,6 @@ from client.words.language import N_
 
 T = TypeVar("T")
 Else = TypeVar("Else")
-
-AT_ONCE = 32
-"""Calls that all pages of this process may have under way beside those they wait for."""
 
 _ENDED = N_("You have been signed out. Please sign in again; if that does not work, ask an admin.")
 _PLAIN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
@@ -71,25 +67,23 @@ def anonymous() -> Api:
     return Api(http, headers=browser)
 
 
-def api() -> Api:
+def api() -> PageApi:
     """Return the api as the signed-in person may use it."""
     if "api" not in g:
         access = SessionAccess(web_session(), anonymous(), request.environ.get(CAME))
-        g.api = Api(current_app.extensions["api_http"], access)
-    return cast("Api", g.api)
+        g.api = PageApi(current_app.extensions["api_http"], access)
+    return cast("PageApi", g.api)
 
 
 def soon(call: Call[T]) -> Callable[[], T]:
-    """Asks the API while the page asks for other things. The function returned waits for the
+    """Ask with the next question whose answer the page needs. The function returned has the
     answer, and raises what asking raised."""
-    pool: ThreadPoolExecutor = current_app.extensions["asking"]
-    return pool.submit(copy_context().run, api().send, call).result
+    return api().soon(call)
 
 
 def all_soon(listing: Call[Page[T]]) -> Callable[[], list[T]]:
     """As `soon`, everything on the pages of a list."""
-    pool: ThreadPoolExecutor = current_app.extensions["asking"]
-    return pool.submit(copy_context().run, api().all, listing).result
+    return api().all_soon(listing)
 
 
 def answer_or(ask: Callable[[], T], otherwise: Else) -> T | Else:
@@ -104,7 +98,7 @@ def answer_or(ask: Callable[[], T], otherwise: Else) -> T | Else:
 
 
 def expect_me() -> None:
-    """Begin to ask for the profile, while the page asks for other things."""
+    """Ask for the profile with the first question of the page."""
     if "me" not in g and "coming" not in g:
         g.coming = soon(calls.me())
 

@@ -2,6 +2,7 @@
 
 from client.calls.admin_accounts import *
 from client.calls.admin_studio import *
+from client.calls.batch import *
 from client.calls.bot_processes import *
 from client.calls.deliveries import *
 from client.calls.gallery import *

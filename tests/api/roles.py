@@ -426,6 +426,7 @@ MACHINES = [
     Row("POST", "/internal/backups", SHELL),
     Row("POST", "/internal/media/missing/forget", SHELL),
     Row("GET", "/internal/media/named", SHELL, passes=422),
+    Row("POST", "/batch", USER, json={"paths": ["/users/me"]}),
     Row("GET", "/healthz", PUBLIC),
     # public from this machine only, as here; other machines are in test_metrics.py
     Row("GET", "/metrics", PUBLIC),

@@ -18,6 +18,7 @@ from client.call import Call
 MODULES = (
     "own_account",
     "admin_accounts",
+    "batch",
     "bot_processes",
     "deliveries",
     "gallery",
@@ -32,6 +33,7 @@ NAMED = {
     "url": "/media/sample0?exp=1&sig=x",
     "signature": "exp=1&sig=x&download=true",
     "favourite": True,
+    "questions": [Call("GET", "/users/me", dict)],
 }
 PLAIN: dict[Any, object] = {
     int: 1,
