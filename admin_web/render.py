@@ -66,6 +66,7 @@ def prepare(app: Flask) -> None:
         day=formats.day,
         moment=formats.moment,
         clock=formats.clock,
+        document_size=formats.document_size,
         duration=formats.duration,
         https=https,
         program=program,

@@ -26,6 +26,7 @@ from api.generations.making import routes as webhook_routes
 from api.generations.making.worker import WorkerTimes
 from api.generations.operating import routes as generation_admin_routes
 from api.links import routes as link_routes
+from api.media import document_routes
 from api.media import routes as media_routes
 from api.media.decoders import Decoders
 from api.metrics import Metrics
@@ -58,6 +59,7 @@ ROUTES = (
     gallery_routes,
     generation_routes,
     media_routes,
+    document_routes,
     delivery_routes,
     budget_routes,
     admin_routes,

@@ -110,6 +110,7 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
         errors.UnsupportedMedia,
         errors.StorageFull,
     ),
+    "POST /documents": (errors.Conflict, errors.UnsupportedMedia, errors.StorageFull),
     "POST /uploads": (errors.Conflict, errors.UnsupportedMedia, errors.StorageFull),
     "POST /admin/models": (errors.Conflict,),
     "PUT /admin/models/{model_id}": (errors.Conflict,),

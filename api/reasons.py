@@ -9,6 +9,8 @@ one.
 from decimal import Decimal
 from typing import Literal, get_args
 
+from api import document_reasons as documents
+
 Param = str | int | Decimal
 
 
@@ -79,6 +81,7 @@ NotFoundReason = Literal[
 ]
 NotLinkedReason = Literal["chat_not_linked", "link_first"]
 InvalidRequestReason = Literal[
+    documents.DocumentInvalid,
     "address_leads_on",
     "address_not_fetched",
     "address_not_https",
@@ -174,6 +177,7 @@ ConflictReason = Literal[
 LastAdminReason = Literal["last_admin_stays"]
 SetupDoneReason = Literal["admin_exists"]
 TooLargeReason = Literal[
+    documents.DocumentTooLarge,
     "copy_not_made",
     "file_too_large",
     "memory_short",
@@ -182,7 +186,7 @@ TooLargeReason = Literal[
     "scans_too_many",
     "video_too_long",
 ]
-UnsupportedMediaReason = Literal["image_damaged", "image_unreadable"]
+UnsupportedMediaReason = Literal[documents.DocumentUnread, "image_damaged", "image_unreadable"]
 StatusReason = Literal[
     "database_away", "method_unknown", "range_unknown", "request_too_slow", "unexpected"
 ]
@@ -262,6 +266,7 @@ NO_REASON = "The reason is not known any more."
 """Said of `earlier` without words."""
 
 SENTENCES: dict[Reason, str] = {
+    **documents.SENTENCES,
     "account_unusable": "This account cannot be used.",
     "bot_credential_wrong": "This bot credential is not valid.",
     "chat_unlinked": "This chat is not linked any more.",

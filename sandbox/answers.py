@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+from collections.abc import Sequence
 
 _WORDS = re.compile(r"--words\s+(\d{1,5})")
 _CODE = ("code", "python", "function", "script", "program", "sql", "javascript")
@@ -43,9 +44,11 @@ _CLOSING = (
 )
 
 
-def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> str:
+def answer(
+    prompt: str, *, sampling: str, turns: int = 1, images: int = 0, notes: Sequence[str] = ()
+) -> str:
     """Return Markdown. `sampling`: model, seed and the like; `turns`: user messages so far;
-    `images`: pictures that came with the last one."""
+    `images`: pictures that came with the last one; `notes`: sentences about what else came."""
     seed = hashlib.sha256(f"{sampling}|{turns}|{images}|{prompt}".encode()).digest()
     chance = random.Random(seed)  # noqa: S311  (the same question gets the same answer)
     wanted = _WORDS.search(prompt)
@@ -59,6 +62,7 @@ def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> st
             f"I was given {images} picture{'s' if images > 1 else ''} with it; a real model would "
             "describe what is in there."
         )
+    parts += notes
     if any(word in prompt.lower() for word in _CODE):
         parts.append(_CODE_BLOCK)
     parts.append(" ".join(chance.sample(_SENTENCES, 2)))

@@ -5,7 +5,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from sandbox import answers
 from sandbox.calls import ImageUrl, IncomingCall, input_image
 from sandbox.faults import ErrorAnswer, break_connection, error_of, invalid
+from sandbox.files import FileContent, FilesRead, Plugin, read_files, without_files
 from sandbox.media import drawn, nearest_ratio
 from sandbox.models import MODELS, ChatModel
 from sandbox.prices import text_cost
@@ -28,11 +29,13 @@ class ContentPart(BaseModel):
     type: Literal["text", "image_url", "input_audio", "file", "video_url", "input_video"]
     text: str | None = None
     image_url: ImageUrl | None = None
+    file: FileContent | None = None
 
 
 class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[ContentPart] | None = None
+    annotations: list[dict[str, Any]] = Field(default_factory=list)
 
     def text(self) -> str:
         if isinstance(self.content, list):
@@ -42,6 +45,10 @@ class ChatMessage(BaseModel):
     def images(self) -> list[str]:
         parts = self.content if isinstance(self.content, list) else []
         return [part.image_url.url for part in parts if part.image_url is not None]
+
+    def files(self) -> list[FileContent]:
+        parts = self.content if isinstance(self.content, list) else []
+        return [part.file or FileContent() for part in parts if part.type == "file"]
 
 
 class ChatRequest(BaseModel):
@@ -59,8 +66,15 @@ class ChatRequest(BaseModel):
     seed: StrictInt | None = None
     modalities: list[Literal["text", "image", "audio"]] | None = None
     image_config: dict[str, str | float | list[Any]] | None = None
+    plugins: list[Plugin] = Field(default_factory=list)
     user: str | None = None
     session_id: Annotated[str, Field(max_length=256)] | None = None
+
+    def read(self, model: ChatModel) -> FilesRead:
+        """Read the files that come along."""
+        sent = [file for message in self.messages for file in message.files()]
+        known = [each for message in self.messages for each in message.annotations]
+        return read_files(sent, known, self.plugins, model)
 
     def limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
@@ -76,6 +90,7 @@ class Completion:
     images: list[str]
     finish: str
     usage: dict[str, Any]
+    annotations: list[dict[str, Any]] = field(default_factory=list)
 
     def frame(self, kind: str) -> dict[str, Any]:
         return {
@@ -163,12 +178,17 @@ def _last_question(ask: ChatRequest) -> ChatMessage:
 
 
 def _usage(
-    ask: ChatRequest, model: ChatModel, written: int, inputs: int, drawn: int
+    ask: ChatRequest,
+    model: ChatModel,
+    written: int,
+    inputs: int,
+    drawn: int,
+    files: FilesRead,
 ) -> dict[str, Any]:
-    prompt = (
-        sum(answers.tokens(message.text()) for message in ask.messages) + _IMAGE_TOKENS * inputs
-    )
+    said = sum(answers.tokens(message.text()) for message in ask.messages)
+    prompt = said + _IMAGE_TOKENS * inputs + files.tokens
     cost = text_cost(model, prompt_tokens=prompt, written=written, inputs=inputs, drawn=drawn)
+    cost += files.cost
     return {
         "prompt_tokens": prompt,
         "completion_tokens": written,
@@ -183,17 +203,23 @@ def _usage(
 
 def _write(ask: ChatRequest, model: ChatModel, inputs: int) -> Completion:
     question = _last_question(ask)
+    files = ask.read(model)
+    words, notes = without_files(question.text())
     turns = sum(1 for message in ask.messages if message.role == "user")
     sampling = f"{ask.model}|{ask.seed}|{ask.temperature}|{ask.top_p}"
     text = answers.answer(
-        question.text(), sampling=sampling, turns=turns, images=len(question.images())
+        words,
+        sampling=sampling,
+        turns=turns,
+        images=len(question.images()),
+        notes=[*notes, *files.notes],
     )
     pieces = answers.pieces(text)
     limit, finish = ask.limit(), "stop"
     if limit is not None and len(pieces) > limit:
         pieces, finish = pieces[:limit], "length"
-    usage = _usage(ask, model, len(pieces), inputs, 0)
-    return Completion(new_id(), ask.model, pieces, [], finish, usage)
+    usage = _usage(ask, model, len(pieces), inputs, 0, files)
+    return Completion(new_id(), ask.model, pieces, [], finish, usage, files.annotations)
 
 
 def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
@@ -224,7 +250,7 @@ async def _draw(
     )
     said = f"Here is your picture: {prompt[:80]}" if "text" in (ask.modalities or []) else ""
     words = answers.pieces(said)
-    usage = _usage(ask, model, len(words), len(inputs), 1)
+    usage = _usage(ask, model, len(words), len(inputs), 1, FilesRead())
     return Completion(new_id(), ask.model, words, [url], "stop", usage)
 
 
@@ -233,6 +259,8 @@ def _whole(call: IncomingCall, answer: Completion) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": words, "refusal": None}
     if answer.images:
         message["images"] = answer.image_parts()
+    if answer.annotations:
+        message["annotations"] = answer.annotations
     choice = _choice(answer.finish, message=message, logprobs=None)
     call.record.cost_usd = answer.usage["cost"]
     return {**answer.frame("chat.completion"), "choices": [choice], "usage": answer.usage}
@@ -257,7 +285,8 @@ async def _recorded(
             _remember(call, ask, answer)
         elif not call.hit_by("stream_error"):
             model = _model(ask)
-            answer.usage = _usage(ask, model, sent, len(_input_images(ask, model)), 0)
+            inputs, files = len(_input_images(ask, model)), ask.read(model)
+            answer.usage = _usage(ask, model, sent, inputs, 0, files)
             _remember(call, ask, answer, cancelled=True)
 
 
@@ -295,6 +324,8 @@ async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes
             await asyncio.sleep(timing.token)
     if answer.images:
         yield delta({"role": "assistant", "content": "", "images": answer.image_parts()})
+    if answer.annotations:
+        yield delta({"role": "assistant", "content": "", "annotations": answer.annotations})
     yield delta({"role": "assistant", "content": ""}, answer.finish)
     call.record.cost_usd = answer.usage["cost"]
     yield _event({**chunk, "choices": [], "usage": answer.usage})

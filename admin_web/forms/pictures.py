@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from flask import request, url_for
+from werkzeug.datastructures import FileStorage
 
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
@@ -35,30 +36,31 @@ class Attached:
 def attached(field: str = "image") -> list[Attached]:
     """Return the images that the form already holds, then the files chosen now. A bad file is an
     `ApiError`. `field`: `image`, or `last` for the picture with which a video ends."""
+    return attached_before(field) + uploaded(field)
+
+
+def attached_before(field: str = "image") -> list[Attached]:
+    """Return the images that the form already holds."""
     prefix = "last" if field == "last" else "attached"
     names = request.form.getlist(f"{prefix}_name")
     removed = set(request.form.getlist("remove"))
     held = zip_longest(request.form.getlist(f"{prefix}_id"), names, fillvalue="")
-    kept = [
+    return [
         Attached(image_id, name or _("Image"))
         for image_id, name in held
         if image_id and image_id not in removed
     ]
-    return kept + uploaded(field)
 
 
 def uploaded(field: str = "image") -> list[Attached]:
     """Upload the files chosen now."""
-    made = []
-    for file in request.files.getlist(field):
-        if file.filename:
-            image = api().send(
-                calls.upload(
-                    file.filename, file.read(), file.mimetype or "application/octet-stream"
-                )
-            )
-            made.append(Attached(image.id, f"{file.filename} ({image.width} × {image.height})"))
-    return made
+    return [upload_picture(file) for file in request.files.getlist(field) if file.filename]
+
+
+def upload_picture(file: FileStorage) -> Attached:
+    kind = file.mimetype or "application/octet-stream"
+    image = api().send(calls.upload(file.filename or "", file.read(), kind))
+    return Attached(image.id, f"{file.filename} ({image.width} × {image.height})")
 
 
 def earlier_images(limit: int = PICK_FROM) -> list[MediaOut]:

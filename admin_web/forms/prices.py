@@ -30,7 +30,10 @@ class Price:
 
 
 def price(
-    model: ModelOut | None, form: Mapping[str, str], input_images: list[str] | None = None
+    model: ModelOut | None,
+    form: Mapping[str, str],
+    input_images: list[str] | None = None,
+    documents: list[str] | None = None,
 ) -> Price:
     """Return the api's estimate. Options that cannot be used yet make no error here: the form says
     so when it is sent."""
@@ -43,6 +46,8 @@ def price(
     }
     if model.kind == "text":
         values["prompt"] = (form.get("prompt", "") + form.get("system", ""))[:PROMPT_MAX] or None
+        values["documents"] = documents or None
+        values["scan"] = bool(form.get("scan"))
     if input_images:
         values["input_images"] = input_images
     try:

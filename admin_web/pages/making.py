@@ -120,7 +120,8 @@ def options(kind: Kind) -> ResponseReturnValue:
 @pages.post("/<any(text, image, video):kind>/estimate")
 def estimate(kind: Kind) -> ResponseReturnValue:
     model = chosen_model(api().all(calls.models(kind)), request.form.get("model"))
-    cost = price(model, request.form, request.form.getlist("attached_id"))
+    images, documents = (request.form.getlist(f"{one}_id") for one in ("attached", "document"))
+    cost = price(model, request.form, images, documents)
     return fragment("generate/_price.html", price=cost)
 
 

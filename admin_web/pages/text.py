@@ -3,7 +3,7 @@ with a page."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,9 +21,9 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.acts import go, refusal, same_nonce
+from admin_web.forms.documents import ChosenFiles, chosen_files, uploaded_files
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.last_used import last_model, preferences, use_model
-from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
 from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
@@ -44,7 +44,7 @@ from client.schemas.users import PreferencesIn
 
 pages = Blueprint("text", __name__)
 
-FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system")
+FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system", "scan")
 AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
@@ -78,15 +78,15 @@ def history() -> ResponseReturnValue:
 
 @pages.post("/generate/text")
 def submit() -> ResponseReturnValue:
-    images: Sequence[Attached] = ()
+    files = ChosenFiles()
     try:
-        images = attached()
-        ask = _ask(images)
+        files = chosen_files()
+        ask = _ask(files)
         answer = api().send(calls.text(ask, idempotency_key(ask)))
     except (Invalid, ApiError) as refused:
         error, status = refusal(refused)
         nonce = same_nonce(refused)
-        return _page(request.form, images=images, error=error, status=status, nonce=nonce)
+        return _page(request.form, files=files, error=error, status=status, nonce=nonce)
     return redirect(
         url_for("text.show", conversation=answer.conversation_id, model=ask.model, _anchor="latest")
     )
@@ -99,7 +99,7 @@ def stream() -> ResponseReturnValue:
     message, balance}`. An error before the first event is a JSON answer with its words."""
     stack = ExitStack()
     try:
-        ask = _ask(attached(), stream=True)
+        ask = _ask(chosen_files(), stream=True)
         upstream = _begun(ask, stack)
     except (Invalid, ApiError) as refused:
         error, status = refusal(refused)
@@ -114,6 +114,12 @@ def stream() -> ResponseReturnValue:
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(stack.close)
     return response
+
+
+@pages.post("/generate/text/attach")
+def attach() -> ResponseReturnValue:
+    """Upload the files that were dropped or pasted; the answer is their part of the form."""
+    return fragment("generate/_enclosed.html", files=uploaded_files())
 
 
 @pages.post("/generate/text/<answer_id>/stop")
@@ -148,13 +154,18 @@ def delete(conversation_id: str) -> ResponseReturnValue:
     return go(url_for("text.show"))
 
 
-def _ask(images: Sequence[Attached], *, stream: bool = False) -> schemas.TextIn:
+def _ask(files: ChosenFiles, *, stream: bool = False) -> schemas.TextIn:
     fields = given(*FIELDS)
     if "after" in fields:
         fields.pop("model", None)  # the model of the earlier answer goes on
     asked = read(
         schemas.TextIn,
-        {**fields, "images": [image.id for image in images] or None, "stream": stream},
+        {
+            **fields,
+            "images": [image.id for image in files.images] or None,
+            "documents": [document.id for document in files.documents] or None,
+            "stream": stream,
+        },
     )
     if asked.model:
         use_model("text", asked.model)
@@ -262,11 +273,12 @@ def _page(
     values: Mapping[str, str],
     coming: _TextParts | None = None,
     *,
-    images: Sequence[Attached] = (),
+    files: ChosenFiles | None = None,
     error: FormError | None = None,
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
+    files = files or ChosenFiles()
     held = values.get("conversation_id", "")
     coming = coming or _parts(held)
     models = coming.models()
@@ -277,13 +289,12 @@ def _page(
         models=models,
         model=model,
         values=values,
-        price=price(model, values),
+        price=price(model, values, None, [document.id for document in files.documents]),
         conversation=coming.conversation() if coming.conversation else None,
         conversations=coming.found(),
         days=answer_or(coming.days, None),
         current=held,
-        images=images,
+        files=files,
         error=error or (None if models else no_models("text")),
         nonce=nonce or new_nonce(),
-        accept=UPLOAD_TYPES,
     )

@@ -7,8 +7,9 @@ from functools import lru_cache
 from babel import Locale
 from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
 
-from admin_web.words.language import _, chosen, locale, zone
+from admin_web.words.language import _, chosen, locale, ngettext, zone
 from client.schemas.catalog import Per, PriceOut
+from client.schemas.text import DocumentOut
 from client.words import amounts
 from client.words.language import N_
 
@@ -21,6 +22,14 @@ _EACH: dict[Per, str] = {
     "minute": N_("%(usd)s a minute"),
     "characters": N_("%(usd)s per 1,000 characters"),
 }
+
+
+def document_size(document: DocumentOut) -> str:
+    """Say the name of a document, and the pages of a PDF."""
+    if document.pages is None:
+        return document.name
+    pages = ngettext("%(n)s page", "%(n)s pages", document.pages)
+    return f"{document.name} ({pages})"
 
 
 def moment(at: datetime) -> str:

@@ -104,7 +104,7 @@ class AgainIn(In):
 class EstimateIn(ImageOptions, VideoOptions):
     """The same options as the request that it prices. The prompt's length counts where a model's
     input is paid. `image_id` and `last_image_id` as in `VideoFromImageIn`: the model has to take
-    them, whatever they show."""
+    them, whatever they show. `documents` and `scan` as in a `TextIn`."""
 
     kind: Kind
     model: ModelId | None = None
@@ -112,6 +112,8 @@ class EstimateIn(ImageOptions, VideoOptions):
     input_images: list[str] | None = Field(default=None, max_length=INPUT_IMAGES_MAX)
     image_id: str | None = Field(default=None, max_length=64)
     last_image_id: str | None = Field(default=None, max_length=64)
+    documents: list[str] | None = Field(default=None, max_length=8)
+    scan: bool = False
 
 
 class EstimateOut(Out):

@@ -48,6 +48,17 @@ class Shrunk:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """`text` is empty for a PDF, whose own bytes are kept. `chars`: the characters in it; 0 for a
+    PDF whose pages are pictures."""
+
+    content_type: str
+    pages: int | None
+    chars: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A decoder's answer: facts as JSON has them, the bytes of a written file, and those of a
     thumbnail."""

@@ -22,8 +22,8 @@ from typing import Any
 
 from api import malloc
 from api.errors import DomainError, TooLarge
-from api.media import messages, pictures, transcode, videos
-from api.media.decoded import Clip, Finding, Picture, Thumbnail
+from api.media import document_reading, messages, pictures, transcode, videos
+from api.media.decoded import Clip, Finding, Picture, ReadDocument, Thumbnail
 
 FILE_MAX = 1_000_000_000
 """Bytes of a file that is written here."""
@@ -43,6 +43,11 @@ def _of_clip(found: Clip) -> Finding:
     small = found.thumbnail
     facts = {"width": found.width, "height": found.height, "duration_ms": found.duration_ms}
     return Finding(facts | _size(small), thumbnail=small.data if small else b"")
+
+
+def _of_document(found: ReadDocument) -> Finding:
+    facts = {"content_type": found.content_type, "pages": found.pages, "chars": found.chars}
+    return Finding(facts, found.text.encode())
 
 
 def _size(thumbnail: Thumbnail | None) -> dict[str, Any]:
@@ -76,6 +81,7 @@ WORK: dict[str, Callable[[dict[str, Any], bytes], Finding]] = {
     "clean_picture": lambda job, data: _of_picture(
         pictures.clean_picture(data, large=job["large"]), data
     ),
+    "read_document": lambda job, data: _of_document(document_reading.read_document(data)),
     "shrink_picture": lambda job, data: _shrink_picture(
         Path(job["source"]), Path(job["target"]), job["most"], large=job["large"]
     ),

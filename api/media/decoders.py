@@ -19,7 +19,7 @@ from structlog import get_logger
 
 from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.media import file_types
-from api.media.decoded import Clip, Finding, Picture, Shrunk, Thumbnail
+from api.media.decoded import Clip, Finding, Picture, ReadDocument, Shrunk, Thumbnail
 from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Unwanted
 
 log = get_logger("decoders")
@@ -235,6 +235,18 @@ class Decoders:
             raise _refusal(error, _damaged(data)) from error
         return _picture(found, data)
 
+    async def read_document(self, data: bytes) -> ReadDocument:
+        """Read a user's PDF, DOCX or text. Raises `UnsupportedMedia`, `TooLarge`."""
+        job = {"work": "read_document"}
+        try:
+            found = await self._uploads.submit(job, data, self._limits.look, Event())
+        except DecoderFailed as error:
+            refusal = UnsupportedMedia("document_damaged", format=_document_format(data))
+            raise _refusal(error, refusal) from error
+        facts = found.facts
+        about = facts["content_type"], facts["pages"], facts["chars"]
+        return ReadDocument(*about, found.data.decode())
+
     async def read_clip(self, path: Path) -> Clip:
         """Read size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason
         `cut_short` or `unusable_video`."""
@@ -351,6 +363,10 @@ def _damaged(data: bytes) -> UnsupportedMedia:
     if kind is None:
         return UnsupportedMedia("image_unreadable")
     return UnsupportedMedia("image_damaged", format=kind.extension.upper())
+
+
+def _document_format(data: bytes) -> str:
+    return "PDF" if data.startswith(b"%PDF-") else "DOCX" if data.startswith(b"PK") else "–"
 
 
 def _not_made(source: Path) -> TooLarge:

@@ -33,7 +33,10 @@ EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.bro
     "video/webm": "webm",
     "video/x-matroska": "mkv",
 }
-"""Extensions of stored files."""
+"""Extensions of stored files that browsers show."""
+PDF, TEXT = "application/pdf", "text/plain"
+DOCUMENT_EXTENSIONS = {PDF: "pdf", TEXT: "txt"}
+"""Extensions of stored files that browsers only save, since they come from people."""
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", PNG),

@@ -10,7 +10,7 @@ from api.callers import CallersDep, UserCaller
 from api.deps import FromApp
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import FitIn, MediaOut, UploadOut
-from api.media.file_types import EXTENSIONS
+from api.media.file_types import DOCUMENT_EXTENSIONS, EXTENSIONS
 from api.media.service import UPLOAD_MAX, MediaService
 from api.media.store import MediaRow
 
@@ -117,7 +117,8 @@ def _disposition(row: MediaRow, *, download: bool) -> str:
     """A name of our own: nothing that a user wrote gets into a header."""
     extension = EXTENSIONS.get(row.content_type)
     kind = "inline" if extension and not download else "attachment"
-    return f'{kind}; filename="allucanget-{row.id[-8:]}.{extension or "bin"}"'
+    extension = extension or DOCUMENT_EXTENSIONS.get(row.content_type, "bin")
+    return f'{kind}; filename="allucanget-{row.id[-8:]}.{extension}"'
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -26,6 +26,7 @@ from api.media.bucket import storage_errors
 from api.media.decoded import Clip, Picture, Thumbnail
 from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
+from api.media.documents import UPLOADED, Documents
 from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
@@ -42,7 +43,6 @@ log = structlog.get_logger("media")
 UPLOAD_MAX = 40_000_000
 """A photo of 100 megapixels."""
 VIDEO_MAX = 200_000_000
-UPLOADED = "upload:"
 TEND, TEND_AWAY = 30.0, 10.0
 """Seconds between looks at the store, and between those while it is away."""
 
@@ -95,6 +95,7 @@ class MediaService:
         self.files = files
         self.disk_space = disk_space
         self.links = SignedLinks(signing_keys)
+        self.documents = Documents(db, files, disk_space, self.links, decoders)
         self._direct = direct
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = decoders
@@ -332,6 +333,8 @@ class MediaService:
     async def _own_image(self, user_id: str, media_id: str) -> MediaRow:
         row = await store.by_id(self._db, media_id)
         if row is None or row.user_id != user_id or row.role not in {"upload", "image"}:
+            raise NotFound("image_unknown")
+        if row.name is not None:  # a document
             raise NotFound("image_unknown")
         return row
 

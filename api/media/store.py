@@ -28,6 +28,10 @@ class MediaRow:
     duration_ms: int | None = None
     thumbnail_id: str | None = None
     created_at: datetime = field(default_factory=ids.now)
+    name: str | None = None
+    pages: int | None = None
+    chars: int | None = None
+    """Of a document: its name, the pages of a PDF, and the characters in it."""
 
 
 _COLUMNS = ", ".join(each.name for each in fields(MediaRow))
@@ -36,7 +40,7 @@ _COLUMNS = ", ".join(each.name for each in fields(MediaRow))
 async def add(sql: Sql, row: MediaRow) -> None:
     query = f"""
         INSERT INTO media ({_COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"""
     await sql.execute(query, *astuple(row))
 
 
@@ -51,8 +55,8 @@ async def add_copy(sql: Sql, row: MediaRow, copy_of: str, most: int) -> bool:
         INSERT INTO media ({_COLUMNS}, copy_of, copy_most)
         SELECT $1::text, user_id, $3::text, $4::text, $5::bigint, $6::text, $7::bigint, $8::text,
             $9::text, $10::bigint, $11::bigint, $12::bigint, $13::text, $14::timestamptz,
-            $15::text, $16::bigint
-        FROM media WHERE id = $15::text AND user_id = $2::text
+            $15::text, $16::bigint, $17::bigint, $18::text, $19::bigint
+        FROM media WHERE id = $18::text AND user_id = $2::text
         RETURNING id"""
     return await sql.fetch_one(query, *astuple(row), copy_of, most) is not None
 
@@ -80,8 +84,23 @@ async def of_user(sql: Sql, user_id: str, *, copies: bool = True) -> list[MediaR
 async def own_images(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
     query = f"""
         WITH these AS MATERIALIZED (SELECT {_COLUMNS} FROM media WHERE id = ANY($1::text[]))
-        SELECT * FROM these WHERE user_id = $2 AND role IN ('upload', 'image')"""
+        SELECT * FROM these WHERE user_id = $2 AND role IN ('upload', 'image') AND name IS NULL"""
     return [MediaRow(**row) for row in await sql.fetch(query, list(media_ids), user_id)]
+
+
+async def own_documents(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
+    query = f"""
+        WITH these AS MATERIALIZED (SELECT {_COLUMNS} FROM media WHERE id = ANY($1::text[]))
+        SELECT * FROM these WHERE user_id = $2 AND role = 'upload' AND name IS NOT NULL"""
+    return [MediaRow(**row) for row in await sql.fetch(query, list(media_ids), user_id)]
+
+
+async def set_companion(sql: Sql, user_id: str, media_id: str, companion_id: str) -> bool:
+    """Give a file without a thumbnail one; False when it has one, or is gone."""
+    query = """
+        UPDATE media SET thumbnail_id = $3
+        WHERE id = $2 AND user_id = $1 AND thumbnail_id IS NULL RETURNING id"""
+    return await sql.fetch_one(query, user_id, media_id, companion_id) is not None
 
 
 async def mark_used(sql: Sql, media_ids: Sequence[str], at: datetime) -> None:
@@ -108,7 +127,11 @@ async def drop_uploads(
             AND NOT EXISTS (
                 SELECT 1 FROM messages
                 WHERE user_id = $1 AND images_json IS NOT NULL
-                AND strpos(images_json, these.id) > 0))
+                AND strpos(images_json, these.id) > 0)
+            AND NOT EXISTS (
+                SELECT 1 FROM messages
+                WHERE user_id = $1 AND documents_json IS NOT NULL
+                AND strpos(documents_json, these.id) > 0))
         DELETE FROM media WHERE id IN (SELECT id FROM idle)
             AND ($3::timestamptz IS NULL OR created_at < $3::timestamptz)
         RETURNING key, thumbnail_id"""

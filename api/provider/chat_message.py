@@ -1,14 +1,19 @@
 """Words, thinking and citations in a chat model's message. Other and malformed parts are
 skipped."""
 
+import json
 import re
 from typing import Any
 
-from api.provider.types import Citation
+from api.provider.types import Citation, FileRead, ParsedFile
 from api.unicode import storable
 
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _TITLE_MAX = 200
+_PARSED_MAX = 8_000_000
+"""Characters of a parsed file: of a larger one nothing is kept, and it is read again."""
+_CHARS_OF_PICTURE = 6_000
+"""The characters that a picture in a parsed file counts as: 2,000 tokens."""
 
 
 def text_of_message(message: dict[str, Any]) -> str:
@@ -55,3 +60,27 @@ def citations_of(message: dict[str, Any]) -> list[Citation]:
             title = " ".join(storable(title).split())[:_TITLE_MAX] if isinstance(title, str) else ""
             found.append(Citation(url, title))
     return found
+
+
+def files_read(message: dict[str, Any]) -> list[FileRead]:
+    """Return the files that the provider has read for this answer, in the order of the request."""
+    annotations = message.get("annotations")
+    found = []
+    for annotation in annotations if isinstance(annotations, list) else []:
+        if not isinstance(annotation, dict) or annotation.get("type") != "file":
+            continue
+        file = annotation.get("file")
+        content = file.get("content") if isinstance(file, dict) else None
+        if not isinstance(file, dict) or not isinstance(content, list) or not file.get("hash"):
+            continue
+        told = json.dumps(annotation)
+        if len(told) <= _PARSED_MAX:
+            name = file.get("name")
+            parsed = ParsedFile(told, _chars(content))
+            found.append(FileRead(name if isinstance(name, str) else None, parsed))
+    return found
+
+
+def _chars(content: list[Any]) -> int:
+    texts = [part.get("text") for part in content if isinstance(part, dict)]
+    return sum(len(text) if isinstance(text, str) else _CHARS_OF_PICTURE for text in texts)

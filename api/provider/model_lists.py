@@ -121,6 +121,7 @@ def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
     top = fields_of(entry.get("top_provider"))
     capabilities = Capabilities(
         max_input_images=_CHAT_INPUT_IMAGES if "image" in inputs else 0,
+        documents="file" in inputs,
         context_length=_count(top.get("context_length")) or _count(entry.get("context_length")),
         max_output_tokens=_count(top.get("max_completion_tokens")),
         seed="seed" in _words(entry.get("supported_parameters")),

@@ -131,7 +131,7 @@ class OpenRouter:
         await self._client.aclose()
 
     async def text(self, ask: types.TextAsk) -> AsyncIterator[types.TextPart]:
-        path, body = "/chat/completions", _encode(wire.text_body(ask))
+        path, body = "/chat/completions", await _text_content(ask)
         async with (
             self._call(
                 "POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_TEXT
@@ -449,6 +449,13 @@ class OpenRouter:
 def _url(text: str) -> httpx.URL:
     """To take an address apart takes as long as the rest of a request's preparation."""
     return httpx.URL(text)
+
+
+async def _text_content(ask: types.TextAsk) -> bytes:
+    if any(message.files for message in ask.messages):
+        # tens of megabytes of base64: not on the event loop
+        return await asyncio.to_thread(lambda: _encode(wire.text_body(ask)))
+    return _encode(wire.text_body(ask))
 
 
 def _encode(body: dict[str, Any]) -> bytes:

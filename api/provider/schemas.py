@@ -34,6 +34,8 @@ class Capabilities(_Frozen):
     max_n: int = 1
     max_input_images: int = 0
     """0: the model takes no input image. For a text model: images it can look at."""
+    documents: bool = False
+    """Of a text model: whether it reads PDF files by itself. Others get their text."""
     context_length: int | None = None
     max_output_tokens: int | None = None
     voices: tuple[str, ...] = ()

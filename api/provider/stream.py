@@ -9,7 +9,7 @@ import httpx
 import structlog
 
 from api.provider import types
-from api.provider.chat_message import citations_of, text_of_message, thinking_of
+from api.provider.chat_message import citations_of, files_read, text_of_message, thinking_of
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
 from api.provider.pictures import of_message
 from api.provider.thinking import Parts, ThinkingSplitter
@@ -79,6 +79,7 @@ class _StreamState:
         self._words = ThinkingSplitter()
         self._pictures: set[bytes] = set()
         self._cited: set[str] = set()
+        self._files: set[str] = set()
         self._wrote = False
         self._readable = False
         self.finish: types.FinishReason | None = None
@@ -154,6 +155,10 @@ class _StreamState:
             if citation.url not in self._cited:
                 self._cited.add(citation.url)
                 parts.append(citation)
+        for file in files_read(message):
+            if file.parsed.json not in self._files:
+                self._files.add(file.parsed.json)
+                parts.append(file)
         return parts
 
     def _first(self, picture: types.ImageData) -> bool:

@@ -29,23 +29,53 @@ class ImageInput:
         return f"data:{self.content_type};base64,{base64.b64encode(self.data).decode()}"
 
 
+PdfEngine = Literal["native", "cloudflare-ai", "mistral-ocr"]
+"""The reader of PDFs: the model itself; to text, for free; by character recognition, paid by the
+page."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A PDF. `chars`: the most characters of context that it may count as."""
+
+    name: str
+    data: bytes
+    chars: int
+
+    def data_url(self) -> str:
+        return f"data:application/pdf;base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A PDF as the provider has read it for an earlier answer, in the provider's own JSON; sent
+    back with that answer it spares another reading."""
+
+    json: str
+    chars: int
+
+
 @dataclass(frozen=True, slots=True)
 class TextMessage:
     role: Literal["system", "user", "assistant"]
     text: str
     images: tuple[ImageInput, ...] = ()
+    files: tuple[FileInput, ...] = ()
+    parsed: tuple[ParsedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TextAsk:
     """`user` is a stable opaque id of our end user. `effort`: the amount of thinking, None: the
-    model's own."""
+    model's own. `pdf_engine`: always named where files are sent, because the provider's own choice
+    may be the dearest one."""
 
     model: str
     messages: tuple[TextMessage, ...]
     max_tokens: int | None = None
     user: str | None = None
     effort: Effort | None = None
+    pdf_engine: PdfEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +124,14 @@ class Citation:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A PDF as the provider has read it; `name` as it was sent, where that is said."""
+
+    name: str | None
+    parsed: ParsedFile
+
+
 FinishReason = Literal["stop", "length", "content_filter"]
 """The end of an answer: by itself, at a limit of length, by a filter."""
 
@@ -105,7 +143,7 @@ class TextDone:
     finish_reason: FinishReason
 
 
-TextPart = TextBegun | TextDelta | TextThinking | TextImage | Citation | Usage | TextDone
+TextPart = TextBegun | TextDelta | TextThinking | TextImage | Citation | FileRead | Usage | TextDone
 
 
 @dataclass(frozen=True, slots=True)

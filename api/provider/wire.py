@@ -153,11 +153,19 @@ def _image_part(image: types.ImageInput) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": image.data_url()}}
 
 
+def _file_part(file: types.FileInput) -> dict[str, Any]:
+    return {"type": "file", "file": {"filename": file.name, "file_data": file.data_url()}}
+
+
 def _message(message: types.TextMessage) -> dict[str, Any]:
-    if not message.images:
-        return {"role": message.role, "content": message.text}
-    parts = [{"type": "text", "text": message.text}, *map(_image_part, message.images)]
-    return {"role": message.role, "content": parts}
+    sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.images or message.files:
+        words = {"type": "text", "text": message.text}
+        images, files = map(_image_part, message.images), map(_file_part, message.files)
+        sent["content"] = [words, *images, *files]
+    if message.parsed:
+        sent["annotations"] = [json.loads(each.json) for each in message.parsed]
+    return sent
 
 
 def _given(**fields: object) -> dict[str, Any]:
@@ -170,9 +178,16 @@ def text_body(ask: types.TextAsk) -> dict[str, Any]:
         messages=[_message(message) for message in ask.messages],
         stream=True,
         max_completion_tokens=ask.max_tokens,
+        plugins=_plugins(ask),
         reasoning=None if ask.effort is None else {"effort": ask.effort},
         user=ask.user,
     )
+
+
+def _plugins(ask: types.TextAsk) -> list[dict[str, Any]] | None:
+    if ask.pdf_engine is None:
+        return None
+    return [{"id": "file-parser", "pdf": {"engine": ask.pdf_engine}}]
 
 
 def image_body(ask: types.ImageAsk) -> dict[str, Any]:

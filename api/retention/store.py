@@ -21,7 +21,11 @@ _IDLE = """
         AND NOT EXISTS (
             SELECT 1 FROM messages
             WHERE messages.user_id = media.user_id AND images_json IS NOT NULL
-                AND strpos(images_json, media.id) > 0)"""
+                AND strpos(images_json, media.id) > 0)
+        AND NOT EXISTS (
+            SELECT 1 FROM messages
+            WHERE messages.user_id = media.user_id AND documents_json IS NOT NULL
+                AND strpos(documents_json, media.id) > 0)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,12 +33,15 @@ class Answer:
     ask: types.TextAsk
     hold_id: str
     key: str | None = None
+    sent_files: Sequence[tuple[str, str]] = ()
+    """Names and ids of the documents that the provider reads."""
     out: asyncio.Queue[schemas.Event | Exception | None] = field(default_factory=asyncio.Queue)
     written: list[str] = field(default_factory=list)
     thought: int = 0
     """Characters."""
     pictures: list[types.ImageData] = field(default_factory=list)
     citations: list[types.Citation] = field(default_factory=list)
+    files_read: list[types.FileRead] = field(default_factory=list)
     begun: types.TextBegun | None = None
     usage: types.Usage | None = None
     finish: types.FinishReason | None = None
@@ -66,14 +69,11 @@ class Answer:
                 self.thinking = False
                 self.out.put_nowait(schemas.DeltaEvent(text=text))
             case types.TextThinking(chars, forget):
-                self.thought += chars
-                if forget:
-                    self.written.clear()
-                if forget or not self.thinking:
-                    self.thinking = True
-                    self.out.put_nowait(schemas.ThinkingEvent(forget=forget))
+                self._think(chars, forget=forget)
             case types.TextImage(image):
                 self.pictures.append(image)
+            case types.FileRead():
+                self.files_read.append(part)
             case types.Citation():
                 self.citations.append(part)
             case types.TextBegun():
@@ -82,6 +82,14 @@ class Answer:
                 self.usage = part
             case types.TextDone(finish):
                 self.finish = finish
+
+    def _think(self, chars: int, *, forget: bool) -> None:
+        self.thought += chars
+        if forget:
+            self.written.clear()
+        if forget or not self.thinking:
+            self.thinking = True
+            self.out.put_nowait(schemas.ThinkingEvent(forget=forget))
 
     @property
     def text(self) -> str:
@@ -108,7 +116,7 @@ class Answer:
         estimated."""
         usage = self.usage or types.Usage(None, None, None)
         messages = self.ask.messages
-        prompt = tokens(sum(len(message.text) for message in messages))
+        prompt = tokens(sum(context_chars(message) for message in messages))
         pictures = sum(len(message.images) for message in messages)
         return schemas.UsageOut(
             prompt_tokens=usage.prompt_tokens or prompt + pictures * TOKENS_PER_INPUT_IMAGE,
@@ -136,6 +144,14 @@ class Answer:
             images=list(images),
             sandbox=sandbox,
         )
+
+
+def context_chars(message: types.TextMessage) -> int:
+    """Return the characters of a message with its files."""
+    if not message.files and not message.parsed:
+        return len(message.text)
+    files = sum(each.chars for each in message.files)
+    return len(message.text) + files + sum(each.chars for each in message.parsed)
 
 
 def cost_of(running: Answer, failure: types.ProviderError | None) -> int | None:

@@ -66,12 +66,16 @@ class Conversations:
         pictures = await self._media.own_images(
             user_id, [image for message in said for image in message.images]
         )
+        documents = await self._media.documents.shown(
+            user_id, [each for message in said for each in message.documents]
+        )
         messages = [
             MessageOut(
                 id=message.id,
                 role=message.role,
                 text=message.content,
                 images=[pictures[image] for image in message.images if image in pictures],
+                documents=[documents[each] for each in message.documents if each in documents],
                 model=message.model,
                 cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
                 finish_reason=message.finish_reason,
@@ -84,7 +88,8 @@ class Conversations:
         return ConversationDetailOut(**about.model_dump(), messages=messages)
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
-        """Delete it with the pictures that were uploaded for it and are used nowhere else."""
+        """Delete it with the pictures and documents that were uploaded for it and are used nowhere
+        else."""
         await self.own(user_id, conversation_id)
         await self._delete(user_id, conversation_id, None)
 
@@ -95,10 +100,10 @@ class Conversations:
 
     async def _delete(self, user_id: str, conversation_id: str, since: datetime | None) -> bool:
         async with self._db.transaction() as sql:
-            pictures = await store.delete(sql, conversation_id, unused_since=since)
-            if pictures is None:
+            uploads = await store.delete(sql, conversation_id, unused_since=since)
+            if uploads is None:
                 return False
-            files = await self._media.drop_uploads(sql, user_id, pictures)
+            files = await self._media.drop_uploads(sql, user_id, uploads)
         await self._media.delete_files(files)
         return True
 

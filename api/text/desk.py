@@ -35,13 +35,13 @@ counted in days."""
 
 @dataclass(frozen=True, slots=True)
 class AnswerOpening:
-    """`conversation`: an earlier one that goes on. `images` are media ids of what is sent along:
+    """`conversation`: an earlier one that goes on. `uploads` are media ids of what is sent along:
     both are marked as used, so that none of them is deleted for its age meanwhile."""
 
     want: Want
     claim: Claim | None
     conversation: Conversation | None
-    images: Sequence[str]
+    uploads: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Desk:
         }
         if await store.touch(sql, used, now) != used:
             raise NotFound("conversation_unknown")
-        await self._media.mark_used(sql, [each for opening in openings for each in opening.images])
+        await self._media.mark_used(sql, [each for opening in openings for each in opening.uploads])
 
     async def _end(
         self, sql: Sql, endings: Sequence[AnswerEnding], moved: Movement

@@ -12,6 +12,24 @@ Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
 failure."""
 
 
+DOCUMENTS_MAX = 8
+"""The most documents of one question."""
+
+
+class DocumentOut(Out):
+    """A file for a text model: a PDF (`application/pdf`), or another file as the text in it
+    (`text/plain`). `pages` of a PDF; `chars`: the characters in it, 0 for a PDF whose pages are
+    pictures."""
+
+    id: str
+    name: str
+    content_type: str
+    size: int
+    pages: int | None = None
+    chars: int
+    url: str
+
+
 class TextIn(In):
     """`images`: ids of uploads or of earlier images of the caller, for models that can look at
     images.
@@ -20,6 +38,9 @@ class TextIn(In):
     token's chat and this thread (empty where there are none), or begins one. `after`: the id of an
     answer of the caller's, which this goes on behind, in its conversation; what was said later is
     not sent along. `effort`: how much the model shall think, where it thinks at all.
+
+    `documents`: ids of documents of the caller. They stay with the conversation: later questions
+    see them, too. `scan`: PDFs are read by character recognition, which is paid by the page.
     """
 
     prompt: Prompt
@@ -30,6 +51,8 @@ class TextIn(In):
     effort: Effort | None = None
     system: str | None = Field(default=None, max_length=PROMPT_MAX)
     images: list[str] | None = Field(default=None, max_length=16)
+    documents: list[str] | None = Field(default=None, max_length=DOCUMENTS_MAX)
+    scan: bool = False
     stream: bool = False
 
 
@@ -126,13 +149,14 @@ class ConversationOut(Out):
 
 
 class MessageOut(Out):
-    """`images`: what was sent along with a question, or made beside an answer; one that was deleted
-    since is left out."""
+    """`images`: what was sent along with a question, or made beside an answer, and `documents` of a
+    question; one that was deleted since is left out."""
 
     id: str
     role: Literal["user", "assistant"]
     text: str
     images: list[MediaOut] = Field(default_factory=list)
+    documents: list[DocumentOut] = Field(default_factory=list)
     model: str | None = None
     cost_usd: Usd | None = None
     finish_reason: Finish | None = None

@@ -30,11 +30,12 @@ from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, Tex
 from api.schemas import micro, usd
 from api.shutdown import Stop
 from api.text import idempotency, store
-from api.text.answer import Answer, cost_of, error_event, is_empty, no_answer
+from api.text.answer import Answer, context_chars, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
 from api.text.desk import SUBJECT, AnswerOpening, Desk
+from api.text.enclosures import Enclosures
 from api.text.endings import Endings
 from api.text.schemas import ChargeOut, DoneEvent, Event, StartEvent, TextIn, TextOut
 from api.text.store import Conversation, Message
@@ -85,6 +86,7 @@ class TextService:
         self._conversations = conversations
         self._processes = processes
         self._wake = wake
+        self._enclosures = Enclosures(media.documents)
         self.lookups = Lookups(db, provider, budget)
         self._desk = Desk(budget, media, self.lookups, sandbox=provider.is_sandbox)
         self._endings = Endings(self._desk, media, self.lookups)
@@ -204,19 +206,25 @@ class TextService:
         history: list[Message] = []
         if not is_new:
             history = await store.messages(self._db, conversation.id, REMEMBERED, body.after)
-        history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
+        enclosed = await self._enclosures.of(caller.user_id, model, history, body)
+        chars = len(body.prompt) + len(body.system or "") + enclosed.chars
+        history = fitting(model, history, chars, len(images))
         messages = await self._messages(caller.user_id, model, history, body)
-        chars = sum(len(message.text) for message in messages)
+        messages = enclosed.put_into(messages, history, 1 if body.system else 0)
+        chars = sum(context_chars(message) for message in messages)
         limit = answer_tokens(model)
         pictures = sum(len(message.images) for message in messages)
         amount = text_micro(model, chars=chars, max_tokens=limit, images=pictures)
         if amount is None:
             raise errors.PriceUnknown("price_not_known", model=model.name)
-        question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
+        amount += enclosed.extra_micro
+        question = _question(body)
         answer_id = ids.new_id()
         asked_in = None if is_new else conversation
         hold_id = await self._hold(caller.user_id, body, amount, answer_id, key, asked_in)
-        ask = TextAsk(model.id, tuple(messages), limit, caller.user_id, body.effort)
+        ask = TextAsk(
+            model.id, tuple(messages), limit, caller.user_id, body.effort, enclosed.engine
+        )
         running = Answer(
             id=answer_id,
             user_id=caller.user_id,
@@ -227,6 +235,7 @@ class TextService:
             ask=ask,
             hold_id=hold_id,
             key=key,
+            sent_files=enclosed.sent_files,
         )
         running.out.put_nowait(
             StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
@@ -305,8 +314,9 @@ class TextService:
             subject=subject,
             process=self._processes.name,
         )
+        uploads = [*(body.images or ()), *(body.documents or ())]
         try:
-            return await self._desk.open(AnswerOpening(want, claim, asked_in, body.images or ()))
+            return await self._desk.open(AnswerOpening(want, claim, asked_in, uploads))
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 
@@ -334,6 +344,10 @@ class TextService:
         answered = await self._endings.finish(
             running, cost, failed=failure is not None and not running.has_begun
         )
+        if running.files_read:
+            await self._enclosures.keep_read(
+                running.user_id, running.sent_files, running.files_read
+            )
         error = _error_of(running, failure, answered)
         if error is None:
             running.out.put_nowait(DoneEvent(answer=answered))
@@ -387,6 +401,13 @@ class TextService:
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
             await idempotency.forget_user(sql, user_id)
+
+
+def _question(body: TextIn) -> Message:
+    images, documents = tuple(body.images or ()), tuple(dict.fromkeys(body.documents or ()))
+    return Message(
+        ids.new_id(), "user", body.prompt, None, None, images, ids.now(), documents=documents
+    )
 
 
 def _error_of(

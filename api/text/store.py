@@ -33,7 +33,8 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`images` are media ids of what was sent along with a question, or made beside an answer."""
+    """`images` are media ids of what was sent along with a question, or made beside an answer;
+    `documents` those of a question."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -44,11 +45,13 @@ class Message:
     created_at: datetime
     finish_reason: Finish | None = None
     citations: tuple[CitationOut, ...] = ()
+    documents: tuple[str, ...] = ()
 
 
 LOOKED_IN_FIRST = 400
 MESSAGE_COLUMNS = (
-    "id, role, content, model, cost_micro, images_json, created_at, finish_reason, citations_json"
+    "id, role, content, model, cost_micro, images_json, documents_json, created_at, "
+    "finish_reason, citations_json"
 )
 COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
 
@@ -69,6 +72,7 @@ def _message(row: Row) -> Message:
         model=row["model"],
         cost_micro=row["cost_micro"],
         images=tuple(json.loads(row["images_json"] or "[]")),
+        documents=tuple(json.loads(row["documents_json"] or "[]")),
         created_at=row["created_at"],
         finish_reason=row["finish_reason"],
         citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"] or "[]"))),
@@ -223,7 +227,7 @@ async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) ->
     columns = {
         **dict.fromkeys(("id", "role", "content", "model"), "text"),
         "cost_micro": "bigint",
-        "images_json": "text",
+        **dict.fromkeys(("images_json", "documents_json"), "text"),
         "created_at": "timestamptz",
         **dict.fromkeys(("finish_reason", "citations_json"), "text"),
         **dict.fromkeys(("conversation_id", "user_id"), "text"),
@@ -236,6 +240,7 @@ async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) ->
             each.model,
             each.cost_micro,
             json.dumps(each.images) if each.images else None,
+            json.dumps(each.documents) if each.documents else None,
             each.created_at,
             each.finish_reason,
             json.dumps([one.model_dump() for one in each.citations]) if each.citations else None,
@@ -250,7 +255,7 @@ async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) ->
 async def delete(
     sql: Sql, conversation_id: str, *, unused_since: datetime | None = None
 ) -> list[str] | None:
-    """Return the pictures that it showed; None when it is gone, or was used since then.
+    """Return its pictures and documents; None when it is gone, or was used since then.
 
     The conversation first: who writes into it has its row, so their messages are there to be
     deleted when that is done."""
@@ -259,9 +264,11 @@ async def delete(
         WHERE id = $1 AND ($2::timestamptz IS NULL OR updated_at < $2::timestamptz) RETURNING id"""
     if await sql.fetch_one(query, conversation_id, unused_since) is None:
         return None
-    query = "DELETE FROM messages WHERE conversation_id = $1 RETURNING images_json"
+    query = """
+        DELETE FROM messages WHERE conversation_id = $1 RETURNING images_json, documents_json"""
     gone = await sql.fetch(query, conversation_id)
-    return sorted({each for row in gone for each in json.loads(row["images_json"] or "[]")})
+    listed = [row[name] for row in gone for name in ("images_json", "documents_json")]
+    return sorted({each for some in listed for each in json.loads(some or "[]")})
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:

@@ -47,8 +47,8 @@ LONG = {
         "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     ),
     "messages": (
-        "SELECT id, conversation_id, role, content, model, cost_micro, images_json, finish_reason, "
-        "citations_json, created_at "
+        "SELECT id, conversation_id, role, content, model, cost_micro, images_json, "
+        "documents_json, finish_reason, citations_json, created_at "
         "FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     ),
     "generations": (
@@ -62,7 +62,7 @@ LONG = {
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "media": (
         "SELECT id, generation_id, role, position, content_type, size, sha256, width, height, "
-        "duration_ms, created_at "
+        "duration_ms, name, pages, created_at "
         "FROM media WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     ),
     "deliveries": (

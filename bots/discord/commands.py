@@ -15,7 +15,7 @@ EVERYWHERE, PRIVATE = [0, 1, 2], [1]
 """In a server, in a direct message with the bot, in other direct messages; or only with the bot."""
 GUILD_AND_USER_INSTALL = [0, 1]
 TITLE, DESCRIPTION, CHOICES, TEXT_MAX = 32, 100, 25, 6000
-IMAGE = "image"
+IMAGE, FILE = "image", "file"
 
 Payload = dict[str, Any]
 
@@ -91,6 +91,8 @@ def _options(command: Command) -> list[Payload]:
         options.append(argument | ({"autocomplete": True} if command.argument_models else {}))
     if command.image:
         options.append(_optional(IMAGE, ATTACHMENT, command.image_described))
+    if command.file:
+        options.append(_optional(FILE, ATTACHMENT, command.file_described))
     return [*options, *(_option(one) for one in command.options)]
 
 

@@ -1,6 +1,6 @@
 """Calls that ask a model for text, and about conversations."""
 
-from client.call import MAKING, STREAM, Call, new_key, paid, path, query
+from client.call import MAKING, STREAM, UPLOADING, Call, FileUpload, new_key, paid, path, query
 from client.exchange import TextEvent
 from client.schemas import Page
 from client.schemas import text as schemas
@@ -19,6 +19,20 @@ def text_stream(ask: schemas.TextIn, key: str | None = None) -> Call[TextEvent]:
         key=key or new_key(),
         headers={"accept": "text/event-stream"},
         within=STREAM,
+    )
+
+
+def upload_document(
+    name: str, data: bytes, content_type: str, key: str | None = None
+) -> Call[schemas.DocumentOut]:
+    """A file that goes along with a question, by its id."""
+    return Call(
+        "POST",
+        "/documents",
+        schemas.DocumentOut,
+        file=FileUpload(name, content_type, data),
+        key=key or new_key(),
+        within=UPLOADING,
     )
 
 

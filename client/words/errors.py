@@ -55,6 +55,10 @@ _SAY_ALL = (
 """Reasons for which the hint of their code is wrong, or says nothing new."""
 HINTS: dict[str, str] = {
     "busy": _TRY_AGAIN,
+    "document_pages": _SMALLER_FILE,
+    "document_scanned": "",
+    "document_too_long": _SMALLER_FILE,
+    "document_unpacks": _SMALLER_FILE,
     "empty_answer": N_("Please try again."),
     "key_refused": _TELL_OPERATOR,
     "key_of_other_request": N_("Reload the page to see how things stand now."),
@@ -90,6 +94,7 @@ HINTS: dict[str, str] = {
 IN_CHATS: dict[str, str] = {
     "bot_credential_wrong": _TELL_OPERATOR,
     "confirm_cost": N_("Please ask for it once more."),
+    "document_scanned": N_("Answer the file with /ask --scan and your question."),
     "jobs_too_many": N_("/cancel stops one."),
     "key_of_other_request": "",
     "model_unavailable": "",

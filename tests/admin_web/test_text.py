@@ -1,6 +1,7 @@
 """Answers in text, as pages and as streams: how they are drawn, how they end, and their
 conversations."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from api.auth.schemas import TokensOut
 from sandbox.faults import Fault
 from tests.admin_web.browser import Browser
 from tests.admin_web.conftest import signed_in
+from tests.api.media.samples import case as file
 from tests.cases import case
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack
@@ -154,3 +156,38 @@ def test_a_stopped_answer_tells_its_price(
         .status_code
         == 404
     )
+
+
+def test_files_go_along_with_and_without_scripts(browser: Browser, stack: Stack) -> None:
+    browser.get("/generate/text")
+    report = (io.BytesIO(file("documents/report.pdf")), "report.pdf", "application/pdf")
+    notes = (io.BytesIO(b"name;sum\nAna;12"), "a.csv", "text/csv")
+    form = {**browser.fields, "prompt": "How many ships?", "image": [report, notes]}
+    answer = browser.post("/generate/text", form)
+    assert answer.status_code == 302, answer.text
+    page = browser.get(answer.location.partition("#")[0]).text
+    assert "report.pdf (3 pages)" in page
+    assert "a.csv" in page
+
+    browser.get("/generate/text")
+    scan = (io.BytesIO(file("documents/scan.pdf")), "scan.pdf", "application/pdf")
+    chips = browser.post("/generate/text/attach", {"image": scan}, X_Fragment="1").text
+    (document_id,) = re.findall(r'name="document_id" value="([^"]+)"', chips)
+    form = {**browser.fields, "prompt": "What?", "document_id": document_id, "document_name": "s"}
+    refused = browser.post("/generate/text", form)
+    assert "Have them read as a scan, which costs $0.004 more" in refused.text
+    assert document_id in refused.text, "the form keeps its file"
+    dear = browser.post("/generate/text/estimate", {**form, "scan": "true"}, X_Fragment="1").text
+    assert float(re.search(r"\$([\d.]+)", dear)[1]) > 0.004  # type: ignore[index]
+    read = browser.post("/generate/text/stream", {**form, "scan": "true"}, X_Fragment="1")
+    assert events(read.text)[-1][0] == "done"
+    body = Sandbox(stack.sandbox_url).calls("chat")[-1]["body"]
+    assert body["plugins"][0]["pdf"]["engine"] == "mistral-ocr"
+
+
+def test_a_file_that_cannot_be_read_says_why(browser: Browser) -> None:
+    browser.get("/generate/text")
+    locked = (io.BytesIO(file("documents/locked.pdf")), "locked.pdf", "application/pdf")
+    refused = browser.post("/generate/text/attach", {"image": locked}, X_Fragment="1")
+    assert refused.status_code == 415
+    assert "locked with a password" in refused.json["error"]["message"]  # type: ignore[index]

@@ -324,6 +324,7 @@ MAKING = [
         instead={"user": (403, "not_allowed"), "signed in long ago": (403, "not_allowed")},
     ),
     Row("POST", "/uploads", USER, passes=422),
+    Row("POST", "/documents", USER, passes=422),
     Row("GET", "/media/{media_id}", USER, made="generation"),
     Row("HEAD", "/media/{media_id}", USER, made="generation"),
     Row("GET", "/media/{media_id}", PUBLIC, made="generation", query="?{signature}"),

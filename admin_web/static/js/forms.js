@@ -140,7 +140,8 @@ function attachments(form, changed) {
     if (!zone || !files.length) return;
     const input = zone.querySelector("input[type=file]");
     // a file without a known type is judged by the server, by its bytes
-    const pictures = [...files].filter((file) => !file.type || file.type.startsWith("image/"));
+    const fits = (file) => "any" in zone.dataset || !file.type || file.type.startsWith("image/");
+    const pictures = [...files].filter(fits);
     const other = [...files].find((file) => !pictures.includes(file));
     if (other) {
       input.value = "";

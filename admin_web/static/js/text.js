@@ -77,7 +77,14 @@ function question(text) {
   body.dir = "auto";
   body.textContent = text;
   const article = message("user");
-  const chips = [...form.querySelectorAll(".chip")];
+  const chips = [...form.querySelectorAll(".chip:has(img)")];
+  const files = [...form.querySelectorAll(".chip-file")];
+  if (files.length) {
+    const list = document.createElement("ul");
+    list.className = "message-files";
+    list.append(...files.map(named));
+    article.append(list);
+  }
   if (chips.length) {
     const pictures = document.createElement("div");
     pictures.className = "message-pictures";
@@ -97,6 +104,16 @@ function opened(chip) {
   Object.assign(link, { href: picture.src, target: "_blank", rel: "noopener" });
   link.append(picture);
   return link;
+}
+
+// An attached file by its name; the page has a link to it when it is loaded the next time.
+function named(chip) {
+  const line = document.createElement("li");
+  const name = document.createElement("span");
+  name.dir = "auto";
+  name.textContent = chip.querySelector("span").textContent;
+  line.append(chip.querySelector(".icon").cloneNode(true), name);
+  return line;
 }
 
 function emptyAnswer() {

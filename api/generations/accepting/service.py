@@ -8,7 +8,6 @@ from typing import cast
 from api.budget.moves import Group
 from api.budget.service import BudgetService, group_of
 from api.callers import Caller
-from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql, repeated
 from api.errors import (
@@ -54,7 +53,7 @@ from api.ids import new_id, now
 from api.media.service import MediaService
 from api.schemas import MediaKind, usd
 from api.text import idempotency
-from api.text.service import ANSWER_TOKENS
+from api.text.estimates import TextEstimates
 from api.users.preferences import Preferences
 from api.users.service import UserService
 from api.wake import Wake
@@ -90,6 +89,7 @@ class GenerationService:
         self._eraser = eraser
         self._sandbox = sandbox
         self.reader = reader
+        self._texts = TextEstimates(media.documents)
 
     async def create(
         self,
@@ -279,7 +279,7 @@ class GenerationService:
         inputs = len(body.input_images or ()) + len(frames)
         chars = len(body.prompt or "")
         if body.kind == "text":
-            cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)
+            cost = await self._texts.micro(caller.user_id, model, body)
         else:
             cost = estimate_of(model, checked_options(model, body), inputs=inputs, chars=chars)
         balance = 0

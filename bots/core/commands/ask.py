@@ -11,6 +11,7 @@ from bots.core.activity import ACTIVITY, RunningAnswer, until
 from bots.core.cards import Buttons
 from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.documents import SCAN, with_documents
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.language import spoken
@@ -48,10 +49,12 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         async for reply in image_video.EDIT.run(inbound, context):
             yield reply
         return
+    inbound, documents = await with_documents(inbound, context)
     given, text = await source(inbound, context)
     images = given.images if given is not None else ()
-    asked = parse(text, inbound.options, (MODEL, EFFORT), prose=True)
-    prompt = with_quoted(inbound, asked.prompt or (texts.describe_picture() if images else ""))
+    asked = parse(text, inbound.options, ASK.options, prose=True)
+    unsaid = texts.describe_file() if documents else texts.describe_picture() if images else ""
+    prompt = with_quoted(inbound, asked.prompt or unsaid)
     if not prompt:
         yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()))
         return
@@ -62,6 +65,8 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         chat_thread=inbound.address.thread_id or "",
         effort=cast(Effort | None, asked.options.get("effort")),
         images=list(images) or None,
+        documents=list(documents) or None,
+        scan=asked.options.get("scan") is True,
         stream=True,
     )
     with ACTIVITY.answering(inbound) as answering:
@@ -235,13 +240,14 @@ def _usage(command: Command) -> str:
 
 ASK = Command(
     "ask",
-    N_("Ask a question, also about a picture"),
+    N_("Ask a question, also about a picture or a file"),
     _ask,
     argument="question",
     argument_description=N_("What you want to know"),
     argument_required=True,
-    options=(MODEL, EFFORT),
+    options=(MODEL, EFFORT, SCAN),
     image=True,
+    file=True,
     slow=True,
     asks=True,
     on_message=N_("Describe"),

@@ -33,8 +33,9 @@ class Context:
 class Command:
     """`run` yields replies; each one replaces the message of the one before, except a `fresh` one.
 
-    `argument` names the text behind the command, `options` are its options, `image`: an attached
-    image is used. An adapter with native options offers all three. `private_only`: offer it only in
+    `argument` names the text behind the command, `options` are its options, `image` and
+    `file`: an attached image or document is used. An adapter with native options offers all
+    four. `private_only`: offer it only in
     a private chat. `secret`: its answers are for the sender only. `slow`: worth a sign of life.
     `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some
     platforms take only as the very first answer. `on_message`: its title in the menu of a message,
@@ -52,6 +53,7 @@ class Command:
     argument_required: bool = False
     options: tuple[Option, ...] = ()
     image: bool = False
+    file: bool = False
     private_only: bool = False
     secret: bool = False
     slow: bool = False
@@ -73,3 +75,7 @@ class Command:
     def image_described(self, language: str) -> str:
         """The description of the attached image, for a command with `image`."""
         return translated(N_("An image to start from"), language)
+
+    def file_described(self, language: str) -> str:
+        """The description of the attached file, for a command with `file`."""
+        return translated(N_("A PDF, DOCX, CSV, text or code to ask about"), language)

@@ -23,6 +23,18 @@ new_conversation = sentence(
 ask_what = sentence("What would you like to know? For example: /ask Why is the sky blue?")
 describe_picture = sentence("Describe this picture.")
 """The question to the model about a picture without a word."""
+describe_file = sentence("What is in this? Say the most important things briefly.")
+"""The question to the model about a file without a word."""
+
+
+def documents_too_many(most: int) -> str:
+    return _("I read at most %(most)s files at once.", most=most)
+
+
+def document_too_large(megabytes: int) -> str:
+    return _("This file is too large: I read files of up to %(megabytes)s MB.", megabytes=megabytes)
+
+
 ask_about_words = sentence("What is this about?")
 """The question to the model about quoted words without any of the person's own."""
 
@@ -129,7 +141,14 @@ def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: Pictur
     """The help; `commands`: usage and description of each."""
     lines = [f"{usage}: {description}" for usage, description in commands]
     where = _here(way) if private else _in_groups()
-    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(way), "", where])
+    said = [_options_hint(way), "", _files_hint(), "", where]
+    return "\n".join([_("This is what I can do:"), *lines, "", *said])
+
+
+_files_hint = sentence(
+    "I read files, too: a PDF of up to 300 pages, DOCX, CSV, text and code, each of up to 20 MB. "
+    "Send one with your question, or answer one with it."
+)
 
 
 def _options_hint(way: PictureWay) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from api.provider.openrouter import OpenRouter
 from api.provider.types import (
+    FileInput,
     ImageAsk,
     ImageInput,
     SpeechAsk,
@@ -21,10 +22,11 @@ from api.provider.types import (
     VideoAsk,
 )
 from api.provider.wire import image_body, speech_body, text_body, transcription_body, video_body
-from tests.api.media.samples import picture
+from tests.api.media.samples import case, picture
 from tests.sandbox_server import Sandbox
 
 PIXEL = ImageInput("image/png", b"png")
+REPORT = FileInput("report.pdf", case("documents/report.pdf"), 100)
 TEXTS = [
     TextAsk("openai/gpt-5-mini", (TextMessage("user", "tea"),)),
     TextAsk(
@@ -36,6 +38,11 @@ TEXTS = [
         ),
         max_tokens=100,
         user="u",
+    ),
+    TextAsk(
+        "openai/gpt-5-mini",
+        (TextMessage("user", "How many ships?", (PIXEL,), (REPORT,)),),
+        pdf_engine="cloudflare-ai",
     ),
 ]
 CHAT_IMAGES = [
@@ -149,6 +156,25 @@ async def test_text(sdk: Sdk) -> None:
         chunks = [chunk async for chunk in events]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert chunks[-1].usage is not None
+
+
+async def test_a_file(sdk: Sdk) -> None:
+    file = {"filename": REPORT.name, "file_data": REPORT.data_url()}
+    content = [{"type": "text", "text": "How many?"}, {"type": "file", "file": file}]
+    messages: list[Any] = [{"role": "user", "content": content}]
+    sent: dict[str, Any] = {"model": "openai/gpt-5-mini", "messages": messages}
+    plugins: Any = [{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}]
+    free = await sdk.chat.send_async(**sent, plugins=plugins)
+    # nobody named an engine, so it is the dear one
+    dear = await sdk.chat.send_async(**sent)
+    assert isinstance(free, components.ChatResult)
+    assert isinstance(dear, components.ChatResult)
+    assert "report.pdf" in str(free.choices[0].message.content)
+    assert free.usage is not None
+    assert dear.usage is not None
+    assert isinstance(free.usage.cost, float)
+    assert isinstance(dear.usage.cost, float)
+    assert dear.usage.cost - free.usage.cost == pytest.approx(0.006, abs=0.0005)
 
 
 async def test_images(sdk: Sdk) -> None:

@@ -80,6 +80,25 @@ async def results(fake: FakeDiscord, count: int) -> list[SeenMessage]:
     return await fake.until(find, 30)
 
 
+async def test_files_and_then_what_is_in_them(fake: FakeDiscord, place: Place) -> None:
+    report = ("report.pdf", "application/pdf", case("documents/report.pdf"))
+    async with bot(fake, place):
+        await link(fake, place)
+        asked = fake.slash(
+            PERSON,
+            GUILD_CHANNEL_ID,
+            "ask",
+            {"question": "how many ships?"},
+            guild=GUILD_ID,
+            attachment=report,
+        )
+        await fake.answer(asked, "“report.pdf” of 3 pages")
+        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "", guild=GUILD_ID, attachment=report)
+        await fake.answer(fake.menu(PERSON, theirs, "Describe"), "which begins with “Harbour")
+        fake.says(PERSON, DM, "what is this?", attachment=report)
+        await fake.message(DM, "“report.pdf” of 3 pages")
+
+
 async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
     async with bot(fake, place):
         await link(fake, place)

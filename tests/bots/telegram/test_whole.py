@@ -18,6 +18,7 @@ from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON = CHAT
+GROUP = -100200300
 """In a private chat, the chat has the person's id."""
 
 
@@ -133,6 +134,22 @@ async def test_a_picture_sent_as_a_file_is_a_picture(
             document=("IMG_1.HEIC", declared, case("other-formats/ok.heic")),
         )
         await fake.message(CHAT, kind="video", seconds=30)
+
+
+async def test_a_file_and_then_what_is_in_it(fake: FakeTelegram, place: Place) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        report = ("report.pdf", "application/pdf", case("documents/report.pdf"))
+        fake.user_says(CHAT, PERSON, "how many ships?", document=report)
+        answered = await fake.message(CHAT, "which begins with “Harbour report")
+        assert "of 3 pages" in answered.text
+        fake.user_says(CHAT, PERSON, "and the crane?")
+        await fake.message(CHAT, "I still have the file “report.pdf”")
+
+        notes = ("a.csv", "text/comma-separated-values", b"name;sum\nAna;12\n")
+        sent = fake.user_says(GROUP, PERSON, "our sums", document=notes, private=False)
+        fake.user_says(GROUP, PERSON, "/ask what is in this?", reply_to=sent, private=False)
+        await fake.message(GROUP, "“a.csv”, which begins with “name;sum Ana;12”")
 
 
 async def test_cancel_button_edits_the_card(
