@@ -18,6 +18,7 @@ from api.ids import now
 from api.settings import Settings
 from api.start_errors import CannotStart
 from tests.conftest import Postgres
+from tests.sample_rows import add_samples
 
 UNSYNCED = (
     'import duckdb, os, sys; db = duckdb.connect(sys.argv[1]); db.execute("INSERT INTO '
@@ -264,6 +265,17 @@ async def test_a_database_that_grew_may_use_more_memory(tmp_path: Path) -> None:
     again = await open_duckdb(tmp_path / "app.duckdb")
     assert await limit(again) == pytest.approx(SERVING + grown * OF_FILE, abs=1)
     await again.close()
+
+
+async def test_every_index_of_a_new_store_leaves_half_of_the_memory(duckdb_path: Path) -> None:
+    db = await open_duckdb(duckdb_path)
+    await add_samples(db)
+    row = await db.fetch_one(
+        "SELECT CAST(sum(memory_usage_bytes) AS BIGINT) AS bytes FROM duckdb_memory()"
+    )
+    assert row is not None
+    assert 0 < row["bytes"] < SERVING * 1_000_000 / 2
+    await db.close()
 
 
 async def test_a_file_that_is_filled_may_use_more_memory_with_each_commit(
