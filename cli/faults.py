@@ -7,6 +7,7 @@ from importlib import import_module
 from cli.errors import CommandRefused
 
 KINDS = {
+    "calls": "Break the provider and the chats at each call of a scripted day.",
     "files": "Give damaged and forged pictures and videos to the decoders.",
     "fuzz": "Call the HTTP API with made-up requests, as everybody.",
     "kill": "Kill and stop processes by chance under a crowd, then count the promises.",

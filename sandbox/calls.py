@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -44,9 +45,14 @@ class IncomingCall:
         self.body = body
         model = body.get("model")
         named = model if isinstance(model, str) else None
-        self.fault = simulation.behaviour.take(record.kind, named)
+        self.fault = simulation.behaviour.take(record.kind, named, self._words)
         record.body = summary(body) or None
         record.fault = self.fault.kind if self.fault is not None else None
+
+    def _words(self) -> str:
+        if self.body:
+            return json.dumps(self.body, ensure_ascii=False, default=str)
+        return self.simulation.prompts.get(self.request.path_params.get("id", ""), "")
 
     def hit_by(self, kind: str) -> faults.Fault | None:
         return self.fault if self.fault is not None and self.fault.kind == kind else None
@@ -98,7 +104,10 @@ async def _answer(
     if (replay := call.hit_by("replay")) is not None:
         events = _replayed(request, replay, simulation.behaviour.timing.token)
         return StreamingResponse(events, media_type=replay.media_type)
-    return await _spoilt(call, await handler(call))
+    response = await _spoilt(call, await handler(call))
+    if (gone := call.hit_by("gone")) is not None:
+        response.background = BackgroundTask(faults.go_away, request, gone.seconds)
+    return response
 
 
 async def _body(request: Request, raw: bytes, kind: faults.CallKind) -> dict[str, Any]:
@@ -143,6 +152,8 @@ async def _spoilt(call: IncomingCall, response: Response) -> Response:
         return response
     if fault.kind == "lost":
         raise faults.Dropped
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
     generation = response.headers.get("X-Generation-Id")
     named = {} if generation is None else {"X-Generation-Id": generation}
     if fault.kind == "garbage":

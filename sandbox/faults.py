@@ -4,6 +4,7 @@ few of one kind."""
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ CallKind = Literal[
 
 FaultKind = Literal[
     "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay",
-    "lost", "drop", "empty", "instead", "ends_as", "off", "duplicate", "late", "bad_signature",
+    "lost", "drop", "empty", "instead", "slow", "gone", "ends_as", "off", "duplicate", "late",
+    "bad_signature",
 ]  # fmt: skip
 
 
@@ -47,6 +49,8 @@ class Fault(_Strict):
     - `empty`: a well-formed answer without content
     - `instead`: the work is done; the answer is `value` (a body, or a data URL of one) with
       `metadata` as headers (status)
+    - `slow`: the work is done at once; the answer comes after `seconds`
+    - `gone`: all is well, and behind the answer no connection is taken for `seconds`
     - `ends_as`: the last status of a `videos.job`, also an invented word (value, message);
       `metadata` `cost` is billed all the same
     - `off`, `duplicate`, `late` (seconds), `bad_signature`: of `webhooks`
@@ -56,8 +60,12 @@ class Fault(_Strict):
     kind: FaultKind
     times: int | None = Field(default=None, ge=1)
     """Number of calls that it hits; None: all until the faults are set anew."""
+    skip: int = Field(default=0, ge=0)
+    """Number of calls that it would hit and lets pass first."""
     model: str | None = None
     """Only for this model."""
+    prompt: str | None = None
+    """Only for calls whose body has these words, or which ask for a video whose prompt has them."""
     status: int = 500
     message: str | None = None
     metadata: dict[str, Any] | None = None
@@ -214,10 +222,18 @@ class Behaviour:
     def log(self) -> list[dict[str, Any]]:
         return [asdict(call) for call in self.calls]
 
-    def take(self, call: CallKind, model: str | None = None) -> Fault | None:
-        """Return the fault that hits this call; one with `times` is used up by it."""
+    def take(
+        self, call: CallKind, model: str | None = None, words: Callable[[], str] = str
+    ) -> Fault | None:
+        """Return the fault that hits this call; one with `times` is used up by it. `words` returns
+        what the call is about."""
         for fault in self.active:
             if fault.call not in {call, "*"} or (fault.model is not None and fault.model != model):
+                continue
+            if fault.prompt is not None and fault.prompt not in words():
+                continue
+            if fault.skip:
+                fault.skip -= 1
                 continue
             if fault.times is not None:
                 fault.times -= 1
@@ -246,7 +262,18 @@ async def before_work(request: Request, fault: Fault | None) -> None:
 
 def break_connection(request: Request) -> None:
     """Tear the socket down, so that the client gets no (more) answer."""
-    extension = request.scope.get("extensions", {}).get("sandbox.abort")
+    _of_server(request, "sandbox.abort")()
+
+
+def go_away(request: Request, seconds: float) -> Awaitable[None]:
+    """Take no connection for so long."""
+    gone: Awaitable[None] = _of_server(request, "sandbox.away")(seconds)
+    return gone
+
+
+def _of_server(request: Request, name: str) -> Callable[..., Any]:
+    extension = request.scope.get("extensions", {}).get(name)
     if extension is None:
         raise RuntimeError("this server cannot break connections: start it with sandbox.server")
-    extension["call"]()
+    act: Callable[..., Any] = extension["call"]
+    return act

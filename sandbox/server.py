@@ -1,6 +1,8 @@
-"""The HTTP server of the sandbox, whose connections can be broken in the middle of an answer."""
+"""The HTTP server of the sandbox, whose connections can be broken in the middle of an answer, and
+which can be gone for a while."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,11 +18,34 @@ class _BreakableConnection(HttpToolsProtocol):
         self.scope["extensions"] = {"sandbox.abort": {"call": self.transport.abort}}
 
 
-def _calm(app: ASGIApp) -> ASGIApp:
+class _Server(uvicorn.Server):
+    async def away(self, seconds: float) -> None:
+        """Refuse connections for so long, and close those that are there."""
+        for one in self.servers:
+            one.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        await asyncio.sleep(seconds)
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                lambda: _BreakableConnection(
+                    config=self.config,
+                    server_state=self.server_state,
+                    app_state=self.lifespan.state,
+                ),
+                self.config.host,
+                self.config.port,
+            )
+        ]
+
+
+def _calm(app: ASGIApp, away: Callable[[float], Awaitable[None]]) -> ASGIApp:
     """End the calls that a stop interrupts by closing their connections, without a traceback for
-    each."""
+    each. `away` is there for the app as an extension."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["extensions"]["sandbox.away"] = {"call": away}
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
@@ -33,9 +58,12 @@ def _calm(app: ASGIApp) -> ASGIApp:
 
 
 def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server:
-    return uvicorn.Server(
+    def away(seconds: float) -> Awaitable[None]:
+        return made.away(seconds)
+
+    made = _Server(
         uvicorn.Config(
-            _calm(app),
+            _calm(app, away),
             host=host,
             port=port,
             http=_BreakableConnection,
@@ -46,3 +74,4 @@ def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server
             timeout_keep_alive=30,
         )
     )
+    return made

@@ -37,6 +37,8 @@ def usd(amount: Decimal) -> float:
 class Simulation:
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
+        self.prompts: dict[str, str] = {}
+        """Prompts of the videos, by their ids."""
         self._generations: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
         self._drawing = asyncio.Semaphore(2)
         self._spent = 0.0

@@ -140,6 +140,7 @@ class Videos:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._jobs.clear()
+        self._simulation.prompts.clear()
         self._stop = threading.Event()
 
     async def close(self) -> None:
@@ -157,7 +158,7 @@ class Videos:
         if model is None:
             raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
         job = _job(ask, model, str(call.request.base_url).rstrip("/") + "/api/v1")
-        fate = self._simulation.behaviour.take("videos.job", ask.model)
+        fate = self._simulation.behaviour.take("videos.job", ask.model, lambda: ask.prompt)
         if fate is not None and fate.kind == "ends_as":
             job.ends_as, job.error = fate.value, fate.message or _ERRORS.get(fate.value)
             job.billed = (fate.metadata or {}).get("cost")
@@ -178,6 +179,7 @@ class Videos:
 
     def _begin(self, job: SimulatedVideo) -> None:
         self._jobs[job.id] = job
+        self._simulation.prompts[job.id] = job.movie.prompt
         self._forget_old()
         task = asyncio.create_task(self._make(job))
         self._tasks.add(task)
@@ -214,7 +216,7 @@ class Videos:
 
     def _forget_old(self) -> None:
         while len(self._jobs) > _KEEP_JOBS:
-            self._jobs.popitem(last=False)
+            self._simulation.prompts.pop(self._jobs.popitem(last=False)[0])
         with_file = [job for job in self._jobs.values() if job.data is not None]
         for job in with_file[:-_KEEP_FILES]:
             job.data = None
@@ -244,7 +246,7 @@ class Videos:
         await asyncio.sleep(seconds * 0.75)
 
     async def _tell(self, job: SimulatedVideo, url: str) -> None:
-        fault = self._simulation.behaviour.take("webhooks", job.model)
+        fault = self._simulation.behaviour.take("webhooks", job.model, lambda: job.movie.prompt)
         kind = fault.kind if fault is not None else None
         if kind == "off":
             return

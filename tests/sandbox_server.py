@@ -69,6 +69,11 @@ class Sandbox:
         ).json()
         return [call for call in found if kind in {None, call["kind"]}]
 
+    def faults(self) -> list[Fault]:
+        """Return those that are not used up."""
+        answer = httpx.get(f"{self.origin}/_sandbox/faults", trust_env=False, verify=PLAIN)
+        return [Fault.model_validate(each) for each in answer.json()["faults"]]
+
     def reset(self) -> None:
         httpx.post(
             f"{self.origin}/_sandbox/reset", trust_env=False, verify=PLAIN

@@ -106,6 +106,27 @@ def json_answer(
     )
 
 
+AFTER_THE_EFFECT = ("garbage_after", "cut_after", "gone_after")
+
+
+async def spoilt(kind: str, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """Return what is left of a good answer: a page of some proxy, or the half of it."""
+    if kind == "garbage_after":
+        page = "<html><body>502 Bad Gateway</body>"
+        return web.Response(text=page, content_type="text/html")
+    if kind == "cut_after":
+        assert isinstance(answer, web.Response)
+        assert isinstance(answer.body, bytes)
+        part = web.StreamResponse(status=answer.status)
+        part.content_type = "application/json"
+        part.content_length = len(answer.body)
+        await part.prepare(request)
+        await part.write(answer.body[: len(answer.body) // 2])
+        cut(request)
+        return part
+    return answer
+
+
 def cut(request: web.Request) -> web.Response:
     """Cut the connection of a request."""
     if request.transport is not None:

@@ -37,7 +37,7 @@ class Server:
     def __init__(self, token: str, *, ticking: bool = False) -> None:
         self.world = World(token, ticking=ticking)
         self.gateway = Gateway(self.world)
-        faults = Faults(self.world)
+        faults = Faults(self.world, go_away=self._go_away)
         rest = Rest(self.world, self.gateway, faults)
         control = Control(self.world, self.gateway, rest, faults)
         app = web.Application(middlewares=[rest.edge], client_max_size=2 * REQUEST_BYTES)
@@ -46,6 +46,21 @@ class Server:
         self.runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
         )
+
+    def _go_away(self, seconds: float) -> None:
+        async def away() -> None:
+            await asyncio.sleep(0.05)  # the answer goes out
+            port = self.runner.addresses[0][1]
+            for site in list(self.runner.sites):
+                await site.stop()
+            assert self.runner.server is not None
+            for connection in self.runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(seconds)
+            await web.TCPSite(self.runner, "127.0.0.1", port).start()
+
+        self._back = asyncio.create_task(away())
 
     async def start(self, port: int) -> str:
         """Listen on loopback; the base URL (port 0: a free one)."""
@@ -61,9 +76,12 @@ class Server:
 
 
 @contextmanager
-def running_discord(token: str = TOKEN, port: int = 0) -> Iterator[FakeDiscord]:
+def running_discord(
+    token: str = TOKEN, port: int = 0, *, ticking: bool = False
+) -> Iterator[FakeDiscord]:
+    """`ticking`: see `World.now`."""
     with loop_in_thread("fake-discord") as call:
-        server = Server(token)
+        server = Server(token, ticking=ticking)
         base_url = call(server.start(port))
         driver = FakeDiscord(base_url, token)
         try:

@@ -28,7 +28,7 @@ class Control(FakeControl):
         counts = ("connected", "identified", "resumed", "refused_connections")
         more = ("shards_connected", "too_fast")
         told = {name: getattr(self.gateway, name) for name in (*counts, *more)}
-        return self.world.snapshot() | told
+        return self.world.snapshot() | told | {"faults_left": self.faults.left()}
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -37,6 +37,7 @@ class Control(FakeControl):
             "fault": self.fault,
             "limit": self.faults.limit,
             "clear": self.clear,
+            "forget": self.forget,
             "drop": self.drop,
             "reach": self.reach,
             "edits": self.edits,
@@ -104,6 +105,11 @@ class Control(FakeControl):
     def clear(self) -> None:
         self.faults.clear()
         self.gateway.refuse_connections = False
+
+    def forget(self) -> None:
+        """Everybody leaves with all that was written, and no fault or request is remembered."""
+        self.clear()
+        self.world.forget()
 
     async def drop(
         self, code: int | None = None, forget: bool = False, refuse: bool = False

@@ -85,6 +85,7 @@ class Scene:
     refused_connections: int
     shards_connected: list[list[int]]
     too_fast: int
+    faults_left: list[str | None]
     bot_id: str = field(default="900000000000000001")
 
     def by_bot(self, channel_id: str | None = None) -> list[SeenMessage]:
@@ -256,8 +257,7 @@ class FakeDiscord(Driver[Scene]):
         self._do("advance", seconds=seconds)
 
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, status_after, limited, reset_before, reset_after,
-        hang_before, hang_after or slow_after."""
+        """See `Fault` and its `Kind`."""
         self._do("fault", method=method, path=path, kind=kind, **more)
 
     def open(self, channel_id: str) -> None:
@@ -329,6 +329,7 @@ def _scene(raw: dict[str, Any]) -> Scene:
         refused_connections=raw["refused_connections"],
         shards_connected=raw["shards_connected"],
         too_fast=raw["too_fast"],
+        faults_left=raw["faults_left"],
     )
 
 

@@ -9,19 +9,27 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.fakes.control_base import ConnectionReset, cut, json_answer, struck
+from tests.fakes.control_base import (
+    AFTER_THE_EFFECT,
+    ConnectionReset,
+    cut,
+    json_answer,
+    spoilt,
+    struck,
+)
 from tests.fakes.discord_world import World
 
 Kind = Literal[
     "status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after",
-    "slow_after",
+    "slow_after", "garbage_after", "cut_after", "gone_after",
 ]  # fmt: skip
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
 class Fault:
-    """`path` is searched in the request's path; the fault is used up after `times` requests."""
+    """`path` is searched in the request's path; the fault is used up after `times` requests, of
+    `channel` only where it is given, and lets `skip` of them pass first."""
 
     method: str
     path: str
@@ -33,13 +41,19 @@ class Fault:
     retry_after: float = 0.1
     is_global: bool = False
     seconds: float = 60.0
+    skip: int = 0
+    channel: str | None = None
 
-    def meets(self, request: web.Request) -> bool:
-        return (
+    def meets(self, request: web.Request, channel: str | None) -> bool:
+        if not (
             self.times > 0
             and self.method in ("*", request.method)
+            and self.channel in (None, channel)
             and re.search(self.path, request.path) is not None
-        )
+        ):
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
 
 @dataclass
@@ -70,9 +84,15 @@ class Faults:
     world: World
     faults: list[Fault] = field(default_factory=list)
     buckets: list[Bucket] = field(default_factory=list)
+    go_away: Callable[[float], None] = lambda _seconds: None
+    """Take no connections for so long, a moment after this."""
 
     def fault(self, **given: Any) -> None:
         self.faults.append(Fault(**given))
+
+    def left(self) -> list[str | None]:
+        """Return the channels of faults that have not met all their requests."""
+        return [one.channel for one in self.faults if one.times > 0]
 
     def limit(self, **given: Any) -> None:
         self.buckets.append(Bucket(**given))
@@ -86,7 +106,8 @@ class Faults:
         refused, headers = self._limited(request)
         if refused is not None:
             return refused
-        fault = next((one for one in self.faults if one.meets(request)), None)
+        channel = self.world.channel_of(request.match_info)
+        fault = next((one for one in self.faults if one.meets(request, channel)), None)
         if fault is None:
             response = await answer(request)
             response.headers.update(headers)
@@ -122,6 +143,10 @@ class Faults:
     async def _strike(
         self, fault: Fault, request: web.Request, answer: Answer
     ) -> web.StreamResponse:
+        if fault.kind in AFTER_THE_EFFECT:
+            if fault.kind == "gone_after":
+                self.go_away(fault.seconds)
+            return await spoilt(fault.kind, request, await answer(request))
         if fault.kind == "status_after":
             await answer(request)
         if fault.kind in ("status", "status_after"):

@@ -84,9 +84,9 @@ class Rest:
                 return json_answer({"message": "404: Not Found", "code": 0}, 404)
 
         response = await self.faults.meet(request, answer)
-        self.world.requests.append(
-            {"method": request.method, "path": request.path, "status": response.status}
-        )
+        told = {"method": request.method, "path": request.path, "status": response.status}
+        channel = self.world.channel_of(request.match_info)
+        self.world.requests.append({**told, "channel": channel})
         self.world.touch()
         return response
 

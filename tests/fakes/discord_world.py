@@ -3,7 +3,7 @@ It lives in the server's loop only."""
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -184,6 +184,11 @@ class World(ChangingWorld):
             }
         return self.users[user_id]
 
+    def forget(self) -> None:
+        for things in (self.messages, self.interactions, self.files, self.nonces, self.requests):
+            things.clear()
+        self.touch()
+
     def dm_channel(self, user_id: str, channel_id: str | None = None) -> Channel:
         for channel in self.channels.values():
             if channel.type == DM and channel.recipients == [user_id]:
@@ -223,6 +228,14 @@ class World(ChangingWorld):
         if found is None or found.deleted or found.channel_id != channel_id:
             raise DiscordError(404, 10008, "Unknown Message")
         return found
+
+    def channel_of(self, path: Mapping[str, str]) -> str | None:
+        """Return the channel that a request is about, by the parts of its path."""
+        if "channel" in path:
+            return path["channel"]
+        token = path.get("token")
+        found = (one.channel_id for one in self.interactions.values() if one.token == token)
+        return next(found, None)
 
     def live_interaction(self, token: str) -> Interaction:
         """The interaction of a webhook token that still works: answered before, younger than 15

@@ -59,6 +59,10 @@ class Driver(ABC, Generic[SceneT]):
         """End all faults."""
         self._do("clear")
 
+    def forget(self) -> None:
+        """Forget all that people and the bot have said, all calls and all faults."""
+        self._do("forget")
+
     def scene(self) -> SceneT:
         return self._seen(self._http.get("/_fake/state").raise_for_status().json())
 

@@ -36,6 +36,17 @@ class Server:
         self._port = 0
         self._bringing: asyncio.Task[None] | None = None
         self._kept: socket.socket | None = None
+        self._back: asyncio.Task[None] | None = None
+        self.api.go_away = self._go_away
+
+    def _go_away(self, seconds: float) -> None:
+        async def away() -> None:
+            await asyncio.sleep(0)  # the answer goes out
+            await self._listen(False)
+            await asyncio.sleep(seconds)
+            await self._listen(True)
+
+        self._back = asyncio.create_task(away())
 
     async def start(self, port: int) -> tuple[str, str]:
         """Listen on loopback (port 0: a free one); the Bot API's root and the control root."""

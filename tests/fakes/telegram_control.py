@@ -56,6 +56,7 @@ class Control(FakeControl):
             "drafts": [asdict(one) for one in world.shown_drafts],
             "waiting_updates": [one["update_id"] for one in world.updates],
             "ignored_floods": self.faults.ignored,
+            "faults_left": self.faults.left(),
         }
 
     async def file(self, request: web.Request) -> web.Response:
@@ -73,6 +74,8 @@ class Control(FakeControl):
             "press": self.press,
             "fault": self.faults.add,
             "clear": self.faults.clear,
+            "forget": self.forget,
+            "again": self.world.again,
             "block": self.block,
             "delete": self.delete,
             "move": self.move,
@@ -214,6 +217,12 @@ class Control(FakeControl):
         }
         made.update_id = self.world.push("callback_query", query)
         return made.id
+
+    def forget(self) -> None:
+        """Everybody leaves with all that was written, and no fault or call is remembered."""
+        self.faults.clear()
+        self.server.calls.clear()
+        self.world.forget()
 
     def block(self, chat_id: int, blocked: bool = True) -> None:
         self.world.chats[chat_id].blocked = blocked

@@ -103,6 +103,7 @@ class Scene:
     drafts: list[SeenDraft]
     waiting_updates: list[int]
     ignored_floods: int
+    faults_left: list[int | None]
 
     def by_bot(self, chat_id: int | None = None) -> list[SeenMessage]:
         return [one for one in self.messages if one.from_bot and chat_id in (None, one.chat_id)]
@@ -203,9 +204,12 @@ class FakeTelegram(Driver[Scene]):
         )
 
     def fault(self, method: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before, hang_after or
-        slow_after."""
+        """See `Fault` and its `Kind`."""
         self._do("fault", method=method, kind=kind, **more)
+
+    def again(self) -> None:
+        """The last update comes a second time."""
+        self._do("again")
 
     def open(self, chat_id: int) -> None:
         """A private chat in which a person has once written."""
@@ -273,6 +277,7 @@ def _scene(raw: dict[str, Any]) -> Scene:
         drafts=[picked(SeenDraft, one) for one in raw["drafts"]],
         waiting_updates=raw["waiting_updates"],
         ignored_floods=raw["ignored_floods"],
+        faults_left=raw["faults_left"],
     )
 
 

@@ -13,14 +13,16 @@ from typing import Any, Literal
 from tests.fakes.telegram_world import Refused
 
 Kind = Literal[
-    "status", "flood", "reset_before", "reset_after", "hang_before", "hang_after", "slow_after"
-]
+    "status", "flood", "reset_before", "reset_after", "hang_before", "hang_after", "slow_after",
+    "garbage_after", "cut_after", "gone_after",
+]  # fmt: skip
 
 
 @dataclass
 class Fault:
-    """Meets `times` calls of `method` ("*": any but getUpdates and getMe). `before` and `after` are
-    meant of the call's effect."""
+    """Meets `times` calls of `method` ("*": any except getUpdates and getMe), of `chat` only where
+    it is given, after it has let `skip` of them pass. `before` and `after` are meant of the call's
+    effect."""
 
     method: str
     kind: Kind
@@ -29,10 +31,17 @@ class Fault:
     description: str = "Internal Server Error"
     retry_after: int = 1
     seconds: float = 60.0
+    skip: int = 0
+    chat: int | None = None
 
-    def meets(self, method: str) -> bool:
+    def meets(self, method: str, chat: int | None) -> bool:
         wide = self.method == "*" and method not in ("getUpdates", "getMe")
-        return self.times > 0 and (wide or self.method == method)
+        if not (self.times > 0 and (wide or self.method == method)):
+            return False
+        if self.chat not in (None, chat):
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
 
 @dataclass
@@ -77,8 +86,12 @@ class Faults:
         self.faults.clear()
         self.quiet_until.clear()
 
-    def take(self, method: str) -> Fault | None:
-        fault = next((one for one in self.faults if one.meets(method)), None)
+    def left(self) -> list[int | None]:
+        """Return the chats of faults that have not met all their calls."""
+        return [one.chat for one in self.faults if one.times > 0]
+
+    def take(self, method: str, chat: int | None = None) -> Fault | None:
+        fault = next((one for one in self.faults if one.meets(method, chat)), None)
         if fault is not None:
             fault.times -= 1
         return fault

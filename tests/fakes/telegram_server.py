@@ -3,15 +3,23 @@ where a fault says so."""
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_request import FileField
 
-from tests.fakes.control_base import ConnectionReset, cut, json_answer, struck
+from tests.fakes.control_base import (
+    AFTER_THE_EFFECT,
+    ConnectionReset,
+    cut,
+    json_answer,
+    spoilt,
+    struck,
+)
 from tests.fakes.telegram_checks import UPLOAD_BYTES, Params
-from tests.fakes.telegram_faults import Faults
+from tests.fakes.telegram_faults import Fault, Faults
 from tests.fakes.telegram_methods import Methods
 from tests.fakes.telegram_world import Refused, Upload, World
 
@@ -41,6 +49,8 @@ class BotApiServer:
         self.faults = faults
         self.methods = Methods(world)
         self.calls: list[Call] = []
+        self.go_away: Callable[[float], None] = lambda _seconds: None
+        """Close the port for so long, a moment after this."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -60,7 +70,7 @@ class BotApiServer:
             self.calls.append(call)
             del self.calls[:-2000]
             self.world.touch()
-            result = await self._run(call.method, params)
+            fault, result = await self._run(call.method, params)
         except Refused as refused:
             call.status = refused.status
             return json_answer(refused.body(), refused.status)
@@ -69,7 +79,12 @@ class BotApiServer:
         finally:
             self.world.touch()
         call.status = 200
-        return json_answer({"ok": True, "result": result})
+        answer = json_answer({"ok": True, "result": result})
+        if fault is None:
+            return answer
+        if fault.kind == "gone_after":
+            self.go_away(fault.seconds)
+        return await spoilt(fault.kind, request, answer)
 
     def _know(self, token: str) -> None:
         if not WELL_FORMED.fullmatch(token):
@@ -77,16 +92,17 @@ class BotApiServer:
         if token != self.token:
             raise Refused(401, "Unauthorized")
 
-    async def _run(self, method: str, params: Params) -> Any:
+    async def _run(self, method: str, params: Params) -> tuple[Fault | None, Any]:
+        """Return the fault that its answer meets, and the result."""
         found = self.methods.find(method)
         chat_id = params.number("chat_id") if "chat_id" in params.values else None
-        fault = self.faults.take(method)
-        if fault is None:
+        fault = self.faults.take(method, chat_id)
+        if fault is None or fault.kind in AFTER_THE_EFFECT:
             self.faults.flooded(chat_id)
             self.faults.count(method, chat_id, params.values)
-            return await found(params)
+            return fault, await found(params)
         self.faults.refuse(fault, chat_id)
-        return await struck(fault.kind, fault.seconds, lambda: found(params))
+        return None, await struck(fault.kind, fault.seconds, lambda: found(params))
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -141,6 +141,8 @@ class World(ChangingWorld):
     files: dict[str, Upload] = field(default_factory=dict)
     actions: list[tuple[int, int | None, str]] = field(default_factory=list)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
+    last: dict[str, Any] = field(default_factory=dict)
+    """The last update."""
     update_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(70_001))
 
     def __post_init__(self) -> None:
@@ -206,12 +208,24 @@ class World(ChangingWorld):
         self.files[upload.id] = upload
         return upload
 
+    def forget(self) -> None:
+        """Files stay: a bot may know their ids."""
+        for things in (self.chats, self.updates, self.presses, self.actions, self.shown_drafts):
+            things.clear()
+        self.touch()
+
     def push(self, kind: str, body: dict[str, Any], update_id: int | None = None) -> int:
         update_id = next(self.update_numbers) if update_id is None else update_id
         if not self.allowed or kind in self.allowed:
-            self.updates.append({"update_id": update_id, kind: body})
+            self.last = {"update_id": update_id, kind: body}
+            self.updates.append(self.last)
             self.touch()
         return update_id
+
+    def again(self) -> None:
+        """Bring the last update once more, as after an answer that was lost."""
+        self.updates.append(self.last)
+        self.touch()
 
     def as_json(self, message: Message, nested: bool = False) -> dict[str, Any]:
         """The message as the Bot API shows it; `nested` leaves out what it answers."""

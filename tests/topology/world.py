@@ -3,7 +3,7 @@ accounts and chats. On PostgreSQL as on several machines, with DuckDB one proces
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,8 +137,12 @@ class World:
         def asked_on(platform: str) -> list[Ask]:
             return [ask for ask in crowd.asks if ask.place and ask.place[0] == platform]
 
-        twice = promises.check_telegram(books, self.telegram, asked_on("telegram"))
-        promises.check_discord(books, self.discord, asked_on("discord"), killer)
+        twice = await promises.in_time(
+            lambda: promises.check_telegram(books, self.telegram, asked_on("telegram"))
+        )
+        await promises.in_time(
+            lambda: promises.check_discord(books, self.discord, asked_on("discord"), killer)
+        )
         assert crowd.signed_out == []
         files = promises.check_files(books, [self.admin, self.member])
         await promises.check_invariants(self.apis.url, self.stack)
@@ -152,19 +156,25 @@ class World:
 
 @asynccontextmanager
 async def running_world(
-    engine: Engine, folder: Path, postgres_url: str | None = None, *, slow: bool = True
+    engine: Engine,
+    folder: Path,
+    postgres_url: str | None = None,
+    *,
+    slow: bool = True,
+    settings: Mapping[str, str] = SETTINGS,
+    prepare: Callable[[], None] = shorten,
 ) -> AsyncIterator[World]:
     """Yield a settled world; `postgres_url`: an empty database on a server. `slow`: see
-    `World.slow_down`."""
+    `World.slow_down`; `prepare`: see `Stack`."""
     groups = {name: replicas(name, number) for name, number in NUMBERS[engine].items()}
     armed = folder / "point"
     armed.write_text("")
     with ExitStack() as up:
         telegram = up.enter_context(running_telegram())
-        discord = up.enter_context(running_discord())
+        discord = up.enter_context(running_discord(ticking=True))
         discord.portal(shards=len(groups["discord"]), identify_seconds=IDENTIFY_SECONDS / 2)
         apis, webs = (up.enter_context(running_balancer()) for _ in range(2))
-        env = {**SETTINGS, "API_URL": apis.url, "PUBLIC_API_URL": apis.url, VARIABLE: str(armed)}
+        env = {**settings, "API_URL": apis.url, "PUBLIC_API_URL": apis.url, VARIABLE: str(armed)}
         if engine == "postgresql":
             assert postgres_url is not None
             s3 = up.enter_context(s3_server(folder))
@@ -184,7 +194,7 @@ async def running_world(
                 apis=len(groups["api"]),
                 workers=len(groups.get("worker", ())),
                 apart=True,
-                prepare=shorten,
+                prepare=prepare,
             )
         )
         apis.members = [stack.port(name) for name in groups["api"]]
