@@ -18,7 +18,7 @@ class _BreakableConnection(HttpToolsProtocol):
         self.scope["extensions"] = {"sandbox.abort": {"call": self.transport.abort}}
 
 
-class _Server(uvicorn.Server):
+class _LeavingServer(uvicorn.Server):
     async def away(self, seconds: float) -> None:
         """Refuse connections for so long, and close those that are there."""
         for one in self.servers:
@@ -61,7 +61,7 @@ def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server
     def away(seconds: float) -> Awaitable[None]:
         return made.away(seconds)
 
-    made = _Server(
+    made = _LeavingServer(
         uvicorn.Config(
             _calm(app, away),
             host=host,
