@@ -15,6 +15,7 @@ import structlog
 
 from api import ids
 from api.budget import store
+from api.budget.known_counters import KnownCounters
 from api.budget.promises import Promises
 from api.budget.store import GLOBAL, Counter, Hold, LedgerEntry, Place
 from api.db import Db, Lost, Sql
@@ -26,7 +27,7 @@ log = structlog.get_logger("budget")
 
 Group = Literal["users", "admins", "guests"]
 
-KNOWN_MOST = 10_000
+EXISTING_MOST = 10_000
 """Counters that are known to exist."""
 _REASONS: dict[str, BudgetExceededReason] = {
     "admins": "budget_of_admins",
@@ -79,7 +80,8 @@ class Moves:
         self._db = db
         self._promises = promises
         self._global_limit = global_limit
-        self._known: set[Place] = set()
+        self._existing: set[Place] = set()
+        self.counters = KnownCounters()
 
     def limit(self, decided: Mapping[str, int | None], scope: str) -> int | None:
         return decided.get(scope, self._global_limit if scope == GLOBAL else None)
@@ -99,7 +101,7 @@ class Moves:
             decided = await store.limits(sql) if wants else {}
             moved.opened = [self._decide(hold, decided, counters, changes) for hold in fresh]
         opened = [hold for hold in moved.opened if isinstance(hold, Hold)]
-        await store.change_counters(
+        await self._change(
             sql, {place: each for place, each in changes.items() if each != Counter()}
         )
         await store.add_holds(sql, [each for each in opened if not self._promised(each)], now)
@@ -113,8 +115,12 @@ class Moves:
         changes = {place: Counter(entry.amount_micro) for place in places}
         if self._db.locks_rows:
             await self._counters(sql, set(), changes)
-        await store.change_counters(sql, changes)
+        await self._change(sql, changes)
         await store.add_entries(sql, [(ids.new_id(), entry)], ids.now())
+
+    async def _change(self, sql: Sql, changes: Mapping[Place, Counter]) -> None:
+        await store.change_counters(sql, changes)
+        self.counters.change(changes)
 
     def _promised(self, hold: Hold) -> bool:
         """Tell whether a hold is only kept in memory: a crash of its process frees it, and there is
@@ -157,17 +163,22 @@ class Moves:
         self, sql: Sql, places: set[Place], changes: Mapping[Place, Counter]
     ) -> dict[Place, Counter]:
         """Return the counters of these places, locked with those of the changes."""
-        if unknown := places - self._known:
+        if unknown := places - self._existing:
             # before counters are locked, because it waits for others who add the same
             added = await store.add_counters(sql, unknown)
-            if len(self._known) > KNOWN_MOST:
-                self._known.clear()
-            self._known |= unknown - added  # those were there, whatever becomes of this
-        wanted = places | set(changes)
-        scopes, months = {scope for scope, _ in wanted}, {month for _, month in wanted}
-        found = await store.counters(sql, scopes, months, locked=self._db.locks_rows)
+            if len(self._existing) > EXISTING_MOST:
+                self._existing.clear()
+            self._existing |= unknown - added  # those were there, whatever becomes of this
+        if self._db.locks_rows:
+            found = await _read(sql, places | set(changes), locked=True)
+        else:
+            found = {each: known for each in places if (known := self.counters.get(each))}
+            if unread := places - set(found):
+                read = await _read(sql, unread)
+                self.counters.read(read)
+                found |= read
         if gone := places - set(found):
-            self._known -= gone
+            self._existing -= gone
             raise Lost(f"counters are gone: {sorted(gone)}")
         return found
 
@@ -198,6 +209,11 @@ class Moves:
             for place in hold.places:
                 _add(changes, place, Counter(0, hold.amount_micro))
         return hold
+
+
+async def _read(sql: Sql, places: set[Place], *, locked: bool = False) -> dict[Place, Counter]:
+    scopes, months = {scope for scope, _ in places}, {month for _, month in places}
+    return await store.counters(sql, scopes, months, locked=locked)
 
 
 def month_of(moment: datetime) -> str:

@@ -210,11 +210,15 @@ class BudgetService:
         try:
             async with self._db.transaction() as sql:
                 before = self._promises.all()
+                self._moves.counters.begin()
                 yield sql
         except BaseException:
             if before is not None:
                 self._promises.restore(before)
+                self._moves.counters.end(committed=False)
             raise
+        else:
+            self._moves.counters.end(committed=True)
         finally:
             if before is not None:
                 self._promises.end()
@@ -366,6 +370,7 @@ class BudgetService:
         """Count the promises of one account for another one from now on. For a transaction of
         `transaction`."""
         self._promises.hand_over(user_id, to)
+        self._moves.counters.forget()
 
     async def held_by(self, subject_prefix: str) -> list[HeldBy]:
         """Return the open holds of work that is bound to a process."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Literal
 
@@ -30,6 +31,10 @@ class Counter:
 
     def __add__(self, other: "Counter") -> "Counter":
         return Counter(self.spent_micro + other.spent_micro, self.held_micro + other.held_micro)
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        return self.spent_micro, self.held_micro
 
     @property
     def used_micro(self) -> int:
@@ -125,9 +130,31 @@ async def add_counters(sql: Sql, places: Collection[Place]) -> set[Place]:
     return {(row["scope"], row["month"]) for row in added}
 
 
+FEW = 4
+"""Counters that are named in the statement: those of one hold. It takes half of the time of one
+that reads them from lists."""
+
+
+@lru_cache
+def _change_few(number: int) -> str:
+    at = range(2, 2 + 3 * number, 3)
+    spent = " ".join(f"WHEN ${each} THEN ${each + 1}::bigint" for each in at)
+    held = " ".join(f"WHEN ${each} THEN ${each + 2}::bigint" for each in at)
+    scopes = ", ".join(f"${each}::text" for each in at)
+    return f"""
+        UPDATE budgets SET spent_micro = spent_micro + CASE scope {spent} END,
+            held_micro = held_micro + CASE scope {held} END
+        WHERE scope IN ({scopes}) AND month = $1::text"""
+
+
 async def change_counters(sql: Sql, changes: Mapping[Place, Counter]) -> None:
     """Add these amounts."""
     if not changes:
+        return
+    if len(changes) <= FEW and len({month for _, month in changes}) == 1:
+        values = [each for (scope, _), change in changes.items() for each in (scope, *change.parts)]
+        ((_, month), *_) = changes
+        await sql.later(_change_few(len(changes)), month, *values)
         return
     query = f"""
         UPDATE budgets SET spent_micro = budgets.spent_micro + change.spent,
@@ -135,7 +162,7 @@ async def change_counters(sql: Sql, changes: Mapping[Place, Counter]) -> None:
         FROM ({_CHANGES}) AS change
         WHERE budgets.scope = change.scope AND budgets.month = change.month"""
     changed = [(*place, each.spent_micro, each.held_micro) for place, each in changes.items()]
-    await sql.execute(query, *rows.lists(changed))
+    await sql.later(query, *rows.lists(changed))
 
 
 async def take_counters(sql: Sql, scope: str) -> dict[Place, Counter]:

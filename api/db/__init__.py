@@ -90,6 +90,12 @@ class Sql(Protocol):
     async def execute(self, query: str, *args: object) -> None:
         await self.fetch(query, *args)
 
+    async def later(self, query: str, *args: object) -> None:
+        """Run a write whose result nobody needs: in its turn, at the commit at the latest, and
+        together with others. Its error is that of what runs it, so a `Duplicate` may come out of
+        the whole transaction."""
+        await self.execute(query, *args)
+
 
 class Db(Sql, Protocol):
     """An open database. `transaction()` commits at the end of its block, or rolls back after an

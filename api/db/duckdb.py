@@ -67,6 +67,9 @@ _LOG_HEAD = bytes.fromhex("6400626500")
 it at the next write."""
 
 
+Statement = tuple[str, tuple[object, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     query: str
@@ -146,6 +149,20 @@ class _Writer(_Cursor):
         super().run("BEGIN")
         self._is_open = True
 
+    def run_open(self, statements: Sequence[Statement]) -> Sequence[Row]:
+        """Run statements of a transaction, which begins with the first one that changes anything.
+        Return the rows of the last one."""
+        if not self._is_open:
+            self.begin()
+        rows: Sequence[Row] = []
+        for query, args in statements:
+            rows = self.run(query, args)
+        return rows
+
+    def run_and_commit(self, statements: Sequence[Statement]) -> None:
+        self.run_open(statements)
+        self.commit()
+
     def commit(self) -> None:
         try:
             super().run("COMMIT")
@@ -184,14 +201,30 @@ class _Transaction(Sql):
 
     def __init__(self, db: "DuckDb") -> None:
         self._db = db
+        self._waiting: list[Statement] = []
+        self.begun = False
         self.broken = False
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
-            return await self._db.fetch_alone(query, args)
+            if only_reads(query) and not self._waiting:
+                return await self._db.read_alone(query, args)
+            statements, self._waiting = [*self._waiting, (query, args)], []
+            self.begun = True
+            return await self._db.on_writer(lambda cursor: cursor.run_open(statements))
         except Exception:
             self.broken = True
             raise
+
+    async def later(self, query: str, *args: object) -> None:
+        self._waiting.append((query, args))
+
+    async def commit(self) -> None:
+        if self.broken:
+            raise TransactionBroken
+        self.begun = self.begun or bool(self._waiting)
+        if self.begun:
+            await self._db.on_writer(partial(_Writer.run_and_commit, statements=self._waiting))
 
 
 class DuckDb(Db):
@@ -249,10 +282,10 @@ class DuckDb(Db):
             self._cached.keep(version, key, rows)
         return rows
 
-    async def fetch_alone(self, query: str, args: tuple[object, ...]) -> Sequence[Row]:
-        """Run a statement of the transaction that has the writer alone. It finds cached rows until
-        it changes any itself."""
-        if not only_reads(query) or self._write_cursor.has_changed:
+    async def read_alone(self, query: str, args: tuple[object, ...]) -> Sequence[Row]:
+        """Read in the transaction that has the writer alone. It finds cached rows until it changes
+        any itself."""
+        if self._write_cursor.has_changed:
             return await self.on_writer(lambda cursor: cursor.run(query, args))
         version, key = self._cached.version, key_of(query, args)
         cached = self._cached.get(version, key)
@@ -319,14 +352,12 @@ class DuckDb(Db):
     async def _begun(self) -> AsyncIterator[Sql]:
         transaction = _Transaction(self)
         try:
-            await self.on_writer(lambda cursor: cursor.begin())
             yield transaction
-            if transaction.broken:
-                raise TransactionBroken
+            await transaction.commit()
         except BaseException:
-            await self.on_writer(_Writer.rollback)
+            if transaction.begun:
+                await self.on_writer(_Writer.rollback)
             raise
-        await self.on_writer(lambda cursor: cursor.commit())
 
     @asynccontextmanager
     async def without_writes(self) -> AsyncIterator[None]:

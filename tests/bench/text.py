@@ -8,7 +8,6 @@ first token. With `--profile FILE`, the api's profile.
 
 import argparse
 import asyncio
-import cProfile
 import json
 import multiprocessing
 import os
@@ -32,6 +31,7 @@ from api.secrets import ensure_secrets
 from cli import process
 from sandbox.app import create_app
 from tests.bench.memory import memory
+from tests.bench.shares import Sampler, sampled
 from tests.conftest import running_postgres
 from tests.stack import free_ports, get
 
@@ -40,6 +40,7 @@ PASSWORD = "correct horse battery staple"
 MODEL = "google/gemini-2.5-flash"
 PEOPLE = 16
 WARM_SECONDS = 2.0
+SHOWN = 120
 WORDS = ["Because", " the", " sky", " scatters", " short", " waves", " more", "."]
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -52,6 +53,7 @@ class Studio:
     pid: int
     tokens: Sequence[str]
     statements: Callable[[], int]
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,9 @@ def _api(env: dict[str, str], folder: Path, core: int, count: Any, profile: str 
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     _count_statements(count)
-    if profile is None:
-        process.run("api")
-        return
-    profiler = cProfile.Profile()
-    try:
-        profiler.runcall(process.run, "api")
-    finally:
-        profiler.dump_stats(profile)
+    if profile is not None:
+        Sampler(Path(profile)).listen()
+    process.run("api")
 
 
 def _cores() -> tuple[int, set[int]]:
@@ -215,7 +212,7 @@ def running_studio(engine: Engine, profile: str | None = None) -> Iterator[Studi
         os.sched_setaffinity(0, others)
         assert api.pid is not None
         tokens = people(url, ensure_secrets(folder).setup_token)
-        yield Studio(url, api.pid, tokens, lambda: int(count.value))
+        yield Studio(url, api.pid, tokens, lambda: int(count.value), profile and Path(profile))
 
 
 def people(url: str, setup_token: str) -> list[str]:
@@ -304,6 +301,17 @@ async def measure(studio: Studio, connections: int, seconds: float) -> Figures:
     )
 
 
+async def profile(studio: Studio, connections: int, seconds: float) -> dict[str, float]:
+    """Return shares of the api's processor time under a load: of packages, then of functions."""
+    assert studio.profile is not None
+    await _load(studio, connections, WARM_SECONDS)
+    sampled(studio.pid, studio.profile, begins=True)
+    await _load(studio, connections, seconds)
+    sampled(studio.pid, studio.profile, begins=False)
+    found = json.loads(studio.profile.read_text())
+    return found["packages"] | found["functions"]
+
+
 async def _first_token(studio: Studio, token: str, go: asyncio.Event) -> float:
     async with _connection(studio) as (reader, writer):
         await go.wait()
@@ -333,6 +341,11 @@ def main() -> None:
     parser.add_argument("--profile")
     given = parser.parse_args()
     with running_studio(given.engine, given.profile) as studio:
+        if given.profile:
+            found = asyncio.run(profile(studio, max(given.connections), given.seconds))
+            for name, share in [*found.items()][:SHOWN]:
+                print(f"{share:5.1f} %  {name}")
+            return
         for number in given.connections:
             print(f"{given.engine}: {asyncio.run(measure(studio, number, given.seconds))}")
         if given.streams:
