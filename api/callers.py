@@ -19,9 +19,20 @@ ACTING_FOR = "X-Acting-For"
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """The part of a caller's account that decides what may be spent; its role, too, which is not
+    that of a bot that acts for it."""
+
+    role: Role
+    guest: bool
+    monthly_micro: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """`session_id` and `proved_at` (when the person last gave the password) are set for a signed-in
-    person, the three chat fields for a bot that acts for one."""
+    """`account` is None where it was not read with the call. `session_id` and `proved_at` (when the
+    person last gave the password) are set for a signed-in person, the three chat fields for a bot
+    that acts for one."""
 
     user_id: str
     role: Role
@@ -30,6 +41,7 @@ class Caller:
     chat_id: str | None = None
     platform_user_id: str | None = None
     proved_at: datetime | None = None
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ class Services:
             chat_signup=settings.chat_signup,
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
-        self.callers = Bearers(db, signer, self.users, self.links, self.bots.act)
+        self.callers = Bearers(db, signer, self.users, self.bots.act)
         self.bot_processes = BotProcesses(db, self.leases, self.outbox)
         self.bot_updates = BotUpdates(db, self.links.links)
         self.shell = Shell(db, self.users)

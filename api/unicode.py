@@ -1,6 +1,7 @@
 """Text from outside, as our encoders and both database engines can keep it: the provider's client
 reads and the engines store only text that has gone through here."""
 
+from datetime import datetime
 from typing import Any
 
 
@@ -22,7 +23,9 @@ def storable_args(args: tuple[object, ...]) -> tuple[object, ...]:
 def _argument(value: object) -> object:
     if isinstance(value, str):
         return storable(value)
-    return [_argument(item) for item in value] if isinstance(value, list) else value
+    if not isinstance(value, list) or not value or isinstance(value[0], int | datetime):
+        return value
+    return [storable(item) if isinstance(item, str) else item for item in value]
 
 
 def storable_json(value: Any) -> Any:

@@ -1,10 +1,11 @@
 """SQL of `sessions` and `bot_credentials`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from api.auth.schemas import SessionSort
+from api.callers import Account
 from api.db import Row, Sql
 from api.db.page_ids import NEWEST, OLDEST, Condition, Order, ids_of
 from api.users.schemas import Role, Status
@@ -50,6 +51,8 @@ class SignedIn:
     proved_at: datetime | None
     role: Role
     status: Status
+    guest: bool
+    monthly_micro: int
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and self.expires_at > at
@@ -94,14 +97,53 @@ async def live_sessions(
     return sorted((_session(row) for row in rows), key=lambda each: found.index(each.id)), more
 
 
+_SIGNED_IN_COLUMNS = (
+    "sessions.created_at, expires_at, revoked_at, proved_at, role, status, guest, monthly_micro"
+)
+
+
 async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
     """None when this session is not this user's. One statement, because every call waits for it."""
     query = (
-        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status "
+        f"SELECT {_SIGNED_IN_COLUMNS} "
         "FROM sessions, users WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2"
     )
     row = await sql.fetch_one(query, session_id, user_id)
     return SignedIn(**row) if row else None
+
+
+async def all_signed_in(sql: Sql, session_ids: Collection[str]) -> dict[tuple[str, str], SignedIn]:
+    """Return the same for several sessions, by the ids of session and user."""
+    query = (
+        f"SELECT sessions.id, user_id, {_SIGNED_IN_COLUMNS} FROM sessions, users "
+        "WHERE users.id = sessions.user_id AND sessions.id = ANY($1::text[])"
+    )
+    return {
+        (row.pop("id"), row.pop("user_id")): SignedIn(**row)
+        for row in map(dict, await sql.fetch(query, list(session_ids)))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The owner of a chat identity; `account` and `status` are None when the account is gone."""
+
+    user_id: str
+    status: Status | None
+    account: Account | None
+
+
+async def linked(sql: Sql, platform: str, platform_user_id: str) -> Linked | None:
+    query = (
+        "SELECT links.user_id, role, status, guest, monthly_micro "
+        "FROM links LEFT JOIN users ON users.id = links.user_id "
+        "WHERE platform = $1 AND platform_user_id = $2"
+    )
+    row = await sql.fetch_one(query, platform, platform_user_id)
+    if row is None:
+        return None
+    account = Account(row["role"], row["guest"], row["monthly_micro"]) if row["role"] else None
+    return Linked(row["user_id"], row["status"], account)
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:

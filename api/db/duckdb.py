@@ -36,6 +36,7 @@ from api.db import (
 )
 from api.db.cached_rows import CachedRows, Key, concerns, key_of, only_reads
 from api.db.duckdb_memory import SERVING, WRITING_ALL, Config, memory_limit
+from api.db.one_statement import Statement
 from api.unicode import storable_args
 
 T = TypeVar("T")
@@ -65,9 +66,6 @@ _REFUSALS = (
 _LOG_HEAD = bytes.fromhex("6400626500")
 """The first bytes of each log. DuckDB silently ignores a log that begins otherwise, and overwrites
 it at the next write."""
-
-
-Statement = tuple[str, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)

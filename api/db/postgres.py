@@ -21,6 +21,7 @@ from api.db import (
     untimed,
 )
 from api.db.cached_rows import only_reads
+from api.db.one_statement import Statement, together
 from api.unicode import storable_args
 
 if TYPE_CHECKING:
@@ -74,9 +75,20 @@ class _Connection(Sql):
 
     def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
         self._connection = connection
+        self._waiting: list[Statement] = []
         self.broken = False
 
+    async def later(self, query: str, *args: object) -> None:
+        self._waiting.append((query, args))
+
+    async def run_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for query, args in together(waiting):
+            await self.execute(query, *args)
+
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        if self._waiting:
+            await self.run_waiting()
         try:
             with translated():
                 return [
@@ -88,6 +100,8 @@ class _Connection(Sql):
             raise
 
     async def execute(self, query: str, *args: object) -> None:
+        if self._waiting:
+            await self.run_waiting()
         try:
             with translated():
                 await self._connection.execute(
@@ -173,6 +187,7 @@ class PostgresDb(Db):
         inner = _Connection(connection)
         try:
             yield inner
+            await inner.run_waiting()
             if inner.broken:
                 raise TransactionBroken
         except BaseException as error:

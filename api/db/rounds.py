@@ -25,12 +25,12 @@ MOST = 128
 class Rounds(Generic[Item, Result]):
     """`work` does all items in one transaction, and returns a result each. When it raises, the
     items are done in halves, so that none fails for another one's values, nor for their number.
-    `undo` takes back an item whose caller was cancelled while it was done."""
+    `undo` takes back an item whose caller was cancelled while it was done; a read has none."""
 
     def __init__(
         self,
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
-        undo: Callable[[Item, Result], Awaitable[None]],
+        undo: Callable[[Item, Result], Awaitable[None]] | None = None,
     ) -> None:
         self._work = work
         self._undo = undo
@@ -79,6 +79,8 @@ class Rounds(Generic[Item, Result]):
         return [*await self._results(items[:half]), *await self._results(items[half:])]
 
     async def _take_back(self, item: Item, result: Result) -> None:
+        if self._undo is None:
+            return
         (failed,) = await asyncio.gather(self._undo(item, result), return_exceptions=True)
         if failed is not None:
             log.warning("round_not_taken_back", error=str(failed))

@@ -44,9 +44,7 @@ def _insert(table: str, columns: tuple[tuple[str, str], ...]) -> str:
 def _insert_few(table: str, columns: tuple[tuple[str, str], ...], rows: int) -> str:
     names, kinds = ", ".join(name for name, _ in columns), [kind for _, kind in columns]
     listed = [
-        ", ".join(
-            f"${number}::{kind}" for number, kind in enumerate(kinds, 1 + row * len(columns))
-        )
+        ", ".join(f"${number}::{kind}" for number, kind in enumerate(kinds, 1 + row * len(columns)))
         for row in range(rows)
     ]
     return f"INSERT INTO {table} ({names}) VALUES {', '.join(f'({row})' for row in listed)}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import httpx
@@ -70,7 +70,7 @@ class _Reader:
 
 
 class _StreamState:
-    """State of a stream. `failure`: the error that it has told."""
+    """State of a stream. `failure`: the error that it has told. `is_over`: it has told its end."""
 
     def __init__(self, model: str, provider_id: str | None) -> None:
         self._begun = types.TextBegun(model, provider_id)
@@ -82,11 +82,15 @@ class _StreamState:
         self._files: set[str] = set()
         self._wrote = False
         self._readable = False
+        self.is_over = False
         self.finish: types.FinishReason | None = None
         self.failure: types.ProviderError | None = None
 
     def hear(self, document: str) -> list[types.TextPart]:
         """Return the parts in one document, none for an unreadable one."""
+        if document == "[DONE]":
+            self.finish, self.is_over = self.finish or "stop", True
+            return []
         try:
             chunk = mapping(parsed(document))
         except Unreadable:
@@ -189,25 +193,20 @@ class _StreamState:
 
 async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[types.TextPart, None]:
     """Yield the parts of a 200 answer: of events, or of a whole JSON body from a provider that does
-    not stream. The last part is a `TextDone`.
+    not stream. Words that are there at the same moment are one part. The last part is a `TextDone`.
 
     Raises `ProviderError` for an error in the stream and for a stream that ends unfinished; httpx
     errors pass through.
     """
     heard = _StreamState(model, response.headers.get("x-generation-id"))
     try:
-        async for document in _documents(response):
-            if document == "[DONE]":
-                heard.finish = heard.finish or "stop"
-                break
-            for part in (
-                await asyncio.to_thread(heard.hear, document)
-                if len(document) > _LARGE
-                else heard.hear(document)
-            ):
+        async for documents in _documents(response):
+            for part in await _heard(heard, documents):
                 yield part
             if heard.failure is not None:
                 raise heard.failure
+            if heard.is_over:
+                break
     except (httpx.TransportError, types.ProviderError) as error:
         for part in heard.rest():
             yield part
@@ -219,13 +218,30 @@ async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[typ
     yield heard.done()
 
 
-async def _documents(response: httpx.Response) -> AsyncGenerator[str, None]:
+async def _heard(heard: _StreamState, documents: Sequence[str]) -> list[types.TextPart]:
+    """Return the parts of documents, up to one that is an error or the end."""
+    parts: list[types.TextPart] = []
+    for document in documents:
+        if len(document) > _LARGE:
+            found = await asyncio.to_thread(heard.hear, document)
+        else:
+            found = heard.hear(document)
+        for part in found:
+            last = parts[-1] if parts else None
+            if isinstance(part, types.TextDelta) and isinstance(last, types.TextDelta):
+                parts[-1] = types.TextDelta(last.text + part.text)
+            else:
+                parts.append(part)
+        if heard.is_over or heard.failure is not None:
+            break
+    return parts
+
+
+async def _documents(response: httpx.Response) -> AsyncGenerator[list[str], None]:
     reader, count = _Reader(), 0
     async for chunk in response.aiter_bytes():
         count += len(chunk)
         if count > _MOST:
             raise garbage(Paid.AT_ONCE)
-        for document in reader.feed(chunk):
-            yield document
-    for document in reader.end():
-        yield document
+        yield reader.feed(chunk)
+    yield reader.end()

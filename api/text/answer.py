@@ -35,6 +35,8 @@ class Answer:
     key: str | None = None
     sent_files: Sequence[tuple[str, str]] = ()
     """Names and ids of the documents that the provider reads."""
+    is_told: bool = True
+    """Its reader wants the parts as they come, not only the end."""
     out: asyncio.Queue[schemas.Event | Exception | None] = field(default_factory=asyncio.Queue)
     written: list[str] = field(default_factory=list)
     thought: int = 0
@@ -67,7 +69,7 @@ class Answer:
             case types.TextDelta(text):
                 self.written.append(text)
                 self.thinking = False
-                self.out.put_nowait(schemas.DeltaEvent(text=text))
+                self._tell(schemas.DeltaEvent, text=text)
             case types.TextThinking(chars, forget):
                 self._think(chars, forget=forget)
             case types.TextImage(image):
@@ -89,7 +91,11 @@ class Answer:
             self.written.clear()
         if forget or not self.thinking:
             self.thinking = True
-            self.out.put_nowait(schemas.ThinkingEvent(forget=forget))
+            self._tell(schemas.ThinkingEvent, forget=forget)
+
+    def _tell(self, event: type[schemas.Event], **facts: str | bool) -> None:
+        if self.is_told:
+            self.out.put_nowait(event(**facts))
 
     @property
     def text(self) -> str:

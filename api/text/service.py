@@ -142,7 +142,7 @@ class TextService:
         """Return the whole answer. Raises the errors of `begin` and of the provider."""
         if (earlier := await self.earlier(caller, body, key)) is not None:
             return earlier
-        running = await self.begin(caller, body, key)
+        running = await self.begin(caller, body, key, is_told=False)
         assert running.task is not None
         await asyncio.wait({running.task})
         for event in running.told():
@@ -191,8 +191,11 @@ class TextService:
             update={"images": [fresh[image.id] for image in answered.images if image.id in fresh]}
         )
 
-    async def begin(self, caller: Caller, body: TextIn, key: str | None = None) -> Answer:
-        """Check, hold the money, and start. Raises before anything is asked of the provider:
+    async def begin(
+        self, caller: Caller, body: TextIn, key: str | None = None, *, is_told: bool = True
+    ) -> Answer:
+        """Check, hold the money, and start. `is_told`: its reader wants the parts as they come, not
+        only the end. Raises before anything is asked of the provider:
 
         `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`,
         `PriceUnknown`, `BudgetExceeded`, `Conflict` (the same key at the same moment),
@@ -221,7 +224,7 @@ class TextService:
         question = _question(body)
         answer_id = ids.new_id()
         asked_in = None if is_new else conversation
-        hold_id = await self._hold(caller.user_id, body, amount, answer_id, key, asked_in)
+        hold_id = await self._hold(caller, body, amount, answer_id, key, asked_in)
         ask = TextAsk(
             model.id, tuple(messages), limit, caller.user_id, body.effort, enclosed.engine
         )
@@ -236,10 +239,12 @@ class TextService:
             hold_id=hold_id,
             key=key,
             sent_files=enclosed.sent_files,
+            is_told=is_told,
         )
-        running.out.put_nowait(
-            StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
-        )
+        if running.is_told:
+            running.out.put_nowait(
+                StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
+            )
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
         self._wake.call(f"{STOP}:{answer_id}", partial(self._stop_as_told, running))
         self._running.add(running)
@@ -291,7 +296,7 @@ class TextService:
 
     async def _hold(
         self,
-        user_id: str,
+        caller: Caller,
         body: TextIn,
         amount: int,
         answer_id: str,
@@ -299,8 +304,9 @@ class TextService:
         asked_in: Conversation | None,
     ) -> str:
         """Hold the money. `asked_in`: an earlier conversation."""
-        user = await self._users.find(user_id)
-        if user is None:
+        user_id = caller.user_id
+        account = caller.account or await self._users.find(user_id)
+        if account is None:
             raise errors.NotFound("account_gone")
         subject = SUBJECT + answer_id
         claim = None
@@ -308,8 +314,8 @@ class TextService:
             claim = idempotency.Claim(idempotency.key_of(user_id, key), _hash(body), subject)
         want = Want(
             user_id=user_id,
-            monthly_micro=user.monthly_micro,
-            group=group_of(user.role, guest=user.guest),
+            monthly_micro=account.monthly_micro,
+            group=group_of(account.role, guest=account.guest),
             amount=amount,
             subject=subject,
             process=self._processes.name,

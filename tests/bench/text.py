@@ -212,7 +212,8 @@ def running_studio(engine: Engine, profile: str | None = None) -> Iterator[Studi
         os.sched_setaffinity(0, others)
         assert api.pid is not None
         tokens = people(url, ensure_secrets(folder).setup_token)
-        yield Studio(url, api.pid, tokens, lambda: int(count.value), profile and Path(profile))
+        place = Path(profile) if profile else None
+        yield Studio(url, api.pid, tokens, lambda: int(count.value), place)
 
 
 def people(url: str, setup_token: str) -> list[str]:
@@ -308,7 +309,7 @@ async def profile(studio: Studio, connections: int, seconds: float) -> dict[str,
     sampled(studio.pid, studio.profile, begins=True)
     await _load(studio, connections, seconds)
     sampled(studio.pid, studio.profile, begins=False)
-    found = json.loads(studio.profile.read_text())
+    found: dict[str, dict[str, float]] = json.loads(studio.profile.read_text())
     return found["packages"] | found["functions"]
 
 

@@ -235,7 +235,7 @@ def build(
     bots = BotService(
         db, signer, users, links, chat_signup=chat_signup, new_key=lambda _platform: ids.token()
     )
-    callers = Bearers(db, signer, users, links, bots.act)
+    callers = Bearers(db, signer, users, bots.act)
     erasers: list[Erase] = [auth.erase, links.erase]
     eraser = AccountEraser(db, users, contents=[], records=erasers, guests_of=links.guests_of)
     admin = AdminService(db, users, eraser, auth, links)

@@ -74,8 +74,10 @@ class Books(RuleBasedStateMachine):
         return held + self.spent.get((scope, month), 0)
 
     async def _reserve(self, user: str, amount: int, process: str | None) -> str | None:
+        # whatever outlives its process is held in transactions of others
+        transaction = self.db.transaction if process is None else self.budget.transaction
         try:
-            async with self.budget.transaction() as sql:
+            async with transaction() as sql:
                 return await self.budget.reserve(
                     sql,
                     user_id=user,

@@ -45,6 +45,35 @@ async def release(db: Db, budget: BudgetService, hold_id: str) -> bool:
         return await budget.release(sql, hold_id)
 
 
+async def test_counters_in_memory_follow_every_transaction(db: Db) -> None:
+    """One of other work, and one that comes to nothing, change what text may still spend."""
+    budget = BudgetService(db)
+
+    async def ask(amount: int, *, fails: bool = False) -> Hold | BudgetExceeded:
+        async with budget.transaction() as sql:
+            want = Want("ana", 20, "users", amount, ids.new_id(), "process:api:1")
+            opened = (await budget.move(sql, [], [want])).opened[0]
+            if fails:
+                raise ZeroDivisionError
+        return opened
+
+    first = await ask(5)
+    assert isinstance(first, Hold)
+    async with budget.transaction() as sql:
+        await budget.move(sql, [Bill(first.id, 5, "text", "a/b")], [])
+    image = await reserve(db, budget, "ana", 10, monthly=20)
+    assert isinstance(await ask(6), BudgetExceeded)
+    with pytest.raises(ZeroDivisionError):
+        await ask(5, fails=True)
+    last = await ask(5)
+    assert isinstance(last, Hold)
+    assert isinstance(await ask(1), BudgetExceeded)
+    assert await settle(db, budget, image, 9)
+    assert isinstance(await ask(1), Hold)
+    assert await budget.of_user("ana") == (14, 6)
+    assert await budget.audit() == []
+
+
 async def assert_adds_up(db: Db) -> None:
     """Check that every counter is the sum of its open holds and its ledger entries."""
     counters = await db.fetch("SELECT scope, month, held_micro, spent_micro FROM budgets")

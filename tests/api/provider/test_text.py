@@ -55,7 +55,7 @@ async def test_words_arrive_one_by_one_with_the_bill_at_the_end(
 ) -> None:
     parts: list[TextPart] = [part async for part in provider.text(ask(user="user-1"))]
     said = [part for part in parts if isinstance(part, TextDelta)]
-    assert len(said) > 20
+    assert len(words(parts).split()) > 20
     assert all(part.text for part in said)
     usage = bill(parts)
     assert usage.prompt_tokens is not None
@@ -173,7 +173,7 @@ async def test_a_broken_answer_says_what_it_proves(
     with pytest.raises(ProviderError) as caught:
         await collect()
     assert (caught.value.code, caught.value.outcome) == (code, outcome)
-    assert len([part for part in got if isinstance(part, TextDelta)]) == before
+    assert len(words(got).split()) == before
 
 
 def chunk(**fields: object) -> str:
@@ -202,6 +202,11 @@ async def test_usage_may_come_with_the_last_choice_and_done_may_be_missing() -> 
     assert TextDelta("hé") in parts
     assert parts[-1] == TextDone("stop")
     assert bill(parts).cost_micro == 2  # rounded up
+
+
+async def test_words_of_the_same_moment_are_one_part() -> None:
+    parts = await _of_stream("".join(map(delta, ("a", " b", " <b"))) + delta("c", "stop"))
+    assert parts == [TextBegun("a/b", "gen-1"), TextDelta("a b <bc"), TextDone("stop")]
 
 
 async def test_a_refusal_of_the_model_is_text_or_an_error() -> None:
