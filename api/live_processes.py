@@ -15,9 +15,9 @@ RENEWED = 3.0
 PATIENCE = 4.5
 """Seconds for which a process has to be missing while this one reaches the database. One that could
 not reach it either has a lease that is over, too."""
-PAID_PATIENCE = 60.0
+PAID_PATIENCE = 35.0
 """The same for what may be paid for already: a process that only stands still for a while brings it
-to its end."""
+to its end. With the lease, and the looks before and after it, less than a minute."""
 FORGOTTEN_EVERY = 3600.0
 
 

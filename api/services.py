@@ -408,7 +408,7 @@ def _keep_up(services: Services) -> None:
     if isinstance(services.pauses, SharedPauses):
         add("provider-pauses", services.pauses.turn)
         add("processes", services.processes.turn, most=RINGS_MOST)
-        duty("answers-of-dead", services.text.free_dead)
+        add("answers-of-dead", services.text.free_dead)
     add("text-prices", services.text.lookups.turn)
     add("files", services.media.tend)
     add("decoders", services.media.tend_decoders)

@@ -55,7 +55,7 @@ BUSY_SECONDS = 2.0
 STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
-FREED_EVERY = 15.0
+FREED_EVERY = 5.0
 STOP, STOPPED = "stop-answer", "answer-stopped"
 STOP_SECONDS = 5.0
 """Seconds to wait until a stopped answer is settled."""
@@ -109,7 +109,8 @@ class TextService:
         return SWEEP_SECONDS
 
     async def free_dead(self) -> float:
-        """Free keys and money of answers whose process is dead: they may be asked again."""
+        """Free keys and money of answers whose process is dead: they may be asked again. Each
+        process does it, because the one that does the duties may be the dead one."""
         held = await self._budget.held_by(SUBJECT)
         names = sorted({each.process for each in held})
         dead = await self._processes.dead(names, PAID_PATIENCE)

@@ -1,11 +1,14 @@
 """Apis and workers know how many they are, and a dead one's answers may be asked again."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from api import live_processes
 from api.budget.service import BudgetService
 from api.db import Db
+from api.duties import Duties
 from api.generations.making.poll_pace import Pace
 from api.ids import now
 from api.leases import Leases
@@ -76,6 +79,25 @@ async def test_an_answer_of_a_dead_process_is_freed_and_one_of_a_living_is_not(
         assert await idempotency.recall(own.db, idempotency.key_of(user_id, "lost")) is None
         kept = await idempotency.recall(own.db, idempotency.key_of(user_id, "going on"))
         assert kept is not None
+
+
+async def test_an_answer_of_the_process_that_did_the_duties_is_freed_within_a_minute(
+    postgres_url: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process that has no duties."""
+    longest = live_processes.LEASE + live_processes.PAID_PATIENCE + 2 * service.FREED_EVERY
+    assert longest < 60
+    monkeypatch.setattr(service, "PAID_PATIENCE", 0.1)
+    monkeypatch.setattr(service, "FREED_EVERY", 0.05)
+    async with running_api(tmp_path, sandbox, database_url=postgres_url) as api:
+        own = api.services
+        monkeypatch.setattr(Duties, "held", False)
+        await hold(own.budget, own.db, "ana", "lost", LiveProcesses(own.leases, "api").name)
+        for _ in range(400):
+            if not await own.budget.held_by(SUBJECT):
+                break
+            await asyncio.sleep(0.05)
+        assert await own.budget.held_by(SUBJECT) == []
 
 
 async def hold(budget: BudgetService, db: Db, user_id: str, answer: str, process: str) -> None:
