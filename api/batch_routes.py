@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Scope
 
-from api.callers import UserCaller
+from api.callers import CALLER_OF_BATCH, Caller, UserCaller
 from api.errors import InvalidRequest
 from api.problems import problem_response
 from api.schemas import AnswerOut, BatchIn, BatchOut
@@ -25,7 +25,7 @@ async def batch(body: BatchIn, request: Request, caller: UserCaller) -> BatchOut
     spoils no other. Files and streams are left to requests of their own."""
     answers = [_Answer() for _ in body.paths]
     raised = await asyncio.gather(
-        *(each.ask(request, path) for each, path in zip(answers, body.paths, strict=True)),
+        *(each.ask(request, path, caller) for each, path in zip(answers, body.paths, strict=True)),
         return_exceptions=True,
     )
     for answer, error in zip(answers, raised, strict=True):
@@ -44,8 +44,8 @@ class _Answer:
         self.body = bytearray()
         self._asked = False
 
-    async def ask(self, request: Request, address: str) -> None:
-        scope = _scope(request.scope, address)
+    async def ask(self, request: Request, address: str, caller: Caller) -> None:
+        scope = {**_scope(request.scope, address), CALLER_OF_BATCH: caller}
         app: ASGIApp = request.app
         if _is_file(request, scope["path"]):
             app = problem_response(InvalidRequest("request_wrong"))

@@ -223,13 +223,14 @@ class Videos:
 
     async def _make(self, job: SimulatedVideo) -> None:
         whole = self._simulation.behaviour.timing.video
+        await asyncio.sleep(whole * 0.25)
+        job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
+        rest = asyncio.sleep(whole * 0.75)
         if job.ends_as in _ERRORS:
-            await self._pass_states(job, whole)
+            await rest
         else:
-            job.data, _ = await asyncio.gather(
-                self._simulation.draw(film, replace(job.movie, stop=self._stop)),
-                self._pass_states(job, whole),
-            )
+            movie = replace(job.movie, stop=self._stop)
+            job.data, _ = await asyncio.gather(self._simulation.draw(film, movie), rest)
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         if job.status != "completed":
             self._kept.forget(job.id)
@@ -238,12 +239,6 @@ class Videos:
         self._simulation.remember(job.generation_id, {**record, "tokens_prompt": 0})
         if job.callback_url is not None:
             await self._tell(job, job.callback_url)
-
-    @staticmethod
-    async def _pass_states(job: SimulatedVideo, seconds: float) -> None:
-        await asyncio.sleep(seconds * 0.25)
-        job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
-        await asyncio.sleep(seconds * 0.75)
 
     async def _tell(self, job: SimulatedVideo, url: str) -> None:
         fault = self._simulation.behaviour.take("webhooks", job.model, lambda: job.movie.prompt)

@@ -1,9 +1,7 @@
 """The port at which a process without an HTTP server of its own serves its metrics."""
 
 import socket
-import struct
 import threading
-from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,7 +10,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from structlog import get_logger
 
 from telemetry.access import Readers
-from telemetry.metrics import ProcessMetrics, Together
 from telemetry.pushed_metrics import push
 from telemetry.settings import TelemetrySettings
 
@@ -21,7 +18,6 @@ log = get_logger("metrics")
 PLACES = {"worker": 0, "web": 1, "telegram": 2, "discord": 3}
 """Each process listens so far above METRICS_PORT, so that one setting serves a whole machine."""
 SLOW_SECONDS = 5.0
-_LENGTH = struct.Struct("!I")
 
 
 class _Exporter:
@@ -100,51 +96,3 @@ def _handler(registry: CollectorRegistry, access: Readers) -> type[BaseHTTPReque
             """Write nothing: a scraper asks every few seconds."""
 
     return Handler
-
-
-def tell_parent(metrics: ProcessMetrics, line: socket.socket) -> None:
-    """Give the metrics of this process to the one that it was forked from, whenever that asks."""
-
-    def answer() -> None:
-        while line.recv(1):
-            text = generate_latest(metrics.registry)
-            line.sendall(_LENGTH.pack(len(text)) + text)
-
-    threading.Thread(target=answer, name="metrics", daemon=True).start()
-
-
-def of_children(lines: Sequence[socket.socket]) -> CollectorRegistry:
-    """Return a registry that asks the processes at the other ends. One that does not answer is left
-    out."""
-    asking = threading.Lock()
-    for line in lines:
-        line.settimeout(SLOW_SECONDS)
-
-    def read() -> Iterable[tuple[str, str]]:
-        with asking:
-            for number, line in enumerate(lines):
-                try:
-                    yield str(number), _asked(line)
-                except OSError as error:
-                    log.warning("metrics_missing", worker=number, error=str(error))
-                    line.close()  # a late answer would be taken for the next one
-
-    registry = CollectorRegistry()
-    registry.register(Together(read))
-    return registry
-
-
-def _asked(line: socket.socket) -> str:
-    line.sendall(b"?")
-    (length,) = _LENGTH.unpack(_exactly(line, _LENGTH.size))
-    return _exactly(line, length).decode()
-
-
-def _exactly(line: socket.socket, length: int) -> bytes:
-    taken = bytearray()
-    while len(taken) < length:
-        part = line.recv(length - len(taken))
-        if not part:
-            raise OSError("it has ended")
-        taken += part
-    return bytes(taken)

@@ -3,7 +3,6 @@
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,24 +97,3 @@ class Capped:
             return OTHER
         self._known.add(value)
         return value
-
-
-class Together:
-    """The metrics of several processes as one collector, each sample with a label `worker`."""
-
-    def __init__(self, read: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        """`read` gives the name of each process and its metrics as text."""
-        self._read = read
-
-    def collect(self) -> Iterable[Metric]:
-        families: dict[str, Metric] = {}
-        for worker, text in self._read():
-            for found in text_string_to_metric_families(text):
-                family = families.setdefault(
-                    found.name, Metric(found.name, found.documentation, found.type)
-                )
-                for sample in found.samples:
-                    family.add_sample(
-                        sample.name, {**sample.labels, "worker": worker}, sample.value
-                    )
-        return families.values()

@@ -155,10 +155,12 @@ class BotUpdates:
     async def keep(self, platform: Platform, body: KeepIn) -> KeptOut:
         bot = _scoped(platform, body.bot)
         process = _scoped(platform, body.process)
-        async with self._db.transaction() as sql:
-            for one in body.updates:
-                await store.keep(sql, bot, process, one.id, one.raw)
-            kept = await store.kept(sql, bot, process)
+        updates = {one.id: one.raw for one in body.updates}
+        # no transaction: each of the two is harmless without the other, and alone they are written
+        # together with what others write
+        await store.keep(self._db, bot, process, updates)
+        await store.see(self._db, bot, list(updates))
+        kept = await store.kept(self._db, bot, process)
         return KeptOut(mine=[one.id for one in body.updates if one.id in kept])
 
     async def claim(self, platform: Platform, body: ClaimIn) -> list[UpdateOut]:
@@ -181,12 +183,11 @@ class BotUpdates:
             await store.forget_person(self._db, f"{one.platform}:", one.platform_user_id)
 
     async def done(self, platform: Platform, body: DoneIn) -> None:
-        """Forget the updates, except that they were seen."""
+        """Forget the updates, except that they were seen. Until both are written they count as
+        unanswered."""
         bot = _scoped(platform, body.bot)
-        async with self._db.transaction() as sql:
-            for update_id in body.ids:
-                await store.see(sql, bot, update_id)
-                await store.forget_update(sql, bot, update_id)
+        await store.see(self._db, bot, body.ids)
+        await store.forget_updates(self._db, bot, body.ids)
 
 
 def _prefix(platform: str) -> str:

@@ -1,7 +1,7 @@
 """SQL of `bot_processes`, `bot_updates` and `bot_updates_seen`. The database's clock decides."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,23 +110,29 @@ async def processes(sql: Sql) -> Sequence[Row]:
 # --- updates
 
 
-async def keep(sql: Sql, bot: str, process: str, update_id: int, raw: str) -> None:
-    """Keep an update for this process, unless it was seen before."""
-    if await see(sql, bot, update_id):
-        query = """
-            INSERT INTO bot_updates (bot, update_id, process, raw, shown_json, kills, created_at)
-            VALUES ($1, $2, $3, $4, '[]', 0, now())
-            """
-        await sql.execute(query, bot, update_id, process, raw)
-
-
-async def see(sql: Sql, bot: str, update_id: int) -> bool:
-    """Note the id; False when it was noted before."""
+async def keep(sql: Sql, bot: str, process: str, updates: Mapping[int, str]) -> None:
+    """Keep updates for this process, except those that were seen before or that another one
+    keeps. `see` them afterwards."""
     query = """
-        INSERT INTO bot_updates_seen (bot, update_id, created_at) VALUES ($1, $2, now())
-        ON CONFLICT (bot, update_id) DO NOTHING RETURNING update_id
+        INSERT INTO bot_updates (bot, update_id, process, raw, shown_json, kills, created_at)
+        SELECT $1, id, $2, raw, '[]', 0, now()
+        FROM (SELECT unnest($3::bigint[]) AS id, unnest($4::text[]) AS raw) AS given
+        WHERE NOT EXISTS (
+            SELECT 1 FROM bot_updates_seen AS seen WHERE seen.bot = $1 AND seen.update_id = id
+        )
+        ON CONFLICT (bot, update_id) DO NOTHING
         """
-    return await sql.fetch_one(query, bot, update_id) is not None
+    await sql.execute(query, bot, process, list(updates), list(updates.values()))
+
+
+async def see(sql: Sql, bot: str, update_ids: Sequence[int]) -> None:
+    """Note that these have come."""
+    query = """
+        INSERT INTO bot_updates_seen (bot, update_id, created_at)
+        SELECT $1, id, now() FROM (SELECT unnest($2::bigint[]) AS id) AS given
+        ON CONFLICT (bot, update_id) DO NOTHING
+        """
+    await sql.execute(query, bot, sorted(set(update_ids)))
 
 
 async def kept(sql: Sql, bot: str, process: str) -> set[int]:
@@ -182,8 +188,9 @@ async def note_shown(sql: Sql, bot: str, process: str, update_id: int, shown: ob
     await sql.execute(query, bot, update_id, process, json.dumps(shown))
 
 
-async def forget_update(sql: Sql, bot: str, update_id: int) -> None:
-    await sql.execute("DELETE FROM bot_updates WHERE bot = $1 AND update_id = $2", bot, update_id)
+async def forget_updates(sql: Sql, bot: str, update_ids: Sequence[int]) -> None:
+    query = "DELETE FROM bot_updates WHERE bot = $1 AND update_id = ANY($2::bigint[])"
+    await sql.execute(query, bot, list(update_ids))
 
 
 async def forget_person(sql: Sql, platform: str, person: str) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import children, wait_gone
 from tests.stack import ROOT, free_ports, get
 
 WEB_KEY = "k" * 40
@@ -85,17 +84,6 @@ def test_many_idle_and_dripping_connections_leave_it_answering(tmp_path: Path) -
         assert web.wait(20) == 0
 
 
-def test_it_ends_when_one_of_its_workers_does(tmp_path: Path) -> None:
-    port = free_ports(1)[0]
-    with start(tmp_path, WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web:
-        answering(web, f"http://127.0.0.1:{port}")
-        workers = sorted(children(web.pid))
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
-        assert web.wait(20) == 1
-        assert wait_gone(workers[1], 10)
-
-
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     with (
@@ -114,17 +102,6 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
                     web.wait(1)
                 web.send_signal(signal.SIGTERM)
                 assert web.wait(5) == 0
-
-
-def test_its_workers_end_when_it_is_killed(tmp_path: Path) -> None:
-    port = free_ports(1)[0]
-    with start(tmp_path, WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web:
-        answering(web, f"http://127.0.0.1:{port}")
-        workers = children(web.pid)
-        assert len(workers) == 2
-        web.kill()
-        web.wait(20)
-        assert all(wait_gone(worker, 10) for worker in workers)
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from api.db.open import open_db
 from api.deliveries.outbox import DeliveryOutbox
 from api.wake import Wake
 from tests.bench.measured import Measured
+from tests.bench.programs import family, processor
 from tests.fakes.discord import running_discord
 from tests.fakes.telegram import running_telegram
 from tests.stack import Stack, running_stack
@@ -137,6 +138,7 @@ async def _measured(stack: Stack, place: Place, platform: str, number: int) -> d
     stack.start("api")
     began = time.monotonic()
     stack.start(platform)
+    before = _processor(stack, platform)
     seen, in_order = await arrived(place, number)
     assert in_order, "a chat got its messages in another order"
     found = rate(seen, number)
@@ -145,7 +147,12 @@ async def _measured(stack: Stack, place: Place, platform: str, number: int) -> d
         "part": found / ALLOWED[platform],
         "seconds": seen[-1][0] - began,
         "refused": place.refused(),
+        "processor": (_processor(stack, platform) - before) * 1000 / number,
     }
+
+
+def _processor(stack: Stack, platform: str) -> float:
+    return sum(processor(family(stack.pids[name])) for name in ("api", platform))
 
 
 async def bench(into: Measured) -> None:
@@ -155,6 +162,7 @@ async def bench(into: Measured) -> None:
         found = await measure(platform, number)
         into.add(platform, "messages", found["rate"], "req/s", at_least=allowed * OF_ALLOWED)
         into.add(platform, "until all have come", found["seconds"], "s")
+        into.add(platform, "api and bot, a message", found["processor"], "ms of CPU")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,7 +168,9 @@ async def measure(
     return figures
 
 
-async def run(number: int, seconds: float, pause: float) -> Figures:
+@asynccontextmanager
+async def run(number: int, seconds: float, pause: float) -> AsyncIterator[Figures]:
+    """Yield the figures while all processes still run: one that does not stop spoils none."""
     found: list[Chats] = []
     with watched_telegram(found) as fake:
         stack = running_stack(telegram=fake, extra_env=STUDIO, without=frozenset({"web"}))
@@ -177,7 +179,7 @@ async def run(number: int, seconds: float, pause: float) -> Figures:
             found.append(chats)
             await fake.until(lambda scene: scene.calls_of("getUpdates"), 60)
             await begin_jobs(chats, number)
-            return await measure(running, chats, number=number, seconds=seconds, pause=pause)
+            yield await measure(running, chats, number=number, seconds=seconds, pause=pause)
 
 
 def place(values: list[float], part: float) -> float:
@@ -191,7 +193,11 @@ async def bench(into: Measured) -> None:
     into.parameter("chats", chats)
     into.parameter("seconds", seconds)
     into.parameter("pause between the commands of a chat, s", pause)
-    figures = await run(chats, seconds, pause)
+    async with run(chats, seconds, pause) as figures:
+        _tell(into, figures)
+
+
+def _tell(into: Measured, figures: Figures) -> None:
     everything = {"all commands": figures.all} | {
         line: sorted(waits) for line, waits in sorted(figures.waits.items())
     }
@@ -204,20 +210,23 @@ async def bench(into: Measured) -> None:
         into.add(process, "processor", used * 100 / figures.seconds, "% of a core")
 
 
+async def main(given: argparse.Namespace) -> None:
+    async with run(given.chats, given.seconds, given.pause) as seen:
+        for said, waits in [("all", seen.all), *sorted(seen.waits.items())]:
+            in_order = sorted(waits)
+            print(
+                f"{said}: {len(in_order)} commands, p50 {place(in_order, 0.5):.2f} s, "
+                f"p99 {place(in_order, 0.99):.2f} s"
+            )
+        for process, used in seen.cpu.items():
+            print(f"{process}: {used * 100 / seen.seconds:.0f} % of a core")
+        for text, count in seen.other.most_common(10):
+            print(f"{count} x {text!r}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chats", type=int, default=CHATS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--pause", type=float, default=PAUSE)
-    given = parser.parse_args()
-    seen = asyncio.run(run(given.chats, given.seconds, given.pause))
-    for said, all_waits in [("all", seen.all), *sorted(seen.waits.items())]:
-        in_order = sorted(all_waits)
-        print(
-            f"{said}: {len(in_order)} commands, p50 {place(in_order, 0.5):.2f} s, "
-            f"p99 {place(in_order, 0.99):.2f} s"
-        )
-    for process, used in seen.cpu.items():
-        print(f"{process}: {used * 100 / seen.seconds:.0f} % of a core")
-    for text, count in seen.other.most_common(10):
-        print(f"{count} x {text!r}")
+    asyncio.run(main(parser.parse_args()))

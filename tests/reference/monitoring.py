@@ -17,8 +17,7 @@ HEAD = f"""# Metrics and warnings
 ## Metrics
 
 Each name begins with `{PREFIX}_`. Beside these every process has `process_*` (memory,
-descriptors, processor time) and `python_info`. A sample of the web has a label `worker` too: it
-runs in two.
+descriptors, processor time) and `python_info`.
 
 | metric | kind | labels | of | meaning |
 |---|---|---|---|---|
