@@ -74,6 +74,11 @@ def test_headings_emphasis_tables_and_links_are_kept() -> None:
     assert 'target="_blank"' in html
 
 
+def test_html_is_shown_as_it_was_written_and_a_picture_is_a_link() -> None:
+    assert "&lt;b&gt;bold&lt;/b&gt;" in as_html("<b>bold</b>")
+    assert '<a href="https://example.org/a.png"' in as_html("![x](https://example.org/a.png)")
+
+
 def test_code_is_coloured_and_unknown_code_is_plain() -> None:
     assert '<span class="k">def</span>' in as_html("```python\ndef f(): pass\n```")
     assert "&lt;b&gt;" in as_html("```nonsense\n<b>\n```")

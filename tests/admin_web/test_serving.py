@@ -232,6 +232,14 @@ async def test_a_body_that_is_too_large_is_refused_by_the_page(port: int) -> Non
         assert (await http.post("/echo", content=b"x" * (BODY_MAX + 1))).status_code == 413
 
 
+async def test_a_body_without_a_length_is_read_up_to_the_limit(pages: Pages) -> None:
+    chunk = b"f4240\r\n" + b"x" * 1_000_000 + b"\r\n"
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    endless = head + chunk * (BODY_MAX // 1_000_000 + 1)
+    async with served(pages.app) as port, connections(port, 1, endless) as ((reader, _),):
+        assert (await asyncio.wait_for(reader.readline(), WITHIN)).startswith(b"HTTP/1.1 413 ")
+
+
 async def test_only_a_few_large_bodies_are_kept_at_once(
     pages: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,9 @@ RESCUES_MAX = 3
 SUBMIT_TRIES_MAX = 3
 """Of a call whose answer may be better the next time, though the provider works."""
 FETCH_TRIES_MAX = 8
+ACCOUNT_TRIES_MAX = 60
+"""Tries to fetch a video while the provider refuses the whole account: half an hour, for a person
+has to put that right."""
 FETCH_FIRST = 1.0
 PROVIDER_TIME_MAX = 3600.0
 """Seconds, as the waits between the looks add up. No clock is asked, for it may jump while a video
@@ -376,8 +379,11 @@ class Steps:
             reason=error.reason,
             tries=row.tries + 1,
         )
+        most = FETCH_TRIES_MAX
         if isinstance(error, ProviderError):
             passing = error.passing or error.status == 404
+            if error.code == "provider_out_of_credit" or error.reason == "key_refused":
+                passing, most = True, ACCOUNT_TRIES_MAX
             failure: DomainError = ProviderUnavailable(
                 "cut_short" if error.reason == "cut_short" else "not_fetched"
             )
@@ -387,7 +393,7 @@ class Steps:
             )
             of_store = isinstance(error, StorageFull | StorageUnavailable)
             failure = error if of_store else ProviderUnavailable(cause(error, "unusable_video"))
-        if passing and row.tries + 1 < FETCH_TRIES_MAX:
+        if passing and row.tries + 1 < most:
             wait = error.retry_after
             if wait is None:
                 wait = min(30.0, FETCH_FIRST * 2.0 ** min(row.tries, 5))

@@ -1,8 +1,11 @@
 """Access by bearer, for each kind of route. Role, status, session and link are read on each
 call."""
 
+import json
+
 import pytest
 
+from api.callers import ACTING_FOR
 from api.users.schemas import ProfileIn
 from tests.api.auth.account_services import KEYS, World, one_engine
 
@@ -116,6 +119,21 @@ async def test_an_act_token_ends_with_its_link_and_its_user(world: World, ending
     else:
         await world.db.execute("UPDATE links SET user_id = $1", (await world.person("bob")).user.id)
     assert await refused(world, USER_ROUTES, act) == {401}
+
+
+async def test_only_a_bot_names_the_person_of_a_call(world: World) -> None:
+    alice = await world.person()
+    await world.linked(alice.access_token)
+    who = {"platform_user_id": "100", "display_name": "Alice", "chat_id": "chat-100"}
+
+    async def named_by(bearer: str) -> int:
+        headers = {"authorization": f"Bearer {bearer}", ACTING_FOR: json.dumps(who)}
+        return (await world.http.get("/users/me", headers=headers)).status_code
+
+    assert await named_by(KEYS["telegram"]) == 200
+    assert await named_by(KEYS["discord"]) == 404, "nobody is linked there"
+    for other in (alice.access_token, await world.act_token(), "garbage"):
+        assert await named_by(other) == 401
 
 
 async def test_a_demoted_admin_is_refused_on_the_next_call(world: World) -> None:

@@ -171,6 +171,18 @@ async def test_settling_books_the_real_cost_once(db: Db) -> None:
     assert len(await db.fetch("SELECT id FROM ledger")) <= 1
 
 
+async def test_holds_that_are_closed_together_are_closed_once(db: Db) -> None:
+    budget = BudgetService(db)
+    bills = [Bill(await reserve(db, budget, "u", 100), 70) for _ in range(2)]
+    closed = []
+    for _ in range(2):
+        async with budget.transaction() as sql:
+            closed.append(len((await budget.move(sql, bills, [])).closed))
+    assert closed == [2, 0]
+    assert await budget.of_user("u") == (140, 0)
+    await assert_adds_up(db)
+
+
 async def test_a_cost_above_the_hold_is_booked_in_full_and_blocks_the_next(db: Db) -> None:
     budget = BudgetService(db)
     assert await settle(db, budget, await reserve(db, budget, "u", 5, monthly=10), 12)

@@ -3,6 +3,7 @@ two bots, and ends only for good reasons."""
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -119,6 +120,34 @@ async def test_without_an_ack_it_comes_again_and_the_first_lease_is_over(
         await deliveries.ack("telegram", second.id, AckIn(lease=second.lease, message_ids=["7"]))
     with time_machine.travel(now() + timedelta(hours=1)):
         assert await claim(deliveries) == []
+
+
+async def test_a_bot_whose_lease_is_over_fails_nothing(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db)
+    (first,) = await claim(deliveries)
+    with time_machine.travel(now() + LEASE + timedelta(seconds=1)):
+        (second,) = await claim(deliveries)
+        with pytest.raises(Conflict):
+            await deliveries.fail(
+                "telegram", first.id, FailIn(lease=first.lease, reason="flood", retry_after=1)
+            )
+        row = await store.get(db, second.id)
+        assert row is not None
+        assert row.lease == second.lease
+
+
+async def test_a_row_that_another_writer_has_moved_stays_where_it_is(
+    deliveries: DeliveryService, db: Db
+) -> None:
+    await tell(deliveries, db)
+    (first,) = await claim(deliveries)
+    seen = await store.get(db, first.id)
+    assert seen is not None
+    await deliveries.ack("telegram", first.id, AckIn(lease=first.lease, message_ids=["7"]))
+    assert not await store.move(db, seen, replace(seen, state="inbox"))
+    row = await store.get(db, first.id)
+    assert row is not None
+    assert row.state == "done"
 
 
 async def test_another_platforms_bot_cannot_ack(deliveries: DeliveryService, db: Db) -> None:

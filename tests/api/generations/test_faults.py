@@ -122,6 +122,8 @@ async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(
         Fault(call="videos.status", kind="status", status=500, times=1),
         Fault(call="videos.status", kind="garbage", times=1),
         Fault(call="videos.status", kind="drop", times=1),
+        Fault(call="videos.content", kind="status", status=401, times=1),
+        Fault(call="videos.content", kind="status", status=402, times=1),
         Fault(call="videos.content", kind="status", status=502, times=1),
         Fault(call="videos.content", kind="cut", times=1),
         Fault(call="videos.content", kind="garbage", times=1),
@@ -268,6 +270,22 @@ async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(
     async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         failed = await finished(api, made)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "outcome_unknown")
+    assert paid_calls(sandbox) == calls
+
+
+async def test_nothing_is_bought_for_a_person_who_is_over_the_limit_by_then(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
+    async with running_api(tmp_path, sandbox, worker="off", **settings_of(database)) as api:
+        user = await api.user()
+        ask = {"prompt": "x"}
+        made = await user.post("/generate/image", json=ask, headers={"Prefer": "respond-async"})
+        await api.services.db.execute("UPDATE users SET monthly_micro = 1")
+    calls = paid_calls(sandbox)
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
+        failed = await finished(api, made.json())
+        assert (failed["status"], failed["error"]["reason"]) == ("failed", "budget_spent")
+        assert await api.services.db.fetch("SELECT id FROM holds WHERE state = 'held'") == []
     assert paid_calls(sandbox) == calls
 
 

@@ -105,6 +105,8 @@ async def test_several_are_deleted_but_not_what_is_under_way_or_anothers(
     await api.services.db.execute(
         "UPDATE generations SET phase = 'poll', status = 'processing' WHERE id = $1", cat
     )
+    refused = await user.delete(f"/generations/{cat}")
+    assert (refused.status_code, refused.json()["reason"]) == (409, "still_being_made")
     answer = await user.post("/generations/delete", json={"ids": [fox, cat, bens, "nothing", fox]})
     assert answer.json() == {"deleted": [fox], "kept": [cat, bens, "nothing"]}
     assert await shown(user) == ["a cat"]

@@ -142,6 +142,28 @@ async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
     assert await transitions.advance(db, holder, "fetch")
 
 
+async def test_a_decision_is_about_the_phases_that_it_names(db: Db) -> None:
+    followed = job("processing", "poll")
+    await store.insert(db, followed)
+    late = TimedOut("timed_out")
+    decided = await transitions.end(
+        db, followed.id, ["needs_review"], now(), cost_micro=None, error=late
+    )
+    assert decided is None
+    assert await store.get(db, followed.id) == followed
+
+
+async def test_a_generation_keeps_the_providers_job_that_it_has(db: Db) -> None:
+    ended = job("failed", "done")
+    await store.insert(db, ended)
+    assert await transitions.name_provider_id(db, ended.id, "first")
+    assert not await transitions.name_provider_id(db, ended.id, "second")
+    assert await transitions.name_provider_id(db, ended.id, "first")
+    row = await store.get(db, ended.id)
+    assert row is not None
+    assert row.provider_id == "first"
+
+
 async def test_the_user_with_the_fewest_jobs_under_way_goes_first(db: Db) -> None:
     at = now()
     for number in range(10):

@@ -189,6 +189,9 @@ async def test_a_job_that_is_needed_since_a_moment_stays(
                     assert (await aged.count(sql, before)).count == 0, name
                     assert not await aged.hold(sql, made, before), name
                     raise Undone
+        await db.execute("UPDATE generations SET favourite = true")
+        assert not await api.services.generation_eraser._erase(made, None, aged_before=before)
+        await db.execute("UPDATE generations SET favourite = false")
         await db.execute("""UPDATE generations SET status = 'failed', cost_micro = NULL,
             finished_at = now() - INTERVAL '49 hours', created_at = now()""")
         assert (await aged.count(db, before)).count == 1, "nobody asks for its cost any more"
