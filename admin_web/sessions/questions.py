@@ -40,8 +40,10 @@ class PageApi(Api):
         self._waiting.append(question)
 
         def answer() -> T:
-            if question in self._waiting:
-                self._ask()
+            while question in self._waiting:
+                asked = self._waiting[:BATCH_MAX]
+                self._ask(asked)
+                del self._waiting[: len(asked)]
             if question.error is not None:
                 raise question.error
             return cast("T", question.answer)
@@ -60,12 +62,7 @@ class PageApi(Api):
 
         return answer
 
-    def _ask(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), BATCH_MAX):
-            self._ask_together(waiting[start : start + BATCH_MAX])
-
-    def _ask_together(self, questions: list[_Question]) -> None:
+    def _ask(self, questions: list[_Question]) -> None:
         try:
             if len(questions) == 1:
                 answers = [super().send(questions[0].call)]
