@@ -53,6 +53,8 @@ class WebSettings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
+        if parts.query or parts.fragment or len(value.split()) > 1:
+            raise ValueError("must be an address without ?, # and spaces")
         if parts.scheme == "https" and parts.hostname:
             return value.rstrip("/")
         if parts.scheme == "http" and parts.hostname in LOOPBACK:

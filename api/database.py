@@ -179,6 +179,8 @@ def about_server(cause: BaseException, url: str) -> CannotStart:
         )
         return CannotStart(f"DATABASE_URL cannot be read; it should be {form}.")
     said = str(cause).partition("\n")[0] or type(cause).__name__
+    if isinstance(cause, TimeoutError):
+        said = "nothing that speaks PostgreSQL answers there"
     if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
         return CannotStart(f"The server of DATABASE_URL does not let us in: {said}.")
     if isinstance(cause, asyncpg.InvalidCatalogNameError):

@@ -112,6 +112,8 @@ def _new() -> Secrets:
 @contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
     """Keep all other processes of this machine out. Raises `SecretsUnusable`."""
+    if data_dir.is_file():
+        raise SecretsUnusable(f"{data_dir} is a file, and should be a folder")
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / "secrets.lock", os.O_CREAT | os.O_RDWR, 0o600)

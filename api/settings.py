@@ -104,11 +104,11 @@ class Settings(BaseSettings):
             raise ValueError("must be at least 32 bytes long")
         return value
 
-    @field_validator("operator_networks")
+    @field_validator("operator_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: str | None) -> str | None:
         try:
-            _networks(value)
+            _networks(None if value == "*" else value)
         except ValueError as error:
             raise ValueError("must be addresses or networks, such as 10.0.0.0/8") from error
         return value
@@ -142,6 +142,8 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
+        if parts.query or parts.fragment or len(value.split()) > 1:
+            raise ValueError("must be an address without ?, # and spaces")
         if parts.scheme == "https" and parts.hostname:
             return value.rstrip("/")
         if parts.scheme == "http" and parts.hostname in LOOPBACK:

@@ -5,10 +5,12 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -134,6 +136,7 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
     """Read settings of any class from the environment, `.env` and the files that `NAME_FILE` names,
     `given` only where nobody set a value. Raises `BadSetting`; values are never repeated."""
     try:
+        _check_lines()
         dotenv = dotenv_values(ENV_FILE, interpolate=False)
         _pass_on(dotenv)
         fields = {name: field for field, name in environment_names(settings).items()}
@@ -156,6 +159,21 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
         ) from error
 
 
+def _check_lines() -> None:
+    """Raise `BadSetting` for a line of `.env` that would be left out, and `OSError`."""
+    path = Path(ENV_FILE)
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8-sig") as lines:
+        for line in parse_stream(lines):
+            if line.error or (line.key is not None and line.value is None):
+                # what is read of a line begins with the empty lines before it
+                read = line.original.string
+                blank = read[: len(read) - len(read.lstrip())]
+                number = line.original.line + blank.count("\n")
+                raise BadSetting(f"Line {number} of {ENV_FILE} is no setting: write NAME=value")
+
+
 def _pass_on(dotenv: Mapping[str, str | None]) -> None:
     """Pass settings of libraries, which look into the environment only, on from `.env` and from
     files. The environment wins."""
@@ -164,6 +182,27 @@ def _pass_on(dotenv: Mapping[str, str | None]) -> None:
             os.environ.setdefault(name, value)
     for name, value in values_from_files(FOREIGN, dotenv).items():
         os.environ[name] = value
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+        if not (os.environ.get(name) or "https://").startswith(("https://", "http://")):
+            raise BadSetting(f"{name} must begin with https:// or http://")
+    _check_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _check_certificates(file: str | None, folder: str | None) -> None:
+    """Raise `BadSetting` when the certificates that are named cannot be read: otherwise each call
+    to the outside would fail."""
+    if file:
+        import ssl  # only where certificates are named
+
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+        except ssl.SSLError as error:
+            raise BadSetting(f"SSL_CERT_FILE: {file} holds no certificates") from error
+        except OSError as error:
+            raise BadSetting(f"SSL_CERT_FILE: {file} cannot be read: {error.strerror}") from error
+    if folder and not Path(folder).is_dir():
+        raise BadSetting(f"SSL_CERT_DIR: {folder} is no folder")
 
 
 def check_names() -> None:

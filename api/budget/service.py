@@ -372,6 +372,10 @@ class BudgetService:
         self._promises.hand_over(user_id, to)
         self._moves.counters.forget()
 
+    async def has_open(self, user_id: str, subject_prefix: str) -> bool:
+        """Tell whether there is an open hold of a user's for such work, of any process."""
+        return await store.has_open(self._db, user_id, subject_prefix)
+
     async def held_by(self, subject_prefix: str) -> list[HeldBy]:
         """Return the open holds of work that is bound to a process."""
         rows = await store.open_holds_of_processes(self._db, subject_prefix)

@@ -239,6 +239,14 @@ async def open_holds_of_processes(sql: Sql, subject_prefix: str) -> Sequence[Row
     return await sql.fetch(query, subject_prefix)
 
 
+async def has_open(sql: Sql, user_id: str, subject_prefix: str) -> bool:
+    query = """
+        SELECT 1 FROM holds
+        WHERE state = 'held' AND user_id = $1 AND starts_with(subject, $2) LIMIT 1
+        """
+    return await sql.fetch_one(query, user_id, subject_prefix) is not None
+
+
 def state_of(cost: int | None) -> str:
     return "released" if cost is None else "settled"
 

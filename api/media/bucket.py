@@ -216,13 +216,18 @@ def _said(error: Exception) -> str:
     if found := _CODE.search(str(error)):
         return found[1] or found[2]
     said = str(error).partition("\n")[0].rpartition(" - ")[2][:200]
+    if said.endswith("error sending request"):
+        return f"{_endpoint() or 'S3'} cannot be reached"
     return PLAIN_HTTP if said.endswith("builder error") and _is_plain_http() else said
 
 
+def _endpoint() -> str:
+    return os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
+
+
 def _is_plain_http() -> bool:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
     allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true", "yes", "y", "on"}
-    return endpoint.startswith("http://") and not allowed
+    return _endpoint().startswith("http://") and not allowed
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

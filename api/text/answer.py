@@ -21,7 +21,8 @@ class Answer:
     """One running answer. `written` grows; `out` gets what happens, and None at the end.
 
     `key`: its Idempotency-Key, so that the same request gets the same answer. `begun`: who answers,
-    once the provider has said it.
+    once the provider has said it. `by_reader`: its person asked for the stop, and gets the part
+    made by then as the whole answer. `names`: those that a stop may use.
     """
 
     id: str
@@ -50,11 +51,14 @@ class Answer:
     task: asyncio.Task[None] | None = None
     streaming: bool = False
     stopped: bool = False
+    by_reader: bool = False
     thinking: bool = False
+    names: tuple[str, ...] = ()
 
-    def stop(self) -> None:
+    def stop(self, *, by_reader: bool = False) -> None:
         """Close the provider's stream. Settling what was used is never interrupted."""
         self.stopped = True
+        self.by_reader = self.by_reader or by_reader
         if self.streaming and self.task is not None:
             self.task.cancel()
 

@@ -107,8 +107,14 @@ async def _again(earlier: schemas.TextOut) -> AsyncIterator[list[schemas.Event]]
 @router.post("/generate/text/{answer_id}/stop")
 async def stop_text(text: TextDep, caller: UserCaller, answer_id: str) -> schemas.ChargeOut:
     """Stop an answer, and return the amount booked for it; also of one that is over, or whose
-    stream was lost."""
-    return await text.stop(caller.user_id, answer_id)
+    stream was lost. Its stream ends with `done`, and the part written by then."""
+    return await text.stops.by_id(caller.user_id, answer_id)
+
+
+@router.post("/generate/text/stop", status_code=204)
+async def stop_text_in_chat(text: TextDep, caller: UserCaller, body: schemas.StopIn) -> None:
+    """Stop the newest answer that is being written to the caller in this chat. For bots."""
+    await text.stops.in_chat(caller, body)
 
 
 @router.get("/conversations")

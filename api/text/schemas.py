@@ -35,7 +35,8 @@ class TextIn(In):
     images.
 
     `chat_thread`: only bots may send it; the question goes on with the conversation of the act
-    token's chat and this thread (empty where there are none), or begins one. `after`: the id of an
+    token's chat and this thread (empty where there are none), or begins one. `chat_message`: the
+    chat's id of the message that asks, by which the answer may be stopped. `after`: the id of an
     answer of the caller's, which this goes on behind, in its conversation; what was said later is
     not sent along. `effort`: how much the model shall think, where it thinks at all.
 
@@ -47,6 +48,7 @@ class TextIn(In):
     model: ModelId | None = None
     conversation_id: str | None = Field(default=None, max_length=64)
     chat_thread: str | None = Field(default=None, max_length=64)
+    chat_message: str | None = Field(default=None, max_length=64)
     after: str | None = Field(default=None, max_length=64)
     effort: Effort | None = None
     system: str | None = Field(default=None, max_length=PROMPT_MAX)
@@ -89,9 +91,19 @@ class TextOut(Out):
 
 
 class ChargeOut(Out):
-    """The amount booked for an answer by now; null while it is not over."""
+    """The amount booked for an answer by now; null while it is not over. `stopped`: this call has
+    ended it."""
 
     charged_usd: Usd | None
+    stopped: bool = False
+
+
+class StopIn(In):
+    """`thread` is empty where there are none. `message`: only the answer to this message of the
+    chat."""
+
+    thread: str = Field(default="", max_length=64)
+    message: str | None = Field(default=None, max_length=64)
 
 
 class StartEvent(Out):

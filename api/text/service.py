@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import timedelta
-from functools import partial
 from typing import cast
 
 import structlog
@@ -27,7 +26,7 @@ from api.live_processes import PAID_PATIENCE, LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
-from api.schemas import micro, usd
+from api.schemas import micro
 from api.shutdown import Stop
 from api.text import idempotency, store
 from api.text.answer import Answer, context_chars, cost_of, error_event, is_empty, no_answer
@@ -37,7 +36,8 @@ from api.text.cost_lookups import Lookups
 from api.text.desk import SUBJECT, AnswerOpening, Desk
 from api.text.enclosures import Enclosures
 from api.text.endings import Endings
-from api.text.schemas import ChargeOut, DoneEvent, Event, StartEvent, TextIn, TextOut
+from api.text.schemas import DoneEvent, Event, StartEvent, TextIn, TextOut
+from api.text.stops import Stops
 from api.text.store import Conversation, Message
 from api.users.preferences import Preferences
 from api.users.service import UserService
@@ -56,9 +56,6 @@ STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
 FREED_EVERY = 5.0
-STOP, STOPPED = "stop-answer", "answer-stopped"
-STOP_SECONDS = 5.0
-"""Seconds to wait until a stopped answer is settled."""
 PICTURE_ONLY = "[picture]"
 """The stand-in for an earlier answer without words: providers take no empty ones."""
 
@@ -85,8 +82,8 @@ class TextService:
         self._running: set[Answer] = set()
         self._conversations = conversations
         self._processes = processes
-        self._wake = wake
         self._enclosures = Enclosures(media.documents)
+        self.stops = Stops(budget, wake)
         self.lookups = Lookups(db, provider, budget)
         self._desk = Desk(budget, media, self.lookups, sandbox=provider.is_sandbox)
         self._endings = Endings(self._desk, media, self.lookups)
@@ -247,7 +244,7 @@ class TextService:
                 StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
             )
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
-        self._wake.call(f"{STOP}:{answer_id}", partial(self._stop_as_told, running))
+        self.stops.begin(running, caller, body)
         self._running.add(running)
         return running
 
@@ -327,12 +324,6 @@ class TextService:
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 
-    def _stop_as_told(self, running: Answer) -> None:
-        """Stop it because another process was asked to, and say so at its end."""
-        running.stop()
-        if running.task is not None:
-            running.task.add_done_callback(lambda _: self._wake.ring(f"{STOPPED}:{running.id}"))
-
     async def _run(self, running: Answer) -> None:
         try:
             await self._work(running)
@@ -342,7 +333,7 @@ class TextService:
         finally:
             running.out.put_nowait(None)
             self._running.discard(running)
-            self._wake.call(f"{STOP}:{running.id}", None)
+            self.stops.end(running)
 
     async def _work(self, running: Answer) -> None:
         asked = not running.stopped
@@ -387,23 +378,6 @@ class TextService:
             running.streaming = False
         return None
 
-    async def stop(self, user_id: str, answer_id: str) -> ChargeOut:
-        """Stop an answer of the user's, whichever process writes it. Raises `NotFound`."""
-        for running in self._running:
-            if running.id == answer_id and running.user_id == user_id and running.task is not None:
-                running.stop()
-                await asyncio.wait({running.task}, timeout=STOP_SECONDS)
-                break
-        booked = await self._budget.booked(user_id, SUBJECT + answer_id)
-        if booked is not None and booked.is_open and self._wake.hears_others:
-            with self._wake.listen(f"{STOPPED}:{answer_id}") as stopped:
-                self._wake.ring(f"{STOP}:{answer_id}")
-                await stopped.wait(STOP_SECONDS)
-            booked = await self._budget.booked(user_id, SUBJECT + answer_id)
-        if booked is None:
-            raise errors.NotFound("answer_unknown")
-        return ChargeOut(charged_usd=None if booked.is_open else usd(booked.paid_micro))
-
     async def erase_user(self, user_id: str) -> None:
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
@@ -423,6 +397,8 @@ def _error_of(
     """Return the error that its reader gets instead of an answer."""
     if failure is not None:
         return domain_error(failure)
+    if running.finish is None and running.by_reader:
+        return None
     if running.finish is None:
         return errors.OutcomeUnknown("server_stopped")
     return no_answer(answered) if is_empty(answered) else None

@@ -23,13 +23,15 @@ REMEMBERED = 500
 """Failed requests, which a button can repeat."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunningAnswer:
-    """An answer that is being written to `owner` in `place`."""
+    """An answer that is being written to `owner` in `place`, to a message where the platform has
+    one. `ids`: the api's, of each try."""
 
-    token: str
     owner: str
     place: tuple[str, str | None]
+    message_id: str | None = None
+    ids: set[str] = field(default_factory=set)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -37,28 +39,33 @@ class Activity:
     def __init__(self, stranger_seconds: float = STRANGER_SECONDS) -> None:
         self._stranger_seconds = stranger_seconds
         self._strangers: Recent[str, float] = Recent(PRESSES)
-        self._answers: dict[str, RunningAnswer] = {}
+        self._answers: list[RunningAnswer] = []
         self._presses: Recent[tuple[str, ...], float] = Recent(PRESSES)
         self._failed: Recent[str, Inbound] = Recent(REMEMBERED)
 
     @contextmanager
     def answering(self, inbound: Inbound) -> Iterator[RunningAnswer]:
-        one = RunningAnswer(secrets.token_hex(6), _person(inbound), _place(inbound))
-        self._answers[one.token] = one
+        one = RunningAnswer(_person(inbound), _place(inbound), inbound.address.message_id)
+        self._answers.append(one)
         try:
             yield one
         finally:
-            del self._answers[one.token]
+            self._answers.remove(one)
 
-    def find(self, token: str) -> RunningAnswer | None:
-        return self._answers.get(token)
+    def find(self, answer_id: str) -> RunningAnswer | None:
+        return next((one for one in self._answers if answer_id in one.ids), None)
+
+    def answer_to(self, inbound: Inbound) -> RunningAnswer | None:
+        """The answer to the message that this stop names."""
+        named = _place(inbound), inbound.address.message_id
+        return next((one for one in self._answers if (one.place, one.message_id) == named), None)
 
     def owns(self, inbound: Inbound, one: RunningAnswer) -> bool:
         return one.owner == _person(inbound)
 
     def newest(self, inbound: Inbound) -> RunningAnswer | None:
         """The last answer that is being written to this person here."""
-        here = [one for one in self._answers.values() if one.place == _place(inbound)]
+        here = [one for one in self._answers if one.place == _place(inbound)]
         return next((one for one in reversed(here) if self.owns(inbound, one)), None)
 
     def remember(self, inbound: Inbound) -> str:

@@ -327,6 +327,6 @@ class TelegramBot:
             await self._answer(chat, inbound)
 
     async def _answer_stop(self, stopped: object, update_id: int) -> None:
-        inbound = from_stop(stopped, update_id, self.chat.messages.stop_button)
+        inbound = from_stop(stopped, update_id)
         if inbound is not None:
             await self._answer(self.chat, inbound)

@@ -8,7 +8,9 @@ from telegram import Bot, CallbackQuery, Chat, ChatMemberAdministrator, Message,
 from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
-from bots.core.types import Address, Button, Inbound, QuotedMessage, Sender
+from bots.core.commands.ask import STOP_ANSWER
+from bots.core.types import Address, Inbound, QuotedMessage, Sender
+from bots.telegram.drafts import asked_by
 from bots.telegram.hidden_links import asked
 from bots.telegram.markup import clean
 from bots.telegram.received_files import attachments, attachments_elsewhere
@@ -70,23 +72,19 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
     )
 
 
-def from_stop(
-    stopped: object, update_id: int, meant: Callable[[int, int], Button | None]
-) -> Inbound | None:
-    """The stop sign of a draft, which the platform shows by itself; `meant` knows the button that
-    it stands for."""
+def from_stop(stopped: object, update_id: int) -> Inbound | None:
+    """The stop sign of a draft, which the platform shows by itself. The draft's id names the
+    message that it answers."""
     try:
-        chat, draft_id = stopped["chat"], stopped["draft_id"]  # type: ignore[index]
+        chat, draft_id = stopped["chat"], int(stopped["draft_id"])  # type: ignore[index]
         chat_id, name = int(chat["id"]), str(chat.get("first_name", ""))
         thread = stopped.get("message_thread_id")  # type: ignore[attr-defined]
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
-    button = meant(chat_id, draft_id)
-    if button is None:
-        return None
     # drafts are shown in private chats only, and such a chat has the id of its person
-    address = Address(PLATFORM, str(chat_id), None if thread is None else str(thread))
-    return Inbound(address, Sender(str(chat_id), name), str(update_id), button.action, button.value)
+    thread_id = None if thread is None else str(thread)
+    address = Address(PLATFORM, str(chat_id), thread_id, asked_by(draft_id))
+    return Inbound(address, Sender(str(chat_id), name), str(update_id), STOP_ANSWER.name, "")
 
 
 def _said(message: Message, text: str, bot: Bot) -> tuple[str, str, bool] | None:

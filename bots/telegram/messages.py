@@ -13,7 +13,7 @@ from telegram.error import InvalidToken
 
 from bots.core.recent import Recent
 from bots.core.splitting import utf16_units
-from bots.core.types import Button, ReplyFile, SendFailed
+from bots.core.types import ReplyFile, SendFailed
 from bots.telegram import render
 from bots.telegram.calls import (
     ENTITIES_REFUSED,
@@ -22,6 +22,7 @@ from bots.telegram.calls import (
     Calls,
     TelegramRefusal,
 )
+from bots.telegram.drafts import draft_of
 from bots.telegram.markup import Marked
 from bots.telegram.render import AlbumStep, DraftStep, FileStep, TextStep, as_document, known_as
 
@@ -32,7 +33,6 @@ NOT_MODIFIED = "message is not modified"
 UNDELETABLE = ("can't be deleted", "message_delete_forbidden")
 NO_LINK_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 MEMORY = 2_000
-DRAFT_IDS = 2**31 - 1
 NO_WORDS_LEFT = "🗑️"
 EMPTY_PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAKAAAABaCAAAAAAarQKOAAAAVElEQVR42u3OMQEAAAgDoGn/YMayxg5IwFy6bQQFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQ"
@@ -82,11 +82,6 @@ class TelegramMessages:
         self._with_file: Recent[tuple[int, int], None] = Recent(MEMORY)
         self._changed: Recent[int, tuple[float, int]] = Recent(MEMORY)
 
-    def stop_button(self, chat_id: int, draft_id: int) -> Button | None:
-        """The meaning of the stop sign of a draft."""
-        draft = self._drafts.get((chat_id, draft_id))
-        return draft.buttons[0][0] if draft is not None and draft.buttons else None
-
     def has_file(self, chat_id: int, message_id: int) -> None:
         """Remember that the message has a caption and no text. It spares an edit that Telegram
         would refuse."""
@@ -123,8 +118,7 @@ class TelegramMessages:
     async def _draft(self, target: SendTarget, step: DraftStep) -> Sent:
         """Show a draft, which waits for nobody's turn and may be left out. A chat that takes no
         drafts gets a message, which the next preview edits."""
-        # one answer, one draft: the answered message names it
-        draft_id = (target.reply_to or 0) % DRAFT_IDS + 1
+        draft_id = draft_of(target.reply_to)
         if self._drafts.get((target.chat_id, draft_id)) == step:
             return Sent(())
         try:

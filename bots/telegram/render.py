@@ -50,8 +50,8 @@ class TextStep:
 
 @dataclass(frozen=True, slots=True)
 class DraftStep:
-    """A growing text in Telegram's own form, which is no message. The first of the buttons is the
-    meaning of the platform's own stop sign."""
+    """A growing text in Telegram's own form, which is no message. With buttons, the
+    platform shows its own stop sign."""
 
     words: Marked
     buttons: Rows = ()

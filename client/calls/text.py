@@ -41,6 +41,11 @@ def stop_text(answer_id: str) -> Call[schemas.ChargeOut]:
     return Call("POST", path("/generate/text/{}/stop", answer_id), schemas.ChargeOut)
 
 
+def stop_in_chat(stop: schemas.StopIn) -> Call[None]:
+    """End the newest answer that is being written to the person in this chat."""
+    return Call("POST", "/generate/text/stop", body=stop)
+
+
 def conversations(
     q: str | None = None, cursor: str | None = None, limit: int | None = None
 ) -> Call[Page[schemas.ConversationOut]]:

@@ -240,6 +240,7 @@ MAKING = [
         json={"prompt": "more", "conversation_id": "{conversation_id}"},
     ),
     Row("POST", "/generate/text/{answer_id}/stop", USER, made="conversation"),
+    Row("POST", "/generate/text/stop", USER, json=BAD, passes=422),
     Row(
         "POST",
         "/generate/text",

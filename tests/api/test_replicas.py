@@ -4,6 +4,7 @@ once. No look at the database helps them, because the next one is a minute away.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from api.callers import Caller
 from api.catalog import service as catalog
 from api.catalog.schemas import ModelChangeIn
 from api.deliveries import service as deliveries
+from api.errors import NotFound
 from api.generations.accepting import service as accepting
 from api.generations.making.worker import WorkerTimes
-from api.text.schemas import DeltaEvent, TextIn
+from api.text.schemas import DeltaEvent, StopIn, TextIn
 from sandbox.faults import Fault
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
@@ -83,8 +85,20 @@ async def test_an_answer_is_stopped_at_whichever_api_it_is_written(
             if isinstance(events[-1], DeltaEvent):
                 break
         async with asyncio.timeout(SOON):
-            charge = await maker.services.text.stop(caller.user_id, running.id)
+            charge = await maker.services.text.stops.by_id(caller.user_id, running.id)
             assert running.task is not None
             await running.task
         assert charge.charged_usd
+        assert charge.stopped
+        late = await maker.services.text.stops.by_id(caller.user_id, running.id)
+        assert (late.charged_usd, late.stopped) == (charge.charged_usd, False)
+        there = replace(caller, platform="telegram", chat_id="7")
+        ask = TextIn(prompt="x", chat_thread="", chat_message="1")
+        running = await front.services.text.begin(there, ask)
+        async with asyncio.timeout(SOON):
+            await maker.services.text.stops.in_chat(there, StopIn(message="1"))
+            assert running.task is not None
+            await running.task
+            with pytest.raises(NotFound, match="no such answer"):
+                await maker.services.text.stops.in_chat(there, StopIn(message="1"))
         assert (await maker.services.budget.of_user(caller.user_id))[1] == 0

@@ -34,6 +34,14 @@ PAGES = {
     "board": "/admin",
 }
 
+LOAD_VIDEOS = """() => Promise.all([...document.querySelectorAll('video')].map(video => {
+  const loaded = new Promise(done => { video.oncanplay = () => setTimeout(done, 1000) })
+  video.preload = 'auto'
+  video.load()
+  return loaded
+}))"""
+"""Otherwise the player turns its wheel, which takes a moment to fade."""
+
 
 def make(page: Page, kind: str, prompt: str) -> str:
     """Make a generation, wait for it, and return its id."""
@@ -68,6 +76,7 @@ def picture(
         sign_in(page, web_url, EMAIL, PASSWORD)
         for name, path in paths.items():
             page.goto(path, wait_until="networkidle")
+            page.evaluate(LOAD_VIDEOS)
             target = DOCS / f"{name}-{scheme}.png"
             page.screenshot(path=target)
             made.append(target)

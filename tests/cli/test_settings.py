@@ -28,6 +28,13 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("API_PORT", "eight", "API_PORT should be a valid integer"),
         ("API_PORT", "70000", "API_PORT should be less than or equal to 65535"),
         ("PUBLIC_URL", "http://example.com", "PUBLIC_URL must be an https:// address"),
+        ("PUBLIC_URL", "https://example.com/?a=b", "PUBLIC_URL must be an address without ?, #"),
+        ("PUBLIC_URL", "https://exam ple.com", "PUBLIC_URL must be an address without ?, #"),
+        ("TRUSTED_PROXIES", "proxy", "TRUSTED_PROXIES must be addresses or networks"),
+        ("SSL_CERT_FILE", "/none.pem", "SSL_CERT_FILE: /none.pem cannot be read: No such file"),
+        ("SSL_CERT_FILE", "/etc/hosts", "SSL_CERT_FILE: /etc/hosts holds no certificates"),
+        ("AWS_ENDPOINT_URL", "127.0.0.1:9000", "AWS_ENDPOINT_URL must begin with https:// or"),
+        ("SSL_CERT_DIR", "/none", "SSL_CERT_DIR: /none is no folder"),
         ("WORKER", "off", "WORKER=off needs DATABASE_URL"),
         ("CHAT_SIGNUP", "everybody", "CHAT_SIGNUP should be 'link' or 'open'"),
         ("DATABASE_URL", "mysql://x", "DATABASE_URL must begin with"),
@@ -41,6 +48,31 @@ def test_one_line_names_the_setting_and_what_it_should_be(
         load(Settings)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("WEB_PORT=1\nthis is nonsense\n", "Line 2 of .env is no setting: write NAME=value"),
+        ("PUBLIC_URL\n", "Line 1 of .env is no setting: write NAME=value"),
+        ('# a\n\nSMTP_HOST="mail\n', "Line 3 of .env is no setting: write NAME=value"),
+        (None, ".env cannot be read: Is a directory"),
+    ],
+)
+def test_a_line_that_would_be_left_out_is_named(content: str | None, said: str) -> None:
+    if content is None:
+        Path(".env").mkdir()
+    else:
+        Path(".env").write_text(content)
+    with pytest.raises(BadSetting) as caught:
+        load(Settings)
+    assert str(caught.value) == said
+
+
+def test_lines_of_all_usual_forms_are_read() -> None:
+    lines = ["\ufeffAPI_PORT=9000", "", "# said", "export WEB_PORT = 9001 # here", "SMTP_HOST="]
+    Path(".env").write_text("\r\n".join(lines), encoding="utf-8")
+    assert load(LaunchSettings).web_port == 9001
 
 
 def test_a_name_with_a_prefix_is_told_in_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,9 @@
 # not the digest of the real image, so take the digests out of a copy of the checkout first:
 #   sed -i 's/@sha256:[0-9a-f]*//' Dockerfile deploy/scale.yml
 #   tests/deploy/local_images.sh PYTHON_PREFIX WEED_BINARY
+# Where no container may be started either, the image of the product runs by
+#   podman build --isolation chroot --pull=never --network host -t allucanget .
+#   buildah run --isolation chroot --network host "$(buildah from --pull-never allucanget)" -- python -m cli.process api
 set -eu
 python=$1 weed=$2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)

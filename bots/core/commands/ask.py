@@ -8,7 +8,6 @@ from typing import cast, get_args
 
 from bots.core import texts
 from bots.core.activity import ACTIVITY, RunningAnswer, until
-from bots.core.cards import Buttons
 from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.documents import SCAN, with_documents
@@ -25,7 +24,7 @@ from client.schemas import Effort
 from client.schemas import text as schemas
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import MediaOut
-from client.schemas.text import NewConversationIn, TextIn, TextOut
+from client.schemas.text import NewConversationIn, StopIn, TextIn, TextOut
 from client.words.language import N_
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
@@ -63,6 +62,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         prompt=prompt,
         model=model,
         chat_thread=inbound.address.thread_id or "",
+        chat_message=inbound.address.message_id,
         effort=cast(Effort | None, asked.options.get("effort")),
         images=list(images) or None,
         documents=list(documents) or None,
@@ -96,7 +96,14 @@ class PartialAnswer:
     def written(self) -> str:
         return self.text.strip()
 
-    def preview(self, stop: Buttons) -> Reply | None:
+    def was_stopped(self, answer: TextOut) -> bool:
+        """Whether its reader stopped it, through whatever process. An answer from before, of a
+        stream that was cut, was not seen to grow."""
+        return answer.finish_reason == "stopped" and answer.text.strip() == self.written
+
+    @property
+    def preview(self) -> Reply | None:
+        stop = ((Button(texts.stop_button(), STOP_ANSWER.name, self.id),),)
         if self.written:
             return Reply(self.written + texts.WRITING, buttons=stop, preview=True, markdown=True)
         return Reply(texts.thinking(), buttons=stop, preview=True) if self.thinks else None
@@ -105,7 +112,6 @@ class PartialAnswer:
 async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> Replies:
     """The growing answer, then the whole one; or the written part of it, and the reason for its
     end."""
-    stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
     growing = PartialAnswer()
     stream = context.user.events(calls.text_stream(ask, context.user.key))
     try:
@@ -114,11 +120,14 @@ async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> R
                 if isinstance(event, schemas.ErrorEvent):
                     raise broken_off(event.error, event.retry_after)
                 if isinstance(event, schemas.DoneEvent):
+                    if growing.was_stopped(event.answer):
+                        break
                     for reply in await _whole(event.answer, context):
                         yield reply
                     return
                 growing.hear(event)
-                if (preview := growing.preview(stop)) is not None:
+                answering.ids.add(growing.id)
+                if (preview := growing.preview) is not None:
                     yield preview
         charged = await _charged(growing.id, context)
         yield Reply(texts.stopped(growing.written, charged), markdown=True)
@@ -176,7 +185,13 @@ async def _go_on(inbound: Inbound, context: Context) -> Replies:
     was."""
     if ACTIVITY.pressed_twice(inbound):
         raise Mistake(texts.pressed_twice())
-    ask = TextIn(prompt=texts.go_on(), after=inbound.text.strip(), stream=True)
+    ask = TextIn(
+        prompt=texts.go_on(),
+        chat_thread=inbound.address.thread_id or "",
+        chat_message=inbound.address.message_id,
+        after=inbound.text.strip(),
+        stream=True,
+    )
     try:
         with ACTIVITY.answering(inbound) as answering:
             async with aclosing(_written(ask, answering, context)) as replies:
@@ -203,14 +218,37 @@ async def _model(said: object, images: int, context: Context) -> str | None:
     return image_video.first_able(await context.user.all(calls.models("text")), [preferred], sees)
 
 
-async def _stop_answer(inbound: Inbound, _context: Context) -> Replies:
-    one = ACTIVITY.find(inbound.text.strip())
-    if one is None:
-        yield Reply(texts.nothing_to_stop(), secret=True, fresh=True)
-    elif not ACTIVITY.owns(inbound, one):
+async def _stop_answer(inbound: Inbound, context: Context) -> Replies:
+    """Stop the answer of the button, or without an id the one to the message of the address. The
+    answer itself says so, in whatever process it is written."""
+    answer_id = inbound.text.strip()
+    one = ACTIVITY.find(answer_id) if answer_id else ACTIVITY.answer_to(inbound)
+    if one is not None and ACTIVITY.owns(inbound, one):
+        one.stopped.set()
+    elif one is not None:
         yield Reply(texts.not_yours(), secret=True, fresh=True)
+    elif not answer_id:
+        if not await stop_in_chat(context, inbound, inbound.address.message_id):
+            yield Reply(texts.nothing_to_stop(), secret=True, fresh=True)
     else:
-        one.stopped.set()  # the answer itself says so
+        charge = await context.user.send(calls.stop_text(answer_id))
+        if not charge.stopped:
+            over = charge.charged_usd is not None
+            said = texts.nothing_to_stop() if over else texts.could_not_stop()
+            yield Reply(said, secret=True, fresh=True)
+
+
+async def stop_in_chat(context: Context, inbound: Inbound, message_id: str | None = None) -> bool:
+    """Stop the newest answer to the sender here, or that to a message, in whatever process it is
+    written. False: there is none."""
+    stop = StopIn(thread=inbound.address.thread_id or "", message=message_id)
+    try:
+        await context.user.send(calls.stop_in_chat(stop))
+    except ApiError as error:
+        if error.code != "not_found":
+            raise
+        return False
+    return True
 
 
 async def _unreadable(_inbound: Inbound, _context: Context) -> Replies:

@@ -3,6 +3,7 @@
 from bots.core import texts
 from bots.core.activity import ACTIVITY
 from bots.core.cards import in_rows, waiting_card
+from bots.core.commands.ask import stop_in_chat
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
 from bots.core.options import Mistake
@@ -43,6 +44,8 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
         writing = ACTIVITY.newest(inbound)
         if writing is not None:
             writing.stopped.set()
+            return
+        if await stop_in_chat(context, inbound):
             return
     wanted = (named(inbound.text.lower()).generation_id or inbound.text).strip().lower()
     if not wanted:

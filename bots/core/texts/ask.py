@@ -121,6 +121,7 @@ def stopped(text: str, cost: Decimal | None) -> str:
 
 
 nothing_to_stop = sentence("That answer has ended already.")
+could_not_stop = sentence("I could not stop that answer. Press once more in a moment.")
 
 
 def cut_short(text: str, why: str) -> str:

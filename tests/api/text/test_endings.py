@@ -343,13 +343,13 @@ async def test_the_booked_cost_can_be_asked_for(
 ) -> None:
     answer = (await ask(ana)).json()
     charge = await ana.post(f"/generate/text/{answer['id']}/stop")
-    assert charge.json() == {"charged_usd": answer["cost_usd"]}
+    assert charge.json() == {"charged_usd": answer["cost_usd"], "stopped": False}
     async with await api.user("eve") as eve:
         assert (await eve.post(f"/generate/text/{answer['id']}/stop")).status_code == 404
     sandbox.break_with(Fault(call="chat", kind="status", status=503))
     start, _ = await streamed(ana)
     found = (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json()
-    assert found == {"charged_usd": "0.000000"}
+    assert found == {"charged_usd": "0.000000", "stopped": False}
 
 
 async def test_the_bill_of_a_refusal_is_booked_and_given_back(
@@ -361,7 +361,7 @@ async def test_the_bill_of_a_refusal_is_booked_and_given_back(
     assert (end[1]["error"]["reason"], end[1]["error"]["charged_usd"]) == ("safety", "0.000000")
     await agree(ana, "0.000000")
     answer = (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json()
-    assert answer == {"charged_usd": "0.000000"}
+    assert answer == {"charged_usd": "0.000000", "stopped": False}
     row = await api.services.db.fetch_one("SELECT spent_micro FROM budgets WHERE scope = 'global'")
     assert row is not None
     assert row["spent_micro"] == 2000, "the provider was paid"

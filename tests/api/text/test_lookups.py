@@ -73,7 +73,10 @@ async def test_a_cut_answer_costs_in_the_end_what_the_provider_says(
     await looked_up(api, lookups)
     spent, _ = await money(ana)
     assert spent == real
-    assert (await ana.post(f"/generate/text/{answer}/stop")).json() == {"charged_usd": spent}
+    assert (await ana.post(f"/generate/text/{answer}/stop")).json() == {
+        "charged_usd": spent,
+        "stopped": False,
+    }
     assert (await shown(ana))[1]["cost_usd"] == spent
     assert await api.services.budget.audit() == []
 

@@ -4,6 +4,7 @@ nothing any more."""
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,12 +13,12 @@ import pytest
 import time_machine
 import uvicorn
 
-from api import ids
+from api import errors, ids
 from api.callers import Caller
 from api.schemas import micro
 from api.text import service
 from api.text.answer import Answer
-from api.text.schemas import DeltaEvent, StartEvent, TextIn
+from api.text.schemas import DeltaEvent, DoneEvent, StartEvent, StopIn, TextIn
 from sandbox.faults import Fault
 from tests.api.harness import Api
 from tests.sandbox_server import Sandbox
@@ -209,8 +210,47 @@ async def test_stopping_by_its_id_says_what_was_booked(
         assert (await eve.post(f"/generate/text/{running.id}/stop")).status_code == 404
     assert running.streaming
     answer = await ana.post(f"/generate/text/{running.id}/stop")
+    told = [event async for events in api.services.text.events(running) for event in events]
     spent, held = await spent_and_held(api, caller)
     assert micro(Decimal(answer.json()["charged_usd"])) == spent
     assert held == 0
     assert spent > 0
-    assert (await ana.post(f"/generate/text/{running.id}/stop")).json() == answer.json()
+    assert answer.json()["stopped"]
+    done = told[-1]
+    assert isinstance(done, DoneEvent), "its reader gets the part written by then"
+    assert (done.answer.finish_reason, micro(done.answer.cost_usd)) == ("stopped", spent)
+    late = (await ana.post(f"/generate/text/{running.id}/stop")).json()
+    assert late == {**answer.json(), "stopped": False}
+
+
+async def test_a_stop_in_a_chat_names_a_message_or_means_the_newest_there(
+    api: Api, caller: Caller, sandbox: Sandbox
+) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3, times=9))
+    there = replace(caller, platform="telegram", chat_id="7")
+    text = api.services.text
+    first, second, third, elsewhere = [
+        await text.begin(there, TextIn(prompt="x", chat_thread=thread, chat_message=message))
+        for thread, message in (("", "1"), ("", "2"), ("", "3"), ("5", "4"))
+    ]
+    for running in (first, second, third, elsewhere):
+        await first_words(api, running)
+    await text.stops.in_chat(there, StopIn(message="1"))
+    assert [one.stopped for one in (first, second, third)] == [True, False, False]
+    await text.stops.in_chat(there, StopIn())
+    assert [one.stopped for one in (second, third)] == [False, True]
+    await text.stops.in_chat(there, StopIn())
+    assert (second.stopped, elsewhere.stopped) == (True, False)
+    for other, wanted in (
+        (there, StopIn()),
+        (there, StopIn(message="1")),
+        (replace(there, chat_id="8"), StopIn(thread="5")),
+        (replace(there, user_id="another"), StopIn(thread="5")),
+    ):
+        with pytest.raises(errors.NotFound, match="no such answer"):
+            await text.stops.in_chat(other, wanted)
+    with pytest.raises(errors.InvalidRequest):
+        await text.stops.in_chat(replace(there, platform=None), StopIn())
+    elsewhere.stop()
+    await ended(elsewhere)
+    assert (await spent_and_held(api, there))[1] == 0

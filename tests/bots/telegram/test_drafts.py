@@ -68,7 +68,9 @@ async def test_a_long_draft_shows_its_end_and_the_answer_is_whole(
     assert "".join(shown.split()) == "".join(text.split())
 
 
-async def test_the_stop_sign_is_the_first_button(fake: FakeTelegram) -> None:
+async def test_the_stop_sign_stops_the_answer_to_the_message_of_its_draft(
+    fake: FakeTelegram,
+) -> None:
     heard = Heard()
     async with polling(fake, heard) as telegram:
         asked = fake.user_says(CHAT, CHAT, "tell me")
@@ -77,15 +79,15 @@ async def test_the_stop_sign_is_the_first_button(fake: FakeTelegram) -> None:
         fake.stop_draft(CHAT)
         stopped = await heard.next()
     assert (stopped.command, stopped.text, stopped.sender.id, stopped.pressed) == (
-        "stop",
-        "c7",
+        "stop_answer",
+        "",
         str(CHAT),
         None,
     )
-    assert stopped.address == place()
+    assert stopped.address == place(message=asked)
 
 
-async def test_the_stop_sign_of_an_answer_from_before_a_restart_does_nothing(
+async def test_the_stop_sign_of_a_draft_of_another_process_names_its_message_too(
     fake: FakeTelegram,
 ) -> None:
     heard = Heard()
@@ -96,7 +98,9 @@ async def test_the_stop_sign_of_an_answer_from_before_a_restart_does_nothing(
         fake.push("stopped_message_generation", {"chat": chat, "draft_id": 99})
         fake.push("stopped_message_generation", {"nonsense": 1})
         fake.user_says(CHAT, CHAT, "two")
-        assert (await heard.next()).text == "two"
+        stopped, said = await heard.next(), await heard.next()
+    assert (stopped.command, stopped.address) == ("stop_answer", place(message=98))
+    assert said.text == "two", "what can't be read is left out"
 
 
 async def test_a_draft_without_buttons_can_not_be_stopped(

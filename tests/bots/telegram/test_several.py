@@ -4,13 +4,15 @@ import asyncio
 import json
 import signal
 import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from bots.core import texts
 from bots.core.presence import Presence
 from bots.core.process_slot import ProcessSlot
 from bots.core.types import Inbound, Messenger, Reply
@@ -19,15 +21,18 @@ from bots.settings import BotSettings
 from bots.telegram.__main__ import UPDATES, work
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.kept_updates import KeptUpdates
+from sandbox.faults import Fault
 from tests.bots.bot_process import BotProcess, bot_process
 from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT
 from tests.bots.telegram.with_short_leases import TIMES
-from tests.fakes.telegram import FakeTelegram, Scene
+from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
 from tests.plain_http import PLAIN
+from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PERSON, GROUP = 77, -100200301
 TAKEN_OVER_SECONDS = TIMES.lease + TIMES.look + 2.0
 """A slow machine gets two more."""
 
@@ -209,21 +214,76 @@ async def test_one_that_lost_its_turn_ends_its_answers_before_it_says_goodbye(
     assert await place.api.services.db.fetch("SELECT * FROM bot_updates") == []
 
 
-async def test_a_webhook_s_repeat_at_another_replica_is_not_answered_again(
-    fake: FakeTelegram, place: Place, tmp_path: Path, unused_tcp_port_factory: object
-) -> None:
-    ports = [unused_tcp_port_factory() for _ in range(2)]  # type: ignore[operator]
+@asynccontextmanager
+async def two_hooks(
+    fake: FakeTelegram, place: Place, folder: Path, ports: list[int]
+) -> AsyncIterator[None]:
+    """Two replicas behind one address. What the fake has brings goes to the first one."""
     fake.settings(webhook_to=f"http://127.0.0.1:{ports[0]}")
     hook = {"TELEGRAM_UPDATES": "webhook", "PUBLIC_URL": "https://ai.example.org"}
     async with AsyncExitStack() as up:
         both = [
             await up.enter_async_context(
-                running(fake, place, tmp_path / str(port), TELEGRAM_WEBHOOK_PORT=str(port), **hook)
+                running(fake, place, folder / str(port), TELEGRAM_WEBHOOK_PORT=str(port), **hook)
             )
             for port in ports
         ]
         for bot in both:
             await bot.says("announced")
+        yield
+
+
+async def test_an_answer_is_stopped_through_another_replica_than_the_one_that_writes_it(
+    fake: FakeTelegram,
+    joined: Place,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    unused_tcp_port_factory: Callable[[], int],
+) -> None:
+    """By the stop sign of a draft, by the button in a group, and by the command."""
+    ports = [unused_tcp_port_factory() for _ in range(2)]
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3, times=9))
+
+    def brought_to(number: int) -> None:
+        fake.settings(webhook_to=f"http://127.0.0.1:{ports[number]}")
+
+    async def shown(asked: int, words: str) -> SeenMessage:
+        def found(scene: Scene) -> SeenMessage | None:
+            mine = [one for one in scene.by_bot() if one.reply_to == asked and words in one.text]
+            return mine[-1] if mine else None
+
+        return await fake.until(found)
+
+    async with two_hooks(fake, joined, tmp_path, ports):
+        for way in ("sign", "command"):
+            brought_to(0)
+            before = len(fake.scene().drafts)
+            asked = fake.user_says(PERSON, PERSON, f"/ask why, by {way}?")
+            await fake.until(lambda scene: len(scene.drafts) > before + 1 or None)  # noqa: B023
+            brought_to(1)
+            if way == "sign":
+                fake.stop_draft(PERSON)
+            else:
+                fake.user_says(PERSON, PERSON, "/stop")
+            await shown(asked, "[Stopped. It cost")
+        brought_to(0)
+        asked = fake.user_says(GROUP, PERSON, "/ask why?", private=False)
+        growing = await shown(asked, texts.WRITING)
+        brought_to(1)
+        stranger = fake.press(GROUP, growing.message_id, "⏹ Stop", PERSON + 1)
+        said = await fake.until(lambda scene: scene.presses[stranger].answered)
+        assert said == texts.not_yours()
+        fake.press(GROUP, growing.message_id, "⏹ Stop", PERSON)
+        stopped = await shown(asked, "[Stopped. It cost")
+        assert stopped.message_id == growing.message_id
+        assert not stopped.buttons
+
+
+async def test_a_webhook_s_repeat_at_another_replica_is_not_answered_again(
+    fake: FakeTelegram, place: Place, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    ports = [unused_tcp_port_factory() for _ in range(2)]
+    async with two_hooks(fake, place, tmp_path, ports):
         fake.user_says(CHAT, CHAT, "/help")
         await fake.message(CHAT, "/image")
         (call,) = [one for one in fake.scene().calls_of("setWebhook") if one.status == 200]
