@@ -149,7 +149,9 @@ class Moves:
             }
             if left:
                 before = "released" if late else "held"
-                rows |= await store.close_holds(sql, left, now, before=before)
+                rows |= await store.close_holds(
+                    sql, left, now, before=before, alone=not self._db.locks_rows
+                )
         for hold in (*kept, *rows.values()):
             bill = by_hold[hold.id]
             freed = hold.amount_micro if hold.id in rows and not bill.late else 0

@@ -256,23 +256,33 @@ _OF_HOLDS = ", ".join(f"holds.{name}" for name in _HOLD_TYPES)
 
 
 async def close_holds(
-    sql: Sql, costs: Mapping[str, int | None], now: datetime, *, before: str = "held"
+    sql: Sql, costs: Mapping[str, int | None], now: datetime, *, before: str = "held", alone: bool
 ) -> dict[str, Hold]:
     """Close holds with their costs, by id; None = it is released. Returns them, without those that
-    are not in the state `before`, or never were."""
+    are not in the state `before`, or never were. `alone`: the transaction has the engine alone."""
     closed = [(hold_id, state_of(cost), cost) for hold_id, cost in costs.items()]
-    if len(closed) == 1:  # DuckDB finds one row much faster so
-        query = f"""
-            UPDATE holds SET state = $2, settled_micro = $3, closed_at = $5
-            WHERE id = $1 AND state = $4 RETURNING {_HOLD}"""
-        found = await sql.fetch(query, *closed[0], before, now)
-    else:
-        query = f"""
-            UPDATE holds SET state = closed.state, settled_micro = closed.cost, closed_at = $5
-            FROM ({_CLOSED}) AS closed
-            WHERE holds.id = closed.id AND holds.state = $4 RETURNING {_OF_HOLDS}"""
-        found = await sql.fetch(query, *rows.lists(closed), before, now)
+    if alone:
+        return await _close_alone(sql, closed, now, before)
+    query = f"""
+        UPDATE holds SET state = closed.state, settled_micro = closed.cost, closed_at = $5
+        FROM ({_CLOSED}) AS closed
+        WHERE holds.id = closed.id AND holds.state = $4 RETURNING {_OF_HOLDS}"""
+    found = await sql.fetch(query, *rows.lists(closed), before, now)
     return {row["id"]: _hold(row) for row in found}
+
+
+async def _close_alone(
+    sql: Sql, closed: Sequence[tuple[str, str, int | None]], now: datetime, before: str
+) -> dict[str, Hold]:
+    """With a second condition beside the id DuckDB would read the whole table."""
+    found = {}
+    for hold_id, state, cost in closed:
+        row = await sql.fetch_one(f"SELECT {_HOLD}, state FROM holds WHERE id = $1", hold_id)
+        if row is not None and row["state"] == before:
+            found[hold_id] = _hold(row)
+            query = "UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1"
+            await sql.later(query, hold_id, state, cost, now)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

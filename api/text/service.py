@@ -141,9 +141,7 @@ class TextService:
         if (earlier := await self.earlier(caller, body, key)) is not None:
             return earlier
         running = await self.begin(caller, body, key, is_told=False)
-        assert running.task is not None
-        await asyncio.wait({running.task})
-        for event in running.told():
+        while (event := await running.out.get()) is not None:
             if isinstance(event, Exception):
                 raise event
             if isinstance(event, DoneEvent):

@@ -74,9 +74,10 @@ def sampled(pid: int, into: Path, begins: bool) -> None:
 
 
 def package_of(file: str) -> str:
-    """Return the package of a source file: a folder of ours, a library, or Python itself."""
+    """Return the package of a source file: a folder of ours, a library, Python itself, or code that
+    was generated, as of dataclasses."""
     if "site-packages/" in file:
         return file.partition("site-packages/")[2].partition("/")[0].removesuffix(".py")
     if file.startswith(f"{ROOT}/"):
         return "/".join(file.removeprefix(f"{ROOT}/").split("/")[:2])
-    return "Python" if file.startswith("/") else file
+    return "Python" if file.startswith(("/", "<frozen")) else "generated code"

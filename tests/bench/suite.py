@@ -18,6 +18,7 @@ from tests.bench.measured import Measured, Result, read
 
 BENCHES = {
     "gateway": "One question through gateways, whose provider answers at once",
+    "text_profile": "The packages on which a text request spends its processor time",
     "streams": "The time to the first word of 200 answers that are asked for in the same moment",
     "push_latency": "The time from a command to its card, and from a finished video to the chat",
     "thousand_chats": "Commands of 1,000 chats, each with a video under way, on DuckDB",

@@ -3,7 +3,7 @@ api, by `python -m tests.bench.text [--engine duckdb] [--connections 1 32 128] [
 
 The api has one core. Its provider answers at once and is a process of its own, and so is the load,
 on the other cores. With `--streams N`, so many streamed answers at the same moment: the time to the
-first token. With `--profile FILE`, the api's profile.
+first token. With `--profile FILE`, shares of packages and functions in place of it.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PASSWORD = "correct horse battery staple"
 MODEL = "google/gemini-2.5-flash"
 PEOPLE = 16
 WARM_SECONDS = 2.0
-SHOWN = 120
+SHOWN = 60
 WORDS = ["Because", " the", " sky", " scatters", " short", " waves", " more", "."]
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -74,6 +74,16 @@ class Figures:
             f"p50 {self.p50:7.2f} ms, p99 {self.p99:7.2f} ms, {self.cpu:6.2f} ms CPU and "
             f"{self.statements:5.2f} statements a request, {self.memory_mb:5.0f} MB"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Milliseconds of processor time of a request, and shares of it in percent: of packages, and of
+    functions with all that they call."""
+
+    cpu: float
+    packages: dict[str, float]
+    functions: dict[str, float]
 
 
 def _frames() -> bytes:
@@ -302,15 +312,17 @@ async def measure(studio: Studio, connections: int, seconds: float) -> Figures:
     )
 
 
-async def profile(studio: Studio, connections: int, seconds: float) -> dict[str, float]:
-    """Return shares of the api's processor time under a load: of packages, then of functions."""
+async def profile(studio: Studio, connections: int, seconds: float) -> Profile:
+    """Return the shares of the api's processor time under a load."""
     assert studio.profile is not None
     await _load(studio, connections, WARM_SECONDS)
     sampled(studio.pid, studio.profile, begins=True)
-    await _load(studio, connections, seconds)
+    cpu = _cpu_seconds(studio.pid)
+    taken = await _load(studio, connections, seconds)
+    cpu = _cpu_seconds(studio.pid) - cpu
     sampled(studio.pid, studio.profile, begins=False)
-    found: dict[str, dict[str, float]] = json.loads(studio.profile.read_text())
-    return found["packages"] | found["functions"]
+    found = json.loads(studio.profile.read_text())
+    return Profile(cpu / len(taken) * 1000, found["packages"], found["functions"])
 
 
 async def _first_token(studio: Studio, token: str, go: asyncio.Event) -> float:
@@ -344,8 +356,9 @@ def main() -> None:
     with running_studio(given.engine, given.profile) as studio:
         if given.profile:
             found = asyncio.run(profile(studio, max(given.connections), given.seconds))
-            for name, share in [*found.items()][:SHOWN]:
-                print(f"{share:5.1f} %  {name}")
+            for shares in (found.packages, found.functions):
+                for name, share in [*shares.items()][:SHOWN]:
+                    print(f"{share:5.1f} %  {name}")
             return
         for number in given.connections:
             print(f"{given.engine}: {asyncio.run(measure(studio, number, given.seconds))}")
