@@ -67,6 +67,7 @@ def prepare(app: Flask) -> None:
         moment=formats.moment,
         clock=formats.clock,
         document_size=formats.document_size,
+        thought=formats.thought,
         duration=formats.duration,
         https=https,
         program=program,

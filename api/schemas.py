@@ -32,7 +32,7 @@ BATCH_MAX = 16
 
 Kind = Literal["text", "image", "video", "transcription", "speech"]
 MediaKind = Literal["image", "video"]
-Effort = Literal["low", "medium", "high"]
+Thinking = Literal["off", "low", "medium", "high"]
 """The effort that a model spends on thinking before it answers."""
 Platform = Literal["telegram", "discord", "terminal"]
 Reason = reasons.Reason

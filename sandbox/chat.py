@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -13,11 +13,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox import answers
 from sandbox.calls import ImageUrl, IncomingCall, input_image
-from sandbox.faults import ErrorAnswer, break_connection, error_of, invalid
-from sandbox.files import FileContent, FilesRead, Plugin, read_files, without_files
+from sandbox.faults import ErrorAnswer, Timing, break_connection, error_of, invalid
+from sandbox.files import FileContent, Gathered, Plugin, read_files, without_files
 from sandbox.media import drawn, nearest_ratio
 from sandbox.models import MODELS, ChatModel
 from sandbox.prices import text_cost
+from sandbox.reasoning import Effort, Reasoning, thinking_delta, thoughts
+from sandbox.searches import Tool, search
 from sandbox.simulation import new_id, usd
 from sandbox.sizes import CHAT_RATIOS, CHAT_TIERS, image_size
 
@@ -67,14 +69,19 @@ class ChatRequest(BaseModel):
     modalities: list[Literal["text", "image", "audio"]] | None = None
     image_config: dict[str, str | float | list[Any]] | None = None
     plugins: list[Plugin] = Field(default_factory=list)
+    tools: list[Tool] = Field(default_factory=list)
+    reasoning: Reasoning | None = None
+    reasoning_effort: Effort | None = None
     user: str | None = None
     session_id: Annotated[str, Field(max_length=256)] | None = None
 
-    def read(self, model: ChatModel) -> FilesRead:
-        """Read the files that come along."""
+    def read(self, model: ChatModel) -> Gathered:
+        """Read the files that come along, and search the web."""
         sent = [file for message in self.messages for file in message.files()]
         known = [each for message in self.messages for each in message.annotations]
-        return read_files(sent, known, self.plugins, model)
+        gathered = read_files(sent, known, self.plugins, model)
+        search(self.tools, without_files(last_question(self.messages).text())[0], model, gathered)
+        return gathered
 
     def limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
@@ -91,6 +98,7 @@ class Completion:
     finish: str
     usage: dict[str, Any]
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    thought: list[str] = field(default_factory=list)
 
     def frame(self, kind: str) -> dict[str, Any]:
         return {
@@ -107,6 +115,11 @@ class Completion:
             {"type": "image_url", "image_url": {"url": url}, "index": index}
             for index, url in enumerate(self.images)
         ]
+
+    def beside(self) -> list[dict[str, Any]]:
+        """Return what comes behind the words, a part of a stream each."""
+        parts = {"images": self.image_parts(), "annotations": self.annotations}
+        return [{name: part} for name, part in parts.items() if part]
 
 
 async def chat(call: IncomingCall) -> Response:
@@ -171,10 +184,8 @@ def _input_images(ask: ChatRequest, model: ChatModel) -> list[bytes | None]:
     return [input_image(url, f"messages.image_url[{number}]") for number, url in enumerate(urls)]
 
 
-def _last_question(ask: ChatRequest) -> ChatMessage:
-    return next(
-        (message for message in reversed(ask.messages) if message.role == "user"), ask.messages[-1]
-    )
+def last_question(messages: Sequence[ChatMessage]) -> ChatMessage:
+    return next((each for each in reversed(messages) if each.role == "user"), messages[-1])
 
 
 def _usage(
@@ -183,10 +194,13 @@ def _usage(
     written: int,
     inputs: int,
     drawn: int,
-    files: FilesRead,
+    files: Gathered,
+    thought: int = 0,
 ) -> dict[str, Any]:
     said = sum(answers.tokens(message.text()) for message in ask.messages)
-    prompt = said + _IMAGE_TOKENS * inputs + files.tokens
+    # each search is a turn of the model, which reads all of it once more
+    prompt = (said + _IMAGE_TOKENS * inputs + files.tokens) * (1 + files.searches)
+    written += thought
     cost = text_cost(model, prompt_tokens=prompt, written=written, inputs=inputs, drawn=drawn)
     cost += files.cost
     return {
@@ -197,12 +211,18 @@ def _usage(
         "is_byok": False,
         "cost_details": {"upstream_inference_cost": None},
         "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+        "server_tool_use_details": {
+            "tool_calls_requested": files.searches,
+            "tool_calls_executed": files.searches,
+            "web_search_requests": files.searches,
+        },
     }
 
 
 def _write(ask: ChatRequest, model: ChatModel, inputs: int) -> Completion:
-    question = _last_question(ask)
+    question = last_question(ask.messages)
+    thought = thoughts(ask.reasoning, ask.reasoning_effort, model)
     files = ask.read(model)
     words, notes = without_files(question.text())
     turns = sum(1 for message in ask.messages if message.role == "user")
@@ -216,10 +236,14 @@ def _write(ask: ChatRequest, model: ChatModel, inputs: int) -> Completion:
     )
     pieces = answers.pieces(text)
     limit, finish = ask.limit(), "stop"
+    limit = None if limit is None else max(0, limit - len(thought))
     if limit is not None and len(pieces) > limit:
         pieces, finish = pieces[:limit], "length"
-    usage = _usage(ask, model, len(pieces), inputs, 0, files)
-    return Completion(new_id(), ask.model, pieces, [], finish, usage, files.annotations)
+    usage = _usage(ask, model, len(pieces), inputs, 0, files, len(thought))
+    if ask.reasoning is not None and ask.reasoning.exclude:
+        thought = []
+    found = files.annotations
+    return Completion(new_id(), ask.model, pieces, [], finish, usage, found, thought)
 
 
 def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
@@ -237,7 +261,7 @@ async def _draw(
 ) -> Completion:
     base = next((data for data in inputs if data is not None), None)
     size = _picture_size(ask.image_config or {}, base)
-    prompt = _last_question(ask).text()
+    prompt = last_question(ask.messages).text()
     if not prompt.strip():
         raise ErrorAnswer(400, "messages: a prompt is required", {"error_type": "invalid_prompt"})
 
@@ -250,7 +274,7 @@ async def _draw(
     )
     said = f"Here is your picture: {prompt[:80]}" if "text" in (ask.modalities or []) else ""
     words = answers.pieces(said)
-    usage = _usage(ask, model, len(words), len(inputs), 1, FilesRead())
+    usage = _usage(ask, model, len(words), len(inputs), 1, Gathered())
     return Completion(new_id(), ask.model, words, [url], "stop", usage)
 
 
@@ -259,6 +283,8 @@ def _whole(call: IncomingCall, answer: Completion) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": words, "refusal": None}
     if answer.images:
         message["images"] = answer.image_parts()
+    if answer.thought:
+        message |= thinking_delta("".join(answer.thought)) | {"content": words}
     if answer.annotations:
         message["annotations"] = answer.annotations
     choice = _choice(answer.finish, message=message, logprobs=None)
@@ -294,9 +320,8 @@ def _event(value: object) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
 
-async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes]:
-    timing = call.simulation.behaviour.timing
-    chunk = answer.frame("chat.completion.chunk")
+async def _signs_of_life(timing: Timing) -> AsyncIterator[bytes]:
+    """Yield comments until the first piece is due."""
     yield b": OPENROUTER PROCESSING\n\n"
     waited = 0.0
     while waited < timing.first_token:
@@ -305,9 +330,19 @@ async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes
         waited += step
         yield b": OPENROUTER PROCESSING\n\n"
 
+
+async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes]:
+    timing = call.simulation.behaviour.timing
+    chunk = answer.frame("chat.completion.chunk")
+    async for sign in _signs_of_life(timing):
+        yield sign
+
     def delta(part: dict[str, Any], finish: str | None = None) -> bytes:
         return _event({**chunk, "choices": [_choice(finish, delta=part)]})
 
+    for thought in map(thinking_delta, answer.thought):
+        yield delta(thought)
+        await asyncio.sleep(timing.token)
     for number, piece in enumerate([*answer.pieces, ""]):
         if (
             call.fault is not None
@@ -322,10 +357,8 @@ async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes
         if piece:
             yield delta({"role": "assistant", "content": piece})
             await asyncio.sleep(timing.token)
-    if answer.images:
-        yield delta({"role": "assistant", "content": "", "images": answer.image_parts()})
-    if answer.annotations:
-        yield delta({"role": "assistant", "content": "", "annotations": answer.annotations})
+    for beside in answer.beside():
+        yield delta({"role": "assistant", "content": "", **beside})
     yield delta({"role": "assistant", "content": ""}, answer.finish)
     call.record.cost_usd = answer.usage["cost"]
     yield _event({**chunk, "choices": [], "usage": answer.usage})

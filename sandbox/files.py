@@ -48,14 +48,16 @@ class Plugin(BaseModel):
 
 
 @dataclass(slots=True)
-class FilesRead:
-    """`tokens` of all files and annotations; `cost` of reading beside the model's price; `notes`:
-    sentences about them for the answer."""
+class Gathered:
+    """The files and pages that were read for an answer: their `tokens`, the `cost` beside the
+    model's price, `notes` about them, which are sentences of the answer, and the number of
+    `searches`."""
 
     tokens: int = 0
     cost: Decimal = Decimal(0)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ def read_files(
     known: Sequence[dict[str, Any]],
     plugins: Sequence[Plugin],
     model: ChatModel,
-) -> FilesRead:
+) -> Gathered:
     """Read the files of a request. `known` are the annotations that its messages bring along."""
-    read = FilesRead()
+    read = Gathered()
     hashes = set()
     for annotation in known:
         hashes.add(_known(annotation, read))
@@ -141,7 +143,7 @@ def _annotation(pdf: _Pdf) -> dict[str, Any]:
     return {"type": "file", "file": {"hash": pdf.hash, **named, "content": content}}
 
 
-def _known(annotation: dict[str, Any], read: FilesRead) -> str:
+def _known(annotation: dict[str, Any], read: Gathered) -> str:
     """Take in an annotation of an earlier answer; it has to be as it was given out."""
     file = annotation.get("file")
     if annotation.get("type") != "file":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Shape(BaseModel):
@@ -31,6 +31,8 @@ class ChatModel(_Row):
     architecture: Modalities
     pricing: dict[str, str]
     supported_voices: list[str] | None = None
+    supported_parameters: list[str] = Field(default_factory=list)
+    reasoning: dict[str, Any] | None = None
 
     @property
     def speaks_pcm_only(self) -> bool:

@@ -48,6 +48,9 @@ def price(
         values["prompt"] = (form.get("prompt", "") + form.get("system", ""))[:PROMPT_MAX] or None
         values["documents"] = documents or None
         values["scan"] = bool(form.get("scan"))
+        values["web"] = bool(form.get("web")) and model.capabilities.web_search
+        effort = form.get("effort")
+        values["effort"] = effort if effort in model.capabilities.efforts else None
     if input_images:
         values["input_images"] = input_images
     try:

@@ -67,7 +67,9 @@ def _save(form: str, names: tuple[str, ...]) -> None:
         chosen: dict[str, object] = {
             f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS
         }
-        chosen["spoiler"] = request.form.get("spoiler") == "on"
+        for switch in ("spoiler", "web_search"):
+            chosen[switch] = request.form.get(switch) == "on"
+        chosen["effort"] = request.form.get("effort") or None
         api().send(calls.prefer(read(PreferencesIn, chosen)))
         for kind in MODELS:
             session.pop(f"{kind}_model", None)
@@ -106,6 +108,8 @@ def show(
         "time_zone": kept.time_zone or "",
         "confirm_above_usd": "" if limit is None else amount(limit),
         "spoiler": "on" if kept.spoiler else "",
+        "web_search": "on" if kept.web_search else "",
+        "effort": kept.effort or "",
         **{f"{kind}_model": str(getattr(kept, f"{kind}_model") or "") for kind in MODELS},
     }
     if values is not None:

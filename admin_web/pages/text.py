@@ -30,7 +30,7 @@ from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import all_soon, answer_or, api, expect_me, soon, web_session
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, charged, failure
-from admin_web.words.formats import money
+from admin_web.words.formats import money, thought
 from admin_web.words.language import _
 from client import calls
 from client.call import Call
@@ -44,7 +44,8 @@ from client.schemas.users import PreferencesIn
 
 pages = Blueprint("text", __name__)
 
-FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system", "scan")
+FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system", "scan", "web")
+PREFERRED = "preferred"
 AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
@@ -65,6 +66,7 @@ def show() -> ResponseReturnValue:
     coming = _parts(held)
     kept = preferences()
     values = {**last_model("text", kept), "system": kept.text_system or ""}
+    values["web"] = PREFERRED if kept.web_search else ""
     return _page({**values, **request.args.to_dict(), "conversation_id": held}, coming)
 
 
@@ -158,6 +160,9 @@ def _ask(files: ChosenFiles, *, stream: bool = False) -> schemas.TextIn:
     fields = given(*FIELDS)
     if "after" in fields:
         fields.pop("model", None)  # the model of the earlier answer goes on
+    # a tick that is not set says no; one that stands there by preference holds as far as it can
+    if fields.setdefault("web", "false") == PREFERRED:
+        fields.pop("web")
     asked = read(
         schemas.TextIn,
         {
@@ -237,7 +242,8 @@ def _broken(event: schemas.ErrorEvent, text: str) -> str:
 
 def _done(done: schemas.DoneEvent) -> str:
     answer = done.answer
-    note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
+    said = [answer.model, money(answer.cost_usd), thought(answer.usage.thinking_seconds)]
+    note = " · ".join(filter(None, [*said, "sandbox" if answer.sandbox else ""]))
     shown = {"answer": answer, "is_last": True, "nonce": new_nonce()}
     ending = fragment("generate/_answer_end.html", **shown).strip()
     return _event("done", html=as_html(answer.text), ending=ending, note=note, balance=_balance())

@@ -14,6 +14,7 @@ from client.words import amounts
 from client.words.language import N_
 
 MINUTE, HOUR, DAYS = 60, 3600, 30 * 86_400
+THOUGHT_LEAST = 0.95
 _EACH: dict[Per, str] = {
     "image": N_("%(usd)s an image"),
     "second": N_("%(usd)s a second"),
@@ -30,6 +31,13 @@ def document_size(document: DocumentOut) -> str:
         return document.name
     pages = ngettext("%(n)s page", "%(n)s pages", document.pages)
     return f"{document.name} ({pages})"
+
+
+def thought(seconds: float) -> str:
+    """Say how long the model thought; empty when it was no time to speak of."""
+    if seconds < THOUGHT_LEAST:
+        return ""
+    return _("thought for %(seconds)s s", seconds=round(seconds))
 
 
 def moment(at: datetime) -> str:

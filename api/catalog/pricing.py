@@ -149,7 +149,7 @@ def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) ->
     prompt = tokens(chars) + images * TOKENS_PER_INPUT_IMAGE
     return micro(
         _most(items, ("prompt",), "token") * prompt
-        + _most(items, ("completion",), "token") * max_tokens
+        + _most(items, ("completion", "internal_reasoning"), "token") * max_tokens
         + _most(items, ("image",), "image") * images
         + _most(items, ("request",), "request")
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS
-from api.schemas import PROMPT_MAX, In, Kind, MediaKind, Out, Reason, Time, Usd
+from api.schemas import PROMPT_MAX, In, Kind, MediaKind, Out, Reason, Thinking, Time, Usd
 
 Mode = Literal["text_to_image", "image_to_image", "text_to_video", "image_to_video"]
 Waiting = Literal["provider"]
@@ -104,7 +104,8 @@ class AgainIn(In):
 class EstimateIn(ImageOptions, VideoOptions):
     """The same options as the request that it prices. The prompt's length counts where a model's
     input is paid. `image_id` and `last_image_id` as in `VideoFromImageIn`: the model has to take
-    them, whatever they show. `documents` and `scan` as in a `TextIn`."""
+    them, whatever they show. `documents`, `scan`, `web` and `effort`
+    as in a `TextIn`."""
 
     kind: Kind
     model: ModelId | None = None
@@ -114,6 +115,8 @@ class EstimateIn(ImageOptions, VideoOptions):
     last_image_id: str | None = Field(default=None, max_length=64)
     documents: list[str] | None = Field(default=None, max_length=8)
     scan: bool = False
+    web: bool | None = None
+    effort: Thinking | None = None
 
 
 class EstimateOut(Out):

@@ -8,7 +8,7 @@ from typing import Any
 from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS, Capabilities, PriceItem
 from api.provider.types import ModelInfo
 from api.provider.wire import CHAT_RATIOS, CHAT_SIZES, Unreadable, fields_of, items_of
-from api.schemas import Kind
+from api.schemas import Kind, Thinking
 
 _CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
@@ -17,6 +17,7 @@ _CHAT_MAX_N = 4
 _CHAT_INPUT_IMAGES = 8
 _PROMPT_TOKENS_MOST = 64_000
 """Well above the tokens of one question: a conversation, a prompt and pictures."""
+_EFFORTS: tuple[Thinking, ...] = ("low", "medium", "high")
 _PRICE_WORDS = {
     "prompt": ("prompt", "token"),
     "completion": ("completion", "token"),
@@ -122,6 +123,8 @@ def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
     capabilities = Capabilities(
         max_input_images=_CHAT_INPUT_IMAGES if "image" in inputs else 0,
         documents="file" in inputs,
+        web_search="tools" in _words(entry.get("supported_parameters")),
+        efforts=_efforts(entry.get("reasoning")),
         context_length=_count(top.get("context_length")) or _count(entry.get("context_length")),
         max_output_tokens=_count(top.get("max_completion_tokens")),
         seed="seed" in _words(entry.get("supported_parameters")),
@@ -136,6 +139,17 @@ def _sound_model(entry: Mapping[str, Any], kind: Kind) -> ModelInfo:
     )
     price = _prices(entry, _SOUND_WORDS)
     return ModelInfo(entry["id"], _name(entry), kind, capabilities, price)
+
+
+def _efforts(reasoning: object) -> tuple[Thinking, ...]:
+    """Return how much a model can think. No list of efforts means all of them; the word for no
+    thinking is not always in it."""
+    if not isinstance(reasoning, dict):
+        return ()
+    offered = reasoning.get("supported_efforts")
+    named = _words(offered) if isinstance(offered, list) else _EFFORTS
+    efforts = tuple(effort for effort in _EFFORTS if effort in named)
+    return efforts if reasoning.get("mandatory") is True else ("off", *efforts)
 
 
 def _chat_image_model(

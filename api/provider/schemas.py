@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from api.schemas import PROMPT_MAX, MediaKind
+from api.schemas import PROMPT_MAX, MediaKind, Thinking
 
 
 class _Frozen(BaseModel):
@@ -36,6 +36,11 @@ class Capabilities(_Frozen):
     """0: the model takes no input image. For a text model: images it can look at."""
     documents: bool = False
     """Of a text model: whether it reads PDF files by itself. Others get their text."""
+    web_search: bool = False
+    """Of a text model: whether it can search the web."""
+    efforts: tuple[Thinking, ...] = ()
+    """Of a text model: how much it can think. Without `off` it always thinks; none: it never
+    does."""
     context_length: int | None = None
     max_output_tokens: int | None = None
     voices: tuple[str, ...] = ()

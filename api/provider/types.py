@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol
 
 from api.provider.schemas import Capabilities, PriceItem
 from api.reasons import Making
-from api.schemas import Effort, Kind
+from api.schemas import Kind, Thinking
 
 ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
@@ -65,6 +65,17 @@ class TextMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSearch:
+    """The provider searches for the model: at most so many `searches`, each with so many `results`
+    of so many characters."""
+
+    engine: Literal["exa"]
+    searches: int
+    results: int
+    chars: int
+
+
+@dataclass(frozen=True, slots=True)
 class TextAsk:
     """`user` is a stable opaque id of our end user. `effort`: the amount of thinking, None: the
     model's own. `pdf_engine`: always named where files are sent, because the provider's own choice
@@ -74,19 +85,21 @@ class TextAsk:
     messages: tuple[TextMessage, ...]
     max_tokens: int | None = None
     user: str | None = None
-    effort: Effort | None = None
+    effort: Thinking | None = None
     pdf_engine: PdfEngine | None = None
+    web: WebSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """`cost_micro`: the provider's charge in micro-dollars. `thinking_tokens` are among those of
-    the completion. None: unknown."""
+    the completion. None: unknown. `searches` of the web."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_micro: int | None
     thinking_tokens: int | None = None
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,13 @@ def usage_of(value: object) -> types.Usage | None:
         return None
     counted = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
     thought = _count(fields_of(value.get("completion_tokens_details")).get("reasoning_tokens"))
-    return types.Usage(*counted, cost_micro(value), thought)
+    return types.Usage(*counted, cost_micro(value), thought, _searches(value))
+
+
+def _searches(usage: dict[str, Any]) -> int:
+    """Count the searches of the web, under both names that usage has had for them."""
+    told = (fields_of(usage.get(name)) for name in ("server_tool_use_details", "server_tool_use"))
+    return max(_count(each.get("web_search_requests")) or 0 for each in told)
 
 
 def _image_part(image: types.ImageInput) -> dict[str, Any]:
@@ -179,9 +185,29 @@ def text_body(ask: types.TextAsk) -> dict[str, Any]:
         stream=True,
         max_completion_tokens=ask.max_tokens,
         plugins=_plugins(ask),
-        reasoning=None if ask.effort is None else {"effort": ask.effort},
+        tools=_tools(ask),
+        reasoning=_reasoning(ask),
         user=ask.user,
     )
+
+
+def _reasoning(ask: types.TextAsk) -> dict[str, Any] | None:
+    if ask.effort is None:
+        return None
+    return {"effort": "none" if ask.effort == "off" else ask.effort}
+
+
+def _tools(ask: types.TextAsk) -> list[dict[str, Any]] | None:
+    if ask.web is None:
+        return None
+    bounds = {
+        "engine": ask.web.engine,
+        "max_uses": ask.web.searches,
+        "max_results": ask.web.results,
+        "max_total_results": ask.web.searches * ask.web.results,
+        "max_characters": ask.web.chars,
+    }
+    return [{"type": "openrouter:web_search", "parameters": bounds}]
 
 
 def _plugins(ask: types.TextAsk) -> list[dict[str, Any]] | None:

@@ -1,6 +1,7 @@
 """One running answer: its parts so far, its cost, and its reader's events."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from api.generations.schemas import ErrorOut, MediaOut
 from api.provider import types
 from api.schemas import micro, usd
 from api.text import schemas
+from api.text.choices import SEARCH_MICRO
 from api.text.store import Conversation, Message
 
 
@@ -42,6 +44,8 @@ class Answer:
     written: list[str] = field(default_factory=list)
     thought: int = 0
     """Characters."""
+    thinks_since: float | None = None
+    thought_seconds: float = 0
     pictures: list[types.ImageData] = field(default_factory=list)
     citations: list[types.Citation] = field(default_factory=list)
     files_read: list[types.FileRead] = field(default_factory=list)
@@ -72,7 +76,8 @@ class Answer:
         match part:
             case types.TextDelta(text):
                 self.written.append(text)
-                self.thinking = False
+                if self.thinking:
+                    self._stop_thinking()
                 self._tell(schemas.DeltaEvent, text=text)
             case types.TextThinking(chars, forget):
                 self._think(chars, forget=forget)
@@ -93,6 +98,8 @@ class Answer:
         self.thought += chars
         if forget:
             self.written.clear()
+        if not self.thinking:
+            self.thinks_since = time.monotonic()
         if forget or not self.thinking:
             self.thinking = True
             self._tell(schemas.ThinkingEvent, forget=forget)
@@ -100,6 +107,11 @@ class Answer:
     def _tell(self, event: type[schemas.Event], **facts: str | bool) -> None:
         if self.is_told:
             self.out.put_nowait(event(**facts))
+
+    def _stop_thinking(self) -> None:
+        self.thinking = False
+        if self.thinks_since is not None:
+            self.thought_seconds += time.monotonic() - self.thinks_since
 
     @property
     def text(self) -> str:
@@ -132,6 +144,8 @@ class Answer:
             prompt_tokens=usage.prompt_tokens or prompt + pictures * TOKENS_PER_INPUT_IMAGE,
             completion_tokens=usage.completion_tokens or tokens(len(self.text) + self.thought),
             thinking_tokens=usage.thinking_tokens or tokens(self.thought),
+            thinking_seconds=round(self.thought_seconds, 1),
+            searches=usage.searches,
         )
 
     def cited(self) -> tuple[schemas.CitationOut, ...]:
@@ -176,11 +190,12 @@ def cost_of(running: Answer, failure: types.ProviderError | None) -> int | None:
     if failure is not None and (failure.outcome != "unknown" or not running.has_begun):
         return None
     counted = running.counted
-    return used_text_micro(
+    cost = used_text_micro(
         running.model,
         prompt_tokens=counted.prompt_tokens,
         completion_tokens=counted.completion_tokens,
     )
+    return None if cost is None else cost + SEARCH_MICRO * counted.searches
 
 
 def is_empty(answered: schemas.TextOut) -> bool:

@@ -10,13 +10,19 @@ from api.text.store import Message
 ANSWER_TOKENS = 8_192
 """The most that an answer may have, thinking included. Always sent: a provider holds the model's
 maximum against the credit otherwise."""
+THINKING_TOKENS = 16_384
+"""The same where much thinking is wanted."""
 MEMORY_TOKENS = 16_000
 """The most of a conversation that is sent along with each question: it is paid for each time."""
 
 
-def answer_tokens(model: Model) -> int:
+def answer_tokens(model: Model, wanted: int | None = None) -> int:
     can = model.info.capabilities
-    limits = [ANSWER_TOKENS, can.max_output_tokens, can.context_length and can.context_length // 2]
+    limits = [
+        wanted or ANSWER_TOKENS,
+        can.max_output_tokens,
+        can.context_length and can.context_length // 2,
+    ]
     return min(limit for limit in limits if limit)
 
 

@@ -80,6 +80,7 @@ class Conversations:
                 cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
                 finish_reason=message.finish_reason,
                 citations=list(message.citations),
+                thinking_seconds=(message.thought_ms or 0) / 1000,
                 created_at=message.created_at,
             )
             for message in said

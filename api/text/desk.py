@@ -220,6 +220,7 @@ def _message(ending: AnswerEnding, out: TextOut, now: datetime) -> Message:
         created_at=now,
         finish_reason=out.finish_reason,
         citations=tuple(out.citations),
+        thought_ms=round(out.usage.thinking_seconds * 1000) or None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
-from api.schemas import PROMPT_MAX, Effort, In, Out, Time, Usd
+from api.schemas import PROMPT_MAX, In, Out, Thinking, Time, Usd
 
 Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
 """The end of an answer: by itself, at the limit of its length, by a filter, by its reader, by a
@@ -38,7 +38,8 @@ class TextIn(In):
     token's chat and this thread (empty where there are none), or begins one. `chat_message`: the
     chat's id of the message that asks, by which the answer may be stopped. `after`: the id of an
     answer of the caller's, which this goes on behind, in its conversation; what was said later is
-    not sent along. `effort`: how much the model shall think, where it thinks at all.
+    not sent along. `effort`: how much the model shall think, where it thinks at all. `web`: it may
+    search the web. Both are the person's preference when they are left out.
 
     `documents`: ids of documents of the caller. They stay with the conversation: later questions
     see them, too. `scan`: PDFs are read by character recognition, which is paid by the page.
@@ -50,7 +51,8 @@ class TextIn(In):
     chat_thread: str | None = Field(default=None, max_length=64)
     chat_message: str | None = Field(default=None, max_length=64)
     after: str | None = Field(default=None, max_length=64)
-    effort: Effort | None = None
+    effort: Thinking | None = None
+    web: bool | None = None
     system: str | None = Field(default=None, max_length=PROMPT_MAX)
     images: list[str] | None = Field(default=None, max_length=16)
     documents: list[str] | None = Field(default=None, max_length=DOCUMENTS_MAX)
@@ -59,11 +61,14 @@ class TextIn(In):
 
 
 class UsageOut(Out):
-    """`thinking_tokens` are among those of the completion."""
+    """`thinking_tokens` are among those of the completion. `thinking_seconds`: the time until the
+    first word, when the model has thought. `searches`: how often it has searched the web."""
 
     prompt_tokens: int
     completion_tokens: int
     thinking_tokens: int = 0
+    thinking_seconds: float = 0
+    searches: int = 0
 
 
 class CitationOut(Out):
@@ -173,6 +178,7 @@ class MessageOut(Out):
     cost_usd: Usd | None = None
     finish_reason: Finish | None = None
     citations: list[CitationOut] = Field(default_factory=list)
+    thinking_seconds: float = 0
     created_at: Time
 
 

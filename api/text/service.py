@@ -8,7 +8,7 @@ still settled.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import timedelta
 from typing import cast
 
@@ -30,7 +30,8 @@ from api.schemas import micro
 from api.shutdown import Stop
 from api.text import idempotency, store
 from api.text.answer import Answer, context_chars, cost_of, error_event, is_empty, no_answer
-from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
+from api.text.choices import Choices, chosen, dated
+from api.text.context import ANSWER_TOKENS, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
 from api.text.desk import SUBJECT, AnswerOpening, Desk
@@ -199,30 +200,32 @@ class TextService:
         """
         await self._media.disk_space.require()
         conversation, is_new = await self._conversations.asked_in(caller, body)
-        model = await self._model(caller, body)
+        model, choices = await self._chosen(caller, body)
         images = body.images or []
         check_inputs(model, len(images), "images")
         history: list[Message] = []
         if not is_new:
             history = await store.messages(self._db, conversation.id, REMEMBERED, body.after)
         enclosed = await self._enclosures.of(caller.user_id, model, history, body)
-        chars = len(body.prompt) + len(body.system or "") + enclosed.chars
-        history = fitting(model, history, chars, len(images))
-        messages = await self._messages(caller.user_id, model, history, body)
-        messages = enclosed.put_into(messages, history, 1 if body.system else 0)
-        chars = sum(context_chars(message) for message in messages)
-        limit = answer_tokens(model)
-        pictures = sum(len(message.images) for message in messages)
-        amount = text_micro(model, chars=chars, max_tokens=limit, images=pictures)
-        if amount is None:
-            raise errors.PriceUnknown("price_not_known", model=model.name)
+        told = dated(body, choices)
+        chars = len(told.prompt) + len(told.system or "") + enclosed.chars
+        history = fitting(model, history, chars + choices.chars, len(images))
+        messages = await self._messages(caller.user_id, model, history, told)
+        messages = enclosed.put_into(messages, history, 1 if told.system else 0)
+        amount = _most_micro(model, messages, choices)
         amount += enclosed.extra_micro
         question = _question(body)
         answer_id = ids.new_id()
         asked_in = None if is_new else conversation
         hold_id = await self._hold(caller, body, amount, answer_id, key, asked_in)
         ask = TextAsk(
-            model.id, tuple(messages), limit, caller.user_id, body.effort, enclosed.engine
+            model.id,
+            tuple(messages),
+            choices.most_tokens(model),
+            caller.user_id,
+            choices.effort,
+            enclosed.engine,
+            choices.web,
         )
         running = Answer(
             id=answer_id,
@@ -246,14 +249,16 @@ class TextService:
         self._running.add(running)
         return running
 
-    async def _model(self, caller: Caller, body: TextIn) -> Model:
+    async def _chosen(self, caller: Caller, body: TextIn) -> tuple[Model, Choices]:
         """Return the model that is named; when an answer goes on, its model while it may still be
-        used; else the preferred one."""
-        if body.model is None and body.after is not None:
+        used; else the preferred one; and the choices beside it."""
+        asked = body.model
+        if asked is None and body.after is not None:
             answered = await store.model_of(self._db, body.after)
-            with suppress(errors.ModelUnavailable):
-                return await self._preferences.model(caller.user_id, caller.role, "text", answered)
-        return await self._preferences.model(caller.user_id, caller.role, "text", body.model)
+            if answered is not None and self._preferences.may_use("text", answered, caller.role):
+                asked = answered
+        model, kept = await self._preferences.for_text(caller.user_id, caller.role, asked)
+        return model, chosen(model, body, web=kept.web_search, effort=kept.effort)
 
     async def _messages(
         self, user_id: str, model: Model, history: Sequence[Message], body: TextIn
@@ -380,6 +385,20 @@ class TextService:
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
             await idempotency.forget_user(sql, user_id)
+
+
+def _most_micro(model: Model, messages: Sequence[TextMessage], choices: Choices) -> int:
+    """Return the highest cost of the answer. Each search of the web is a turn of the model, which
+    reads everything once more. Raises `PriceUnknown`."""
+    amount = text_micro(
+        model,
+        chars=choices.turns * sum(map(context_chars, messages)) + choices.chars,
+        max_tokens=choices.paid_tokens(model),
+        images=choices.turns * sum(len(message.images) for message in messages),
+    )
+    if amount is None:
+        raise errors.PriceUnknown("price_not_known", model=model.name)
+    return amount + choices.extra_micro
 
 
 def _question(body: TextIn) -> Message:

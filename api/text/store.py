@@ -46,12 +46,13 @@ class Message:
     finish_reason: Finish | None = None
     citations: tuple[CitationOut, ...] = ()
     documents: tuple[str, ...] = ()
+    thought_ms: int | None = None
 
 
 LOOKED_IN_FIRST = 400
 MESSAGE_COLUMNS = (
     "id, role, content, model, cost_micro, images_json, documents_json, created_at, "
-    "finish_reason, citations_json"
+    "finish_reason, citations_json, thought_ms"
 )
 COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
 
@@ -73,6 +74,7 @@ def _message(row: Row) -> Message:
         cost_micro=row["cost_micro"],
         images=tuple(json.loads(row["images_json"] or "[]")),
         documents=tuple(json.loads(row["documents_json"] or "[]")),
+        thought_ms=row["thought_ms"],
         created_at=row["created_at"],
         finish_reason=row["finish_reason"],
         citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"] or "[]"))),
@@ -230,6 +232,7 @@ async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) ->
         **dict.fromkeys(("images_json", "documents_json"), "text"),
         "created_at": "timestamptz",
         **dict.fromkeys(("finish_reason", "citations_json"), "text"),
+        "thought_ms": "bigint",
         **dict.fromkeys(("conversation_id", "user_id"), "text"),
     }
     added = [
@@ -244,6 +247,7 @@ async def add_messages(sql: Sql, new: Sequence[tuple[Conversation, Message]]) ->
             each.created_at,
             each.finish_reason,
             json.dumps([one.model_dump() for one in each.citations]) if each.citations else None,
+            each.thought_ms,
             conversation.id,
             conversation.user_id,
         )

@@ -48,7 +48,8 @@ LONG = {
     ),
     "messages": (
         "SELECT id, conversation_id, role, content, model, cost_micro, images_json, "
-        "documents_json, finish_reason, citations_json, created_at "
+        "documents_json, finish_reason, citations_json, thought_ms, "
+        "created_at "
         "FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     ),
     "generations": (

@@ -68,6 +68,17 @@ class Preferences:
                 return preferred
         return self._catalog.resolve(kind, asked, role)
 
+    async def for_text(
+        self, user_id: str, role: Role, asked: str | None
+    ) -> tuple[Model, PreferencesOut]:
+        """Return the model as `model` does, and what is preferred beside it."""
+        kept = await _kept(self._db, user_id)
+        model = None if asked else self._usable("text", kept.get("text_model"), role)
+        return model or self._catalog.resolve("text", asked, role), PreferencesOut(**kept)
+
+    def may_use(self, kind: Kind, model_id: str, role: Role) -> bool:
+        return self._usable(kind, model_id, role) is not None
+
     def _usable(self, kind: Kind, model_id: str | None, role: Role) -> Model | None:
         if model_id is None:
             return None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, EmailStr, Field, SecretStr, StrictBool, StringConstraints
 
-from api.schemas import PROMPT_MAX, In, Out, Time, Usd
+from api.schemas import PROMPT_MAX, In, Out, Thinking, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
@@ -68,7 +68,8 @@ class PreferencesIn(In):
     used last, for forms; they do not fill a request. `spoiler`: results in groups are hidden until
     they are tapped. `voice`: the id of one, used by the models that have it. `voice_answers`: chats
     read the answer to a voice message aloud. `time_zone` by its IANA name, null: the one of the
-    browser."""
+    browser. `web_search` and `effort`: for questions that do not say it, as far as their model can.
+    """
 
     text_model: PreferredModel | None = None
     image_model: PreferredModel | None = None
@@ -78,6 +79,8 @@ class PreferencesIn(In):
     image_options: Options | None = None
     video_options: Options | None = None
     text_system: Annotated[str, StringConstraints(max_length=PROMPT_MAX)] | None = None
+    web_search: bool | None = None
+    effort: Thinking | None = None
     spoiler: bool | None = None
     voice: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     voice_answers: bool | None = None
@@ -96,6 +99,8 @@ class PreferencesOut(Out):
     image_options: dict[str, str | bool | int] = Field(default_factory=dict)
     video_options: dict[str, str | bool | int] = Field(default_factory=dict)
     text_system: str | None = None
+    web_search: bool = False
+    effort: Thinking | None = None
     spoiler: bool = False
     voice: str | None = None
     voice_answers: bool = False

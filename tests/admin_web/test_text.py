@@ -178,7 +178,7 @@ def test_files_go_along_with_and_without_scripts(browser: Browser, stack: Stack)
     assert "Have them read as a scan, which costs $0.004 more" in refused.text
     assert document_id in refused.text, "the form keeps its file"
     dear = browser.post("/generate/text/estimate", {**form, "scan": "true"}, X_Fragment="1").text
-    assert float(re.search(r"\$([\d.]+)", dear)[1]) > 0.004  # type: ignore[index]
+    assert _cost(dear) > 0.004
     read = browser.post("/generate/text/stream", {**form, "scan": "true"}, X_Fragment="1")
     assert events(read.text)[-1][0] == "done"
     body = Sandbox(stack.sandbox_url).calls("chat")[-1]["body"]
@@ -191,3 +191,25 @@ def test_a_file_that_cannot_be_read_says_why(browser: Browser) -> None:
     refused = browser.post("/generate/text/attach", {"image": locked}, X_Fragment="1")
     assert refused.status_code == 415
     assert "locked with a password" in refused.json["error"]["message"]  # type: ignore[index]
+
+
+def test_a_search_is_a_tick_with_its_price_and_sources(browser: Browser, stack: Stack) -> None:
+    browser.get("/generate/text")
+    form = {**browser.fields, "prompt": "What is new?", "effort": "low"}
+    plain, dear = (
+        browser.post("/generate/text/estimate", {**form, **more}, X_Fragment="1").text
+        for more in ({}, {"web": "true"})
+    )
+    assert _cost(dear) - _cost(plain) > 0.02
+    answer = browser.post("/generate/text/stream", {**form, "web": "true"}, X_Fragment="1")
+    name, data = events(answer.text)[-1]
+    assert name == "done"
+    assert 'href="https://news.example.com/1"' in data["ending"]
+    body = Sandbox(stack.sandbox_url).calls("chat")[-1]["body"]
+    assert (len(body["tools"]), body["reasoning"]) == (1, {"effort": "low"})
+
+
+def _cost(html: str) -> float:
+    found = re.search(r"\$([\d.]+)", html)
+    assert found is not None, html
+    return float(found[1])

@@ -20,7 +20,7 @@ from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError, broken_off
 from client.exchange import TextEvent
-from client.schemas import Effort
+from client.schemas import Thinking
 from client.schemas import text as schemas
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import MediaOut
@@ -31,11 +31,17 @@ MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt"
 
 EFFORT = Option(
     "effort",
-    N_("How much the model thinks first: low, medium or high"),
-    ("effort",),
+    N_("How much the model thinks first: off, low, medium or high"),
+    ("think", "effort"),
     example="low",
-    choices=get_args(Effort),
-    pattern="|".join(get_args(Effort)),
+    choices=get_args(Thinking),
+    pattern="|".join(get_args(Thinking)),
+)
+WEB = Option(
+    "web",
+    N_("Search the web for the answer, for up to about $0.02 more"),
+    ("web",),
+    type="switch",
 )
 CHARGE_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each question about the cost of a stopped answer: another process may still be
@@ -63,7 +69,8 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         model=model,
         chat_thread=inbound.address.thread_id or "",
         chat_message=inbound.address.message_id,
-        effort=cast(Effort | None, asked.options.get("effort")),
+        effort=cast(Thinking | None, asked.options.get("effort")),
+        web=cast(bool | None, asked.options.get("web")),
         images=list(images) or None,
         documents=list(documents) or None,
         scan=asked.options.get("scan") is True,
@@ -283,7 +290,7 @@ ASK = Command(
     argument="question",
     argument_description=N_("What you want to know"),
     argument_required=True,
-    options=(MODEL, EFFORT, SCAN),
+    options=(MODEL, EFFORT, WEB, SCAN),
     image=True,
     file=True,
     slow=True,

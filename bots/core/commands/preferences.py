@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from decimal import Decimal
+from typing import get_args
 
 from bots.core import language, texts
 from bots.core.cards import in_rows
@@ -10,7 +11,7 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
 from client import calls
-from client.schemas import Kind
+from client.schemas import Kind, Thinking
 from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from client.words.language import LANGUAGES, N_
@@ -24,6 +25,8 @@ THRESHOLDS = (Decimal(0), Decimal("0.10"), Decimal("0.50"), Decimal(2))
 AUTOMATIC = "auto"
 NEVER = "never"
 DEFAULT = "default"
+SWITCHES = ("spoiler", "web_search")
+"""Preferences that are on or off."""
 
 
 async def _model(inbound: Inbound, context: Context) -> Replies:
@@ -126,8 +129,10 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         change = ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value))
         person = await context.user.send(calls.update_me(change))
         yield _page(inbound, person, await context.user.send(calls.preferences()))
-    elif name == "spoiler":
-        preferred = await context.user.send(calls.prefer(PreferencesIn(spoiler=value == "on")))
+    elif name in SWITCHES or (name == "effort" and value in {DEFAULT, *get_args(Thinking)}):
+        wanted = (value == "on") if name in SWITCHES else (None if value == DEFAULT else value)
+        chosen = PreferencesIn.model_validate({name: wanted})
+        preferred = await context.user.send(calls.prefer(chosen))
         yield _page(inbound, await context.user.send(calls.me()), preferred)
     else:
         raise Mistake(texts.setting_gone())
@@ -148,10 +153,18 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
         button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
         button(texts.spoiler_off(), "spoiler", "off", not preferred.spoiler),
     )
+    web = (
+        button(texts.web_on(), "web_search", "on", preferred.web_search),
+        button(texts.web_off(), "web_search", "off", not preferred.web_search),
+    )
+    efforts = [
+        button(texts.think(one), "effort", one or DEFAULT, preferred.effort == one)
+        for one in (None, *get_args(Thinking))
+    ]
     models = (Button(texts.models_all(), "model", ""),)
-    rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, models)
+    rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, web, tuple(efforts), models)
     named = spoken.get(person.language, person.language)
-    text = texts.settings(person, named, spoiler=preferred.spoiler)
+    text = texts.settings(person, named, preferred)
     return Reply(text, buttons=rows, secret=True)
 
 

@@ -13,6 +13,8 @@ from client.schemas.text import CitationOut, TextOut
 WRITING = " …"
 """The mark behind a streamed answer that is still growing."""
 SOURCES_MOST = 20
+THOUGHT_LEAST = 0.95
+"""Seconds of thinking that are worth a line."""
 MARKS = set("\\`*_[]()<>#~|!")
 """Signs that could be Markdown in the middle of a line."""
 
@@ -70,7 +72,16 @@ def answered(answer: TextOut) -> str:
     said = answer.text.strip()
     if not said and answer.images:
         said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
-    return "\n\n".join(filter(None, [said, _sources(answer.citations), _ending(answer)]))
+    thought = thought_for(answer.usage.thinking_seconds)
+    parts = [thought, said, _sources(answer.citations), _ending(answer)]
+    return "\n\n".join(filter(None, parts))
+
+
+def thought_for(seconds: float) -> str:
+    """The line about the time of thinking; empty when it was no time to speak of."""
+    if seconds < THOUGHT_LEAST:
+        return ""
+    return _("💭 Thought for %(seconds)s s", seconds=round(seconds))
 
 
 def _ending(answer: TextOut) -> str:

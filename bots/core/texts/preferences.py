@@ -6,9 +6,9 @@ from decimal import Decimal
 from bots.core.language import _, sentence, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money
-from client.schemas import Kind
+from client.schemas import Kind, Thinking
 from client.schemas.catalog import ModelOut, Per, PriceOut
-from client.schemas.users import UserOut
+from client.schemas.users import PreferencesOut, UserOut
 from client.words import amounts
 from client.words.language import N_
 
@@ -95,7 +95,7 @@ def picked(label: str, *, now: bool) -> str:
     return f"✓ {label}" if now else label
 
 
-def settings(person: UserOut, language: str, *, spoiler: bool) -> str:
+def settings(person: UserOut, language: str, preferred: PreferencesOut) -> str:
     limit = person.confirm_above_usd
     lines = [
         _("Language: %(language)s", language=language),
@@ -103,8 +103,12 @@ def settings(person: UserOut, language: str, *, spoiler: bool) -> str:
         if limit is None
         else _("Before I spend more than %(limit)s: I ask", limit=money(limit)),
         _("Results in groups: hidden until they are touched")
-        if spoiler
+        if preferred.spoiler
         else _("Results in groups: open"),
+        _("Search the web: when I think it helps, for up to about $0.02 a question")
+        if preferred.web_search
+        else _("Search the web: only with --web"),
+        _("Thinking: %(effort)s", effort=thinking_effort(preferred.effort)),
     ]
     return "\n".join([_("Your settings, in all your chats:"), *lines])
 
@@ -119,4 +123,25 @@ def ask_above(usd: Decimal) -> str:
 
 spoiler_on = sentence("Hide in groups")
 spoiler_off = sentence("Show in groups")
+web_on = sentence("🌐 Search the web")
+web_off = sentence("No web search")
+
+
+def thinking_effort(effort: Thinking | None) -> str:
+    """The name of an effort; None: the model's own."""
+    names: dict[Thinking | None, str] = {
+        None: _("the model's own"),
+        "off": _("off"),
+        "low": _("a little"),
+        "medium": _("some"),
+        "high": _("a lot"),
+    }
+    return names[effort]
+
+
+def think(effort: Thinking | None) -> str:
+    """The label of a button that sets how much models think."""
+    return f"💭 {thinking_effort(effort)}"
+
+
 setting_gone = sentence("That button is too old. /settings shows the present ones.")

@@ -22,6 +22,7 @@ from api.provider.types import (
     VideoAsk,
 )
 from api.provider.wire import image_body, speech_body, text_body, transcription_body, video_body
+from api.text.choices import SEARCH
 from tests.api.media.samples import case, picture
 from tests.sandbox_server import Sandbox
 
@@ -43,6 +44,8 @@ TEXTS = [
         "openai/gpt-5-mini",
         (TextMessage("user", "How many ships?", (PIXEL,), (REPORT,)),),
         pdf_engine="cloudflare-ai",
+        effort="off",
+        web=SEARCH,
     ),
 ]
 CHAT_IMAGES = [
@@ -175,6 +178,23 @@ async def test_a_file(sdk: Sdk) -> None:
     assert isinstance(free.usage.cost, float)
     assert isinstance(dear.usage.cost, float)
     assert dear.usage.cost - free.usage.cost == pytest.approx(0.006, abs=0.0005)
+
+
+async def test_a_search_and_thinking(sdk: Sdk) -> None:
+    tools: Any = [{"type": "openrouter:web_search", "parameters": {"engine": "exa", "max_uses": 1}}]
+    messages: list[Any] = [{"role": "user", "content": "What is new?"}]
+    sent: dict[str, Any] = {"model": "openai/gpt-5-mini", "messages": messages, "tools": tools}
+    whole = await sdk.chat.send_async(**sent, reasoning={"effort": "low"})
+    assert isinstance(whole, components.ChatResult)
+    assert whole.choices[0].message.reasoning
+    assert whole.choices[0].message.reasoning_details
+    assert whole.usage is not None
+    used = whole.usage.server_tool_use_details
+    assert isinstance(used, components.ServerToolUseDetails)
+    assert used.web_search_requests == 1
+    models = await sdk.models.list_async()
+    assert models is not None
+    assert any(isinstance(each.reasoning, components.ModelReasoning) for each in models.result.data)
 
 
 async def test_images(sdk: Sdk) -> None:

@@ -79,6 +79,8 @@ async def test_preferences_that_are_not_given_stay_also_when_two_change_at_once(
         "speech_model": None,
         "image_options": {},
         "video_options": {},
+        "web_search": False,
+        "effort": None,
         "spoiler": False,
         "voice": None,
         "voice_answers": False,

@@ -97,6 +97,8 @@ async def test_files_and_then_what_is_in_them(fake: FakeDiscord, place: Place) -
         await fake.answer(fake.menu(PERSON, theirs, "Describe"), "which begins with “Harbour")
         fake.says(PERSON, DM, "what is this?", attachment=report)
         await fake.message(DM, "“report.pdf” of 3 pages")
+        asked = slash(fake, "ask", question="what is new?", web=True, effort="low")
+        await fake.answer(asked, "https://news.example.com/1")
 
 
 async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:

@@ -151,6 +151,9 @@ async def test_a_file_and_then_what_is_in_it(fake: FakeTelegram, place: Place) -
         fake.user_says(GROUP, PERSON, "/ask what is in this?", reply_to=sent, private=False)
         await fake.message(GROUP, "“a.csv”, which begins with “name;sum Ana;12”")
 
+        fake.user_says(CHAT, PERSON, "/ask --web --think low what is new?")
+        await fake.message(CHAT, "news.example.com")
+
 
 async def test_cancel_button_edits_the_card(
     fake: FakeTelegram, place: Place, sandbox: Sandbox
