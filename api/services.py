@@ -142,6 +142,7 @@ class Services:
             self.conversations,
             self.processes,
             self.wake,
+            fallbacks=settings.text_fallbacks.replace(",", " ").split(),
         )
         self._add_operations()
         self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     default_monthly_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(10)
     guest_monthly_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(1)
     global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
+    text_fallbacks: str = ""
     worker: Literal["inside", "off"] = "inside"
 
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120

@@ -46,8 +46,20 @@ class IncomingCall:
         model = body.get("model")
         named = model if isinstance(model, str) else None
         self.fault = simulation.behaviour.take(record.kind, named, self._words)
+        self._fall_back(body.get("models"))
         record.body = summary(body) or None
         record.fault = self.fault.kind if self.fault is not None else None
+
+    def _fall_back(self, models: object) -> None:
+        """Go to the next of `models` while one fails."""
+        others = [one for one in models if isinstance(one, str)] if isinstance(models, list) else []
+        for other in others:
+            if self.fault is None or self.fault.kind != "status":
+                return
+            if other != self.body.get("model"):
+                self.body["model"] = other
+                take = self.simulation.behaviour.take
+                self.fault = take(self.record.kind, other, self._words)
 
     def _words(self) -> str:
         if self.body:

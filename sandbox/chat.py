@@ -68,6 +68,7 @@ class ChatRequest(BaseModel):
     seed: StrictInt | None = None
     modalities: list[Literal["text", "image", "audio"]] | None = None
     image_config: dict[str, str | float | list[Any]] | None = None
+    models: list[str] | None = None
     plugins: list[Plugin] = Field(default_factory=list)
     tools: list[Tool] = Field(default_factory=list)
     reasoning: Reasoning | None = None

@@ -242,7 +242,8 @@ def _broken(event: schemas.ErrorEvent, text: str) -> str:
 
 def _done(done: schemas.DoneEvent) -> str:
     answer = done.answer
-    said = [answer.model, money(answer.cost_usd), thought(answer.usage.thinking_seconds)]
+    instead = _("instead of %(model)s", model=answer.instead_of) if answer.instead_of else ""
+    said = [answer.model, instead, money(answer.cost_usd), thought(answer.usage.thinking_seconds)]
     note = " · ".join(filter(None, [*said, "sandbox" if answer.sandbox else ""]))
     shown = {"answer": answer, "is_last": True, "nonce": new_nonce()}
     ending = fragment("generate/_answer_end.html", **shown).strip()

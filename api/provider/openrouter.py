@@ -132,9 +132,11 @@ class OpenRouter:
 
     async def text(self, ask: types.TextAsk) -> AsyncIterator[types.TextPart]:
         path, body = "/chat/completions", await _text_content(ask)
+        # a busy model stops nothing while another one may answer
+        last = ask.fallbacks[-1] if ask.fallbacks else ask.model
         async with (
             self._call(
-                "POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_TEXT
+                "POST", path, Paid.AT_ONCE, model=last, content=body, timeout=_TEXT
             ) as response,
             aclosing(text_parts(response, ask.model)) as parts,
         ):

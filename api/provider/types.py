@@ -79,7 +79,8 @@ class WebSearch:
 class TextAsk:
     """`user` is a stable opaque id of our end user. `effort`: the amount of thinking, None: the
     model's own. `pdf_engine`: always named where files are sent, because the provider's own choice
-    may be the dearest one."""
+    may be the dearest one. `fallbacks` are tried in order when the model fails. `session`: requests
+    with the same one go to the same supplier, whose cache makes them cheaper."""
 
     model: str
     messages: tuple[TextMessage, ...]
@@ -88,6 +89,8 @@ class TextAsk:
     effort: Thinking | None = None
     pdf_engine: PdfEngine | None = None
     web: WebSearch | None = None
+    fallbacks: tuple[str, ...] = ()
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

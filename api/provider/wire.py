@@ -181,6 +181,8 @@ def _given(**fields: object) -> dict[str, Any]:
 def text_body(ask: types.TextAsk) -> dict[str, Any]:
     return _given(
         model=ask.model,
+        models=[ask.model, *ask.fallbacks] if ask.fallbacks else None,
+        session_id=ask.session,
         messages=[_message(message) for message in ask.messages],
         stream=True,
         max_completion_tokens=ask.max_tokens,

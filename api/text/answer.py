@@ -36,6 +36,7 @@ class Answer:
     ask: types.TextAsk
     hold_id: str
     key: str | None = None
+    fallbacks: Sequence[Model] = ()
     sent_files: Sequence[tuple[str, str]] = ()
     """Names and ids of the documents that the provider reads."""
     is_told: bool = True
@@ -118,6 +119,14 @@ class Answer:
         return "".join(self.written)
 
     @property
+    def ran(self) -> Model:
+        """The model that answered: the one that was asked, unless a fallback says that it was it.
+        The provider may add a version to an id."""
+        told = self.begun.model if self.begun is not None else ""
+        named = [one for one in (self.model, *self.fallbacks) if told.startswith(one.id)]
+        return max(named, key=lambda one: len(one.id), default=self.model)
+
+    @property
     def has_begun(self) -> bool:
         """Tell whether something was made that costs money."""
         return bool(self.written or self.thought or self.pictures)
@@ -161,6 +170,7 @@ class Answer:
             conversation_id=self.conversation.id,
             text=self.text,
             model=self.begun.model if self.begun is not None else self.model.id,
+            instead_of=self.model.name if self.ran is not self.model else None,
             usage=self.counted,
             cost_usd=usd(cost),
             finish_reason=self.ending,
@@ -191,7 +201,7 @@ def cost_of(running: Answer, failure: types.ProviderError | None) -> int | None:
         return None
     counted = running.counted
     cost = used_text_micro(
-        running.model,
+        running.ran,
         prompt_tokens=counted.prompt_tokens,
         completion_tokens=counted.completion_tokens,
     )

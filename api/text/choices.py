@@ -1,10 +1,12 @@
 """The choices of a question beside its words: whether the model searches the web, and how much it
 thinks. What the question does not say, the person's preferences say."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from api import ids
 from api.catalog.model import Model
+from api.catalog.pricing import text_micro
 from api.errors import OptionUnsupported
 from api.provider.types import WebSearch
 from api.schemas import Thinking
@@ -24,10 +26,12 @@ _TURN_TOKENS = 1_000
 @dataclass(frozen=True, slots=True)
 class Choices:
     """`effort` None: the model's own. `chars`: the characters of context that what is found counts
-    as, in all turns together, and `turns` how often the model reads the question itself."""
+    as, in all turns together, and `turns` how often the model reads the question itself.
+    `fallbacks` answer when the model cannot."""
 
     web: WebSearch | None = None
     effort: Thinking | None = None
+    fallbacks: tuple[Model, ...] = ()
 
     @property
     def turns(self) -> int:
@@ -74,6 +78,22 @@ def _effort(model: Model, said: Thinking | None, preferred: Thinking | None) -> 
             "option_value", field="effort", model=model.name, allowed=list(efforts)
         )
     return said or (preferred if preferred in efforts else None)
+
+
+def able(models: Iterable[Model], model: Model, body: TextIn, choices: Choices) -> Iterator[Model]:
+    """Yield those of the other models that can do what the question wants, at a known price."""
+    can = model.info.capabilities
+    for other in models:
+        has = other.info.capabilities
+        if (
+            other.id != model.id
+            and text_micro(other, chars=0, max_tokens=1) is not None
+            and (not body.images or has.max_input_images >= can.max_input_images)
+            and (has.documents or not can.documents)
+            and (has.web_search or choices.web is None)
+            and (choices.effort is None or choices.effort in has.efforts)
+        ):
+            yield other
 
 
 def dated(body: TextIn, choices: Choices) -> TextIn:

@@ -183,7 +183,7 @@ def _bill(ending: AnswerEnding) -> Bill:
     running = ending.running
     # what nobody billed costs nobody anything
     cost = (ending.cost or None) if ending.failed else ending.cost
-    return Bill(running.hold_id, cost, "text", running.model.id)
+    return Bill(running.hold_id, cost, "text", running.ran.id)
 
 
 async def _remember(sql: Sql, ended: Sequence[tuple[AnswerEnding, TextOut]], now: datetime) -> None:
@@ -214,7 +214,7 @@ def _message(ending: AnswerEnding, out: TextOut, now: datetime) -> Message:
         id=running.id,
         role="assistant",
         content=running.text,
-        model=running.model.id,
+        model=running.ran.id,
         cost_micro=micro(out.cost_usd),
         images=tuple(file.file.id for file in ending.kept),
         created_at=now,

@@ -81,12 +81,14 @@ class CitationOut(Out):
 
 
 class TextOut(Out):
-    """`images`: pictures that the model made beside its words."""
+    """`images`: pictures that the model made beside its words. `instead_of`: the name of the model
+    that was asked, when it could not answer and `model` did."""
 
     id: str
     conversation_id: str
     text: str
     model: str
+    instead_of: str | None = None
     usage: UsageOut
     cost_usd: Usd
     finish_reason: Finish = "stop"

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -30,7 +31,7 @@ from api.schemas import micro
 from api.shutdown import Stop
 from api.text import idempotency, store
 from api.text.answer import Answer, context_chars, cost_of, error_event, is_empty, no_answer
-from api.text.choices import Choices, chosen, dated
+from api.text.choices import Choices, able, chosen, dated
 from api.text.context import ANSWER_TOKENS, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
@@ -73,6 +74,7 @@ class TextService:
         conversations: Conversations,
         processes: LiveProcesses,
         wake: Wake,
+        fallbacks: Sequence[str] = (),
     ) -> None:
         self._db = db
         self._provider = provider
@@ -83,6 +85,7 @@ class TextService:
         self._running: set[Answer] = set()
         self._conversations = conversations
         self._processes = processes
+        self._fallbacks = fallbacks
         self._enclosures = Enclosures(media.documents)
         self.stops = Stops(budget, wake)
         self.lookups = Lookups(db, provider, budget)
@@ -226,6 +229,8 @@ class TextService:
             choices.effort,
             enclosed.engine,
             choices.web,
+            tuple(each.id for each in choices.fallbacks),
+            conversation.id,
         )
         running = Answer(
             id=answer_id,
@@ -237,6 +242,7 @@ class TextService:
             ask=ask,
             hold_id=hold_id,
             key=key,
+            fallbacks=choices.fallbacks,
             sent_files=enclosed.sent_files,
             is_told=is_told,
         )
@@ -255,10 +261,17 @@ class TextService:
         asked = body.model
         if asked is None and body.after is not None:
             answered = await store.model_of(self._db, body.after)
-            if answered is not None and self._preferences.may_use("text", answered, caller.role):
+            if answered and self._preferences.usable("text", answered, caller.role):
                 asked = answered
         model, kept = await self._preferences.for_text(caller.user_id, caller.role, asked)
-        return model, chosen(model, body, web=kept.web_search, effort=kept.effort)
+        choices = chosen(model, body, web=kept.web_search, effort=kept.effort)
+        if self._fallbacks:
+            usable = (
+                self._preferences.usable("text", each, caller.role) for each in self._fallbacks
+            )
+            others = tuple(able(filter(None, usable), model, body, choices))
+            choices = replace(choices, fallbacks=others)
+        return model, choices
 
     async def _messages(
         self, user_id: str, model: Model, history: Sequence[Message], body: TextIn
@@ -388,16 +401,18 @@ class TextService:
 
 
 def _most_micro(model: Model, messages: Sequence[TextMessage], choices: Choices) -> int:
-    """Return the highest cost of the answer. Each search of the web is a turn of the model, which
-    reads everything once more. Raises `PriceUnknown`."""
-    amount = text_micro(
-        model,
-        chars=choices.turns * sum(map(context_chars, messages)) + choices.chars,
-        max_tokens=choices.paid_tokens(model),
-        images=choices.turns * sum(len(message.images) for message in messages),
-    )
-    if amount is None:
-        raise errors.PriceUnknown("price_not_known", model=model.name)
+    """Return the highest cost of the answer, by the dearest model that may give it. Each search of
+    the web is a turn of the model, which reads everything once more. Raises `PriceUnknown`."""
+    chars = choices.turns * sum(map(context_chars, messages)) + choices.chars
+    images = choices.turns * sum(len(message.images) for message in messages)
+    most = choices.paid_tokens(model)
+    amounts = []
+    for each in (model, *choices.fallbacks):
+        amount = text_micro(each, chars=chars, max_tokens=most, images=images)
+        if amount is None:
+            raise errors.PriceUnknown("price_not_known", model=each.name)
+        amounts.append(amount)
+    amount = max(amounts)
     return amount + choices.extra_micro
 
 

@@ -76,12 +76,11 @@ class Preferences:
         model = None if asked else self._usable("text", kept.get("text_model"), role)
         return model or self._catalog.resolve("text", asked, role), PreferencesOut(**kept)
 
-    def may_use(self, kind: Kind, model_id: str, role: Role) -> bool:
-        return self._usable(kind, model_id, role) is not None
-
     def _usable(self, kind: Kind, model_id: str | None, role: Role) -> Model | None:
-        if model_id is None:
-            return None
+        return None if model_id is None else self.usable(kind, model_id, role)
+
+    def usable(self, kind: Kind, model_id: str, role: Role) -> Model | None:
+        """Return the model with exactly this id, if this role may use it."""
         try:
             found = self._catalog.resolve(kind, model_id, role)
         except ModelUnavailable:

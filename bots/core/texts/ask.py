@@ -73,8 +73,15 @@ def answered(answer: TextOut) -> str:
     if not said and answer.images:
         said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
     thought = thought_for(answer.usage.thinking_seconds)
-    parts = [thought, said, _sources(answer.citations), _ending(answer)]
+    parts = [_other_model(answer), thought, said, _sources(answer.citations), _ending(answer)]
     return "\n\n".join(filter(None, parts))
+
+
+def _other_model(answer: TextOut) -> str:
+    if answer.instead_of is None:
+        return ""
+    names = {"asked": answer.instead_of, "model": answer.model}
+    return _("[%(asked)s cannot answer now: this is from %(model)s.]", **names)
 
 
 def thought_for(seconds: float) -> str:

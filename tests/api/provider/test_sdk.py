@@ -46,6 +46,8 @@ TEXTS = [
         pdf_engine="cloudflare-ai",
         effort="off",
         web=SEARCH,
+        fallbacks=("anthropic/claude-haiku-4.5",),
+        session="a-conversation",
     ),
 ]
 CHAT_IMAGES = [
