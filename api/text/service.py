@@ -26,7 +26,15 @@ from api.db import Db, Duplicate
 from api.live_processes import PAID_PATIENCE, LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
-from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
+from api.provider.types import (
+    ImageInput,
+    PdfEngine,
+    Provider,
+    ProviderError,
+    TextAsk,
+    TextMessage,
+    TextPart,
+)
 from api.schemas import micro
 from api.shutdown import Stop
 from api.text import idempotency, store
@@ -221,17 +229,7 @@ class TextService:
         answer_id = ids.new_id()
         asked_in = None if is_new else conversation
         hold_id = await self._hold(caller, body, amount, answer_id, key, asked_in)
-        ask = TextAsk(
-            model.id,
-            tuple(messages),
-            choices.most_tokens(model),
-            caller.user_id,
-            choices.effort,
-            enclosed.engine,
-            choices.web,
-            tuple(each.id for each in choices.fallbacks),
-            conversation.id,
-        )
+        ask = _ask(caller, conversation, model, messages, choices, enclosed.engine)
         running = Answer(
             id=answer_id,
             user_id=caller.user_id,
@@ -414,6 +412,27 @@ def _most_micro(model: Model, messages: Sequence[TextMessage], choices: Choices)
         amounts.append(amount)
     amount = max(amounts)
     return amount + choices.extra_micro
+
+
+def _ask(
+    caller: Caller,
+    conversation: Conversation,
+    model: Model,
+    messages: Sequence[TextMessage],
+    choices: Choices,
+    engine: PdfEngine | None,
+) -> TextAsk:
+    return TextAsk(
+        model.id,
+        tuple(messages),
+        choices.most_tokens(model),
+        caller.user_id,
+        choices.effort,
+        engine,
+        choices.web,
+        tuple(each.id for each in choices.fallbacks),
+        conversation.id,
+    )
 
 
 def _question(body: TextIn) -> Message:
