@@ -258,7 +258,8 @@ def fuzz(cases: int, seed: int, *, postgresql: bool = False) -> Findings:
         assert stack.alive("api"), "the api has died"
         log = stack.log("api")
         if "Traceback" in log:
-            findings.note("api", "its log holds a traceback", log[log.index("Traceback") :][:3000])
+            first = log[log.index("Traceback") :].partition("\n")[0]
+            findings.note("api", "its log holds a traceback", first[-3000:])
         _look(studio, findings)
     return findings
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import uvicorn
 
+from api.generations.accepting import service
 from api.generations.making import polls, provider_waits, steps
 from api.ids import now
 from api.provider import breaker
@@ -37,6 +38,8 @@ IMAGES: dict[CallKind, str] = {"images": SEEDREAM, "chat": KLEIN, "generations":
 REFUSALS = [400, 402, 403, 429, 500, 502, 503, 529]
 SPOILT = ["error_in_200", "garbage", "empty", "lost", "drop", "cut"]
 
+AT_ONCE = 12
+"""Requests under way at the same time: each of them mostly waits."""
 UNCLEAR = {"garbage", "lost", "drop", "cut"}
 """Faults after which nobody can tell whether the work was done and billed."""
 
@@ -114,10 +117,13 @@ def day() -> list[Ask]:
         once("chat", "stall", after=1, seconds=0.05),
     ]
     asks += [("text", {}, (fault,)) for fault in text]
-    return [
-        Ask(f"job-{number:03}", kind, body, faults)
-        for number, (kind, body, faults) in enumerate(asks)
-    ]
+    return [_ask(f"job-{number:03}", *ask) for number, ask in enumerate(asks)]
+
+
+def _ask(marker: str, kind: str, body: dict[str, Any], faults: tuple[Fault, ...]) -> Ask:
+    """Return a request whose faults meet no other one."""
+    mine = tuple(fault.model_copy(update={"prompt": marker}) for fault in faults)
+    return Ask(marker, kind, body, mine)
 
 
 @pytest.fixture
@@ -150,6 +156,7 @@ async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
     monkeypatch.setattr(steps, "POLL_FIRST", 0.05)
     monkeypatch.setattr(polls, "POLL_BEHIND_WEBHOOKS", 0.4)
     monkeypatch.setattr(provider_waits, "FIRST", 0.01)
+    monkeypatch.setattr(service, "UNFINISHED_MAX", 100)
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # each fault has to be met
     with socket.create_server(("127.0.0.1", 0)) as listener:
         hooks = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -163,8 +170,11 @@ async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
             chat = await api.acting(ana)
             await api.services.db.execute("UPDATE users SET monthly_micro = 1000000000")
             asks = day()
-            for ask in asks:
-                await live(api, chat, sandbox, ask)
+            sandbox.break_with(*(fault for ask in asks for fault in ask.faults))
+            places = asyncio.Semaphore(AT_ONCE)
+            async with asyncio.TaskGroup() as living:
+                for ask in asks:
+                    living.create_task(live(api, chat, places, ask))
             await resolve(api, admin)
             await check_calls(api, sandbox, asks)
             await check_money(api, ana, sandbox)
@@ -172,8 +182,12 @@ async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
             await check_files(api, tmp_path)
 
 
-async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) -> None:
-    sandbox.break_with(*ask.faults)
+async def live(api: Api, chat: httpx.AsyncClient, places: asyncio.Semaphore, ask: Ask) -> None:
+    async with places:
+        await _live(api, chat, ask)
+
+
+async def _live(api: Api, chat: httpx.AsyncClient, ask: Ask) -> None:
     body = {"prompt": ask.marker, **ask.body}
     if ask.kind == "text":
         answer = await chat.post("/generate/text", json=body)
