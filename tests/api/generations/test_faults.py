@@ -281,6 +281,8 @@ async def test_nothing_is_bought_for_a_person_who_is_over_the_limit_by_then(
         ask = {"prompt": "x"}
         made = await user.post("/generate/image", json=ask, headers={"Prefer": "respond-async"})
         await api.services.db.execute("UPDATE users SET monthly_micro = 1")
+        second = await user.post("/generate/image", json=ask)
+        assert (second.status_code, second.json()["reason"]) == (402, "budget_own")
     calls = paid_calls(sandbox)
     async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         failed = await finished(api, made.json())
