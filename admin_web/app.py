@@ -35,6 +35,7 @@ from admin_web.pages import (
     sessions,
     sharing,
     sign_up,
+    speech,
     spend,
     text,
 )
@@ -78,6 +79,7 @@ PAGES = (
     sessions,
     sharing,
     sign_up,
+    speech,
     spend,
     text,
 )

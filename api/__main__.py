@@ -87,6 +87,7 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 connection.shutdown()  # after what it answers just now
             await services.text.drain(services.stop)
+            await services.sound.drain(services.stop)
             if services.stop.at_once:
                 self.config.timeout_graceful_shutdown = 1
         await super().shutdown(sockets)

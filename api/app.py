@@ -37,6 +37,7 @@ from api.retention import routes as retention_routes
 from api.services import start
 from api.settings import Settings
 from api.shutdown import Stop
+from api.sound import routes as sound_routes
 from api.text import routes as text_routes
 from api.users import routes as user_routes
 from api.users.passwords import Cost
@@ -51,6 +52,7 @@ log = get_logger("api")
 JSON_MAX = 1_000_000
 ROUTES = (
     text_routes,
+    sound_routes,
     auth_routes,
     user_routes,
     link_routes,

@@ -90,6 +90,8 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
     "POST /bot/deliveries/{delivery_id}/fail": (errors.Conflict,),
     "POST /generate/estimate": _CHOSEN,
     "POST /generate/text": (*_PAID, *_CHOSEN, *_WAITED_FOR),
+    "POST /audio/transcriptions": (*_PAID, *_CHOSEN, *_WAITED_FOR),
+    "POST /audio/speech": (*_PAID, *_CHOSEN, *_WAITED_FOR),
     "POST /generate/image": (*_PAID, *_CHOSEN, *_WAITED_FOR),
     "POST /generate/video": (*_PAID, *_CHOSEN),
     "POST /generate/video/from-image": (*_PAID, *_CHOSEN),

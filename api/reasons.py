@@ -7,9 +7,10 @@ one.
 """
 
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from api import document_reasons as documents
+from api.making_sentences import MAKING_SENTENCES
 
 Param = str | int | Decimal
 
@@ -99,6 +100,7 @@ InvalidRequestReason = Literal[
     "kind_needed",
     "model_reads_less",
     "not_of_provider",
+    "nothing_to_read",
     "one_image_only",
     "password_common",
     "password_long",
@@ -109,6 +111,8 @@ InvalidRequestReason = Literal[
     "password_wrong",
     "provider_id_alone",
     "request_wrong",
+    "text_or_answer",
+    "too_long_to_read",
     "too_many_days",
     "two_sizes",
     "zone_unknown",
@@ -182,11 +186,18 @@ TooLargeReason = Literal[
     "file_too_large",
     "memory_short",
     "pixels_too_many",
+    "recording_too_long",
     "request_too_large",
     "scans_too_many",
     "video_too_long",
 ]
-UnsupportedMediaReason = Literal[documents.DocumentUnread, "image_damaged", "image_unreadable"]
+UnsupportedMediaReason = Literal[
+    documents.DocumentUnread,
+    "image_damaged",
+    "image_unreadable",
+    "recording_silent",
+    "recording_unreadable",
+]
 StatusReason = Literal[
     "database_away", "method_unknown", "range_unknown", "request_too_slow", "unexpected"
 ]
@@ -222,6 +233,7 @@ Making = Literal[
     "unreachable",
     "unreadable_answer",
     "unusable_image",
+    "unusable_speech",
     "unusable_video",
     "words_only",
 ]
@@ -343,6 +355,7 @@ SENTENCES: dict[Reason, str] = {
     "kind_needed": "Models of several kinds have this name. Please say which kind.",
     "model_reads_less": "This is too long for %(model)s.",
     "not_of_provider": "This is not an event of the provider.",
+    "nothing_to_read": "There are no words in this that can be read aloud.",
     "one_image_only": "Give exactly one of image_url and image_id.",
     "password_common": (
         "This password is among the first that are guessed: it is a common one with little added. "
@@ -358,6 +371,8 @@ SENTENCES: dict[Reason, str] = {
     "password_wrong": "The current password is not right.",
     "provider_id_alone": ("Give the provider's id with the outcome provider_id, and only with it."),
     "request_wrong": "The request cannot be answered.",
+    "text_or_answer": "Give either a text or an answer, not both.",
+    "too_long_to_read": "Texts of up to %(most)s characters are read aloud; this one is longer.",
     "too_many_days": "Choose at most %(most)s days, of this century.",
     "two_sizes": "Give either a size in pixels, or an aspect ratio and a resolution: not both.",
     "zone_unknown": "This time zone is not known. They are called such as Europe/Berlin.",
@@ -447,6 +462,7 @@ SENTENCES: dict[Reason, str] = {
     "pixels_too_many": (
         "The image has %(megapixels)s megapixels, which is too many for a %(format)s image."
     ),
+    "recording_too_long": "Recordings of up to %(minutes)s minutes are taken; this one is longer.",
     "request_too_large": "This request is larger than the server takes.",
     "scans_too_many": (
         "The image is a JPEG of %(scans)s scans or more. Save it as a usual JPEG or as a PNG."
@@ -456,6 +472,11 @@ SENTENCES: dict[Reason, str] = {
     "image_unreadable": (
         "This is not an image that can be read. PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP and TIFF "
         "are taken."
+    ),
+    "recording_silent": "There is no sound in this file.",
+    "recording_unreadable": (
+        "This is not a recording that can be read. OGG, MP3, WAV, FLAC, M4A, MP4, WebM, AAC, AMR "
+        "and AIFF are taken."
     ),
     "disk_low": ("%(free_mb)s MB are free, and below %(floor_mb)s MB nothing is made or answered."),
     "files_waiting": "Files that wait on this machine's disk: %(waiting)s.",
@@ -468,33 +489,5 @@ SENTENCES: dict[Reason, str] = {
     "unexpected": (
         "Something went wrong here. The operator finds it in the log under %(reference)s."
     ),
-    "busy": "The AI provider is busy: too much is asked of it at once.",
-    "charged_and_lost": "The AI provider charged for this, but the result could not be had.",
-    "connection_lost": "The connection to the AI provider broke before its answer was here.",
-    "cut_short": "The file ends in the middle.",
-    "earlier": "%(said)s",
-    "empty_answer": "The model gave no answer.",
-    "key_refused": "The AI provider does not accept this server's key.",
-    "lists_empty": "The lists of models of the AI provider are empty.",
-    "model_gone": "The AI provider does not offer this model, or not to this server.",
-    "no_decoder": "The server cannot look into files right now.",
-    "no_image": "The model answered without a picture.",
-    "not_fetched": "It was made, but could not be fetched from the AI provider.",
-    "out_of_credit": "The operator's account at the AI provider is out of credit.",
-    "outcome_lost": "What became of this at the AI provider could not be found out.",
-    "overloaded": "The AI provider is overloaded right now.",
-    "provider_failed": "Something broke at the AI provider.",
-    "request_refused": "The AI provider does not take this request: “%(said)s”",
-    "safety": "The model refused this request because of its content.",
-    "server_stopped": "The server was stopped while this was being made.",
-    "storage_full": "The server's storage is full.",
-    "storage_silent": "The store for files does not answer.",
-    "storage_unavailable": "The store for files cannot be used.",
-    "thinking_only": "The model used up all its room for thinking, so there is no answer.",
-    "timed_out": "The AI provider took too long.",
-    "unreachable": "The AI provider cannot be reached right now.",
-    "unreadable_answer": "The AI provider answered something that cannot be read.",
-    "unusable_image": "The picture that the model made cannot be read.",
-    "unusable_video": "The video that the model made cannot be read.",
-    "words_only": "The model answered with words instead of a picture: “%(said)s”",
+    **cast(dict[Reason, str], MAKING_SENTENCES),
 }

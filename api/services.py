@@ -73,6 +73,7 @@ from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
 from api.shutdown import Stop
+from api.sound.service import SoundService
 from api.start_errors import CannotStart
 from api.text.conversations import Conversations
 from api.text.service import TextService
@@ -131,19 +132,12 @@ class Services:
         self._add_accounts(secrets, cost, keys)
         self._add_generations(keys)
         self.conversations = Conversations(db, self.media)
-        budget, media, users = self.budget, self.media, self.users
+        made_of = self.provider, self.preferences, self.budget, self.media, self.users
+        fallbacks = settings.text_fallbacks.replace(",", " ").split()
         self.text = TextService(
-            db,
-            self.provider,
-            self.preferences,
-            budget,
-            media,
-            users,
-            self.conversations,
-            self.processes,
-            self.wake,
-            fallbacks=settings.text_fallbacks.replace(",", " ").split(),
+            db, *made_of, self.conversations, processes, self.wake, fallbacks=fallbacks
         )
+        self.sound = SoundService(db, *made_of, self.conversations, self.text.lookups, processes)
         self._add_operations()
         self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {
             Db: db,
@@ -335,6 +329,8 @@ async def start(
     await services.deliveries.start()
     await services.text.start()
     stack.push_async_callback(services.text.close)
+    await services.sound.start()
+    stack.push_async_callback(services.sound.close)
     stack.push_async_callback(services.media.close)
     await services.media.files.look()
     if (why := await services.media.files.refused()) is not None:
@@ -410,11 +406,13 @@ def _keep_up(services: Services) -> None:
         add("provider-pauses", services.pauses.turn)
         add("processes", services.processes.turn, most=RINGS_MOST)
         add("answers-of-dead", services.text.free_dead)
+        add("sounds-of-dead", services.sound.free_dead)
     add("text-prices", services.text.lookups.turn)
     add("files", services.media.tend)
     add("decoders", services.media.tend_decoders)
     duty("models", services.catalog.keep_fresh, least=RETRY_FIRST)
     duty("text-holds", services.text.sweep)
+    duty("sound-holds", services.sound.sweep)
     duty("purge", services.admin.keep_purged)
     duty("bot-purge", services.bot_processes.keep_purged)
     duty("retention", services.retention.turn)

@@ -40,12 +40,15 @@ from client.schemas import Page
 from client.schemas import text as schemas
 from client.schemas.catalog import ModelOut
 from client.schemas.retention import KeptDaysOut
+from client.schemas.sound import RECORDING_SECONDS
 from client.schemas.users import PreferencesIn
 
 pages = Blueprint("text", __name__)
 
 FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system", "scan", "web")
 PREFERRED = "preferred"
+RECORDING_MB = 35
+"""The web takes no larger request than 40 MB."""
 AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
@@ -276,6 +279,13 @@ def _parts(held: str) -> _TextParts:
     return _TextParts(models, soon(_asked_for()), soon(calls.kept()), conversation)
 
 
+def asked_anew(
+    values: Mapping[str, str], error: FormError | None, status: int
+) -> ResponseReturnValue:
+    """Return the page with these values in the form, and what is wrong."""
+    return _page(values, error=error, status=status)
+
+
 def _page(
     values: Mapping[str, str],
     coming: _TextParts | None = None,
@@ -304,4 +314,6 @@ def _page(
         files=files,
         error=error or (None if models else no_models("text")),
         nonce=nonce or new_nonce(),
+        minutes=RECORDING_SECONDS // 60,
+        megabytes=RECORDING_MB,
     )

@@ -33,7 +33,8 @@ async def start_anew(sql: Sql, *, source: str) -> None:
         WHERE status = 'queued'""")
     await sql.execute("""
         DELETE FROM idempotency
-        WHERE answer_json IS NULL AND starts_with(generation_id, 'text:')""")
+        WHERE answer_json IS NULL
+            AND (starts_with(generation_id, 'text:') OR starts_with(generation_id, 'sound:'))""")
     await _send_nothing(sql, at)
     for table in ("bot_updates", "bot_processes", "leases"):
         await sql.execute(f"DELETE FROM {table}")

@@ -10,7 +10,9 @@ from api.invariants import Invariant
 ANSWERED_WITHIN = timedelta(hours=2)
 """Time within which the hold of an answer is closed, whatever became of its process."""
 _SHARED = "NOT starts_with(subject, 'refund:')"
-_FIRST = "subject LIKE 'generation:%' OR subject LIKE 'text:%'"
+_AT_ONCE = "(subject LIKE 'text:%' OR subject LIKE 'sound:%')"
+"""The work that is answered in its request."""
+_FIRST = f"subject LIKE 'generation:%' OR {_AT_ONCE}"
 
 _COUNTERS = f"""
     SELECT scope || ' ' || month AS id,
@@ -77,12 +79,12 @@ _BOOKED = f"""
         OR (holds.state = 'settled'
             AND (coalesce(times, 0) <> 1 OR amount <> holds.settled_micro))"""
 
-_WORK = """
+_WORK = f"""
     SELECT holds.subject AS id, 'held since ' || holds.created_at AS facts
     FROM holds LEFT JOIN generations ON holds.subject = 'generation:' || generations.id
     WHERE state = 'held' AND (
         (starts_with(subject, 'generation:') AND generations.id IS NULL)
-        OR (starts_with(subject, 'text:') AND holds.created_at < $1))"""
+        OR ({_AT_ONCE} AND holds.created_at < $1))"""
 
 _DAYS = f"""
     WITH summed AS (

@@ -45,7 +45,7 @@ class AuditedOut(Out):
 
 class OverrunOut(Out):
     """Something that cost more than what was held for it. It was booked whole, also above a budget.
-    `subject`: `generation:<id>`, or `text:<id>`."""
+    `subject`: `generation:<id>`, `text:<id>` or `sound:<id>`."""
 
     at: Time
     subject: str

@@ -22,7 +22,7 @@ from typing import Any
 
 from api import malloc
 from api.errors import DomainError, TooLarge
-from api.media import document_reading, messages, pictures, transcode, videos
+from api.media import document_reading, messages, pictures, recordings, transcode, videos
 from api.media.decoded import Clip, Finding, Picture, ReadDocument, Thumbnail
 
 FILE_MAX = 1_000_000_000
@@ -66,6 +66,15 @@ def _loaded() -> Finding:
     return Finding()
 
 
+def _of_recording(found: recordings.Recording) -> Finding:
+    sizes = [len(piece) for piece in found.pieces]
+    return Finding({"sizes": sizes, "seconds": found.seconds}, b"".join(found.pieces))
+
+
+def _of_voice(found: recordings.SpokenFile) -> Finding:
+    return Finding({"seconds": found.seconds, "waveform": found.waveform}, found.data)
+
+
 def _to_mp4(job: dict[str, Any]) -> Finding:
     transcode.to_mp4(Path(job["source"]), job["container"], Path(job["target"]))
     return Finding()
@@ -92,6 +101,10 @@ WORK: dict[str, Callable[[dict[str, Any], bytes], Finding]] = {
         asdict(transcode.shrink_video(Path(job["source"]), Path(job["target"]), job["most"]))
     ),
     "to_mp4": lambda job, data: _to_mp4(job),
+    "read_recording": lambda job, data: _of_recording(
+        recordings.read_recording(data, job["most"], job["piece"])
+    ),
+    "write_voice": lambda job, data: _of_voice(recordings.write_voice(data, job["parts"])),
 }
 
 

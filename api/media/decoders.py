@@ -7,10 +7,11 @@ decoder, or takes too long, is looked at no more than twice.
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -21,6 +22,8 @@ from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, Unsu
 from api.media import file_types
 from api.media.decoded import Clip, Finding, Picture, ReadDocument, Shrunk, Thumbnail
 from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Unwanted
+from api.media.recordings import Recording, SpokenFile
+from api.provider.types import Speech
 
 log = get_logger("decoders")
 
@@ -294,6 +297,29 @@ class Decoders:
             return False
         return True
 
+    async def read_recording(self, data: bytes, most: int, piece: int) -> Recording:
+        """Write the sound of a person's file anew, in pieces of so many seconds. Raises `TooLarge`
+        when it lasts longer than `most` seconds, `UnsupportedMedia`."""
+        job = {"work": "read_recording", "most": most, "piece": piece}
+        try:
+            found = await self._uploads.submit(job, data, self._limits.large, Event())
+        except DecoderFailed as error:
+            raise _refusal(error, UnsupportedMedia("recording_unreadable")) from error
+        return Recording(_cut(found.data, found.facts["sizes"]), found.facts["seconds"])
+
+    async def write_voice(self, parts: Sequence[Speech]) -> SpokenFile | None:
+        """Join spoken parts to one Ogg file. None: they are too much for a decoder, or broken."""
+        about = [
+            {"size": len(each.data), "rate": each.rate, "channels": each.channels} for each in parts
+        ]
+        job = {"work": "write_voice", "parts": about}
+        data = b"".join(each.data for each in parts)
+        try:
+            found = await self.quick.submit(job, data, self._limits.large, Event())
+        except (DecoderFailed, UnsupportedMedia, TooLarge):
+            return None
+        return SpokenFile(found.data, found.facts["seconds"], found.facts["waveform"])
+
     async def _look_at_picture(self, lane: _Lane, work: str, data: bytes, **about: Any) -> Finding:
         job = {"work": work, **about}
         found = await lane.submit({**job, "large": False}, data, self._limits.look, Event())
@@ -315,6 +341,11 @@ def unseen_picture(data: bytes) -> Picture:
     if kind is None or not kind.browsers:
         raise UnsupportedMedia("unusable_image")
     return Picture(data, kind, None, None, None)
+
+
+def _cut(data: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
+    ends = list(accumulate(sizes))
+    return tuple(data[end - size : end] for end, size in zip(ends, sizes, strict=True))
 
 
 def _paths(**paths: Path) -> dict[str, str]:

@@ -32,6 +32,9 @@ EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.bro
     "video/mp4": "mp4",
     "video/webm": "webm",
     "video/x-matroska": "mkv",
+    "audio/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
 }
 """Extensions of stored files that browsers show."""
 PDF, TEXT = "application/pdf", "text/plain"

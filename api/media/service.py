@@ -31,11 +31,13 @@ from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
 from api.media.presigned import PresignedLinks
+from api.media.recordings import Recording, SpokenFile
 from api.media.signed_links import SignedLinks
 from api.media.smaller_copies import SmallerCopies
+from api.media.speeches import speech_file
 from api.media.spool import Received, read_file
 from api.media.store import MediaRow, Role
-from api.provider.types import ImageInput
+from api.provider.types import ImageInput, Speech
 from api.text import idempotency
 
 log = structlog.get_logger("media")
@@ -152,6 +154,37 @@ class MediaService:
         that shows it. Raises as `keep_image`."""
         picture = await self._decoders.made_picture(data)
         return await self._keep_picture(picture, "upload", user_id, None)
+
+    async def read_recording(self, data: bytes, most: int, piece: int) -> Recording:
+        """Raises as `Decoders.read_recording`."""
+        return await self._decoders.read_recording(data, most, piece)
+
+    async def keep_speech(
+        self, user_id: str, parts: Sequence[Speech]
+    ) -> tuple[KeptFile, SpokenFile | None]:
+        """Store spoken words. Like an upload they go when they are old, or with their account."""
+        made = await speech_file(self._decoders, parts)
+        media_id, sha256 = ids.new_id(), hashlib.sha256(made.data).hexdigest()
+        key = key_of(sha256, media_id, file_types.EXTENSIONS[made.content_type])
+        await self.files.put(made.data, key)
+        row = MediaRow(
+            id=media_id,
+            user_id=user_id,
+            role="upload",
+            content_type=made.content_type,
+            size=len(made.data),
+            sha256=sha256,
+            key=key,
+            duration_ms=None if made.seconds is None else round(made.seconds * 1000),
+        )
+        return KeptFile(row, None), made.voice
+
+    async def fresh(self, media_id: str) -> MediaOut:
+        """Return a file with a fresh link, for its owner. Raises `NotFound`."""
+        row = await store.by_id(self._db, media_id)
+        if row is None:
+            raise NotFound("file_gone")
+        return self._out(row)
 
     async def keep_video(
         self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]
@@ -334,7 +367,7 @@ class MediaService:
         row = await store.by_id(self._db, media_id)
         if row is None or row.user_id != user_id or row.role not in {"upload", "image"}:
             raise NotFound("image_unknown")
-        if row.name is not None:  # a document
+        if not row.content_type.startswith("image/"):  # a document, or speech
             raise NotFound("image_unknown")
         return row
 

@@ -88,6 +88,14 @@ class Conversations:
         about = ConversationOut.model_validate(found)
         return ConversationDetailOut(**about.model_dump(), messages=messages)
 
+    async def own_answer(self, user_id: str, answer_id: str) -> str:
+        """Return the words of an answer. Raises `NotFound`, also for one of another user's."""
+        conversation_id = await store.conversation_of(self._db, answer_id)
+        if conversation_id is None:
+            raise NotFound("answer_unknown")
+        await self.own(user_id, conversation_id)
+        return await store.content_of(self._db, answer_id)
+
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """Delete it with the pictures and documents that were uploaded for it and are used nowhere
         else."""

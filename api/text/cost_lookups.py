@@ -1,12 +1,12 @@
-"""Costs of answers that were cut or stopped: the provider names them a while later, and they
-replace the estimates.
+"""Costs of answers that were cut or stopped, and of speech: the provider names them a while later,
+and they replace the estimates.
 
 Open lookups are rows, so that a restart loses none.
 """
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 
 import structlog
@@ -15,8 +15,8 @@ from api import ids
 from api.budget.service import BudgetService
 from api.db import Db, Row, Sql
 from api.provider.types import Provider, ProviderError
+from api.schemas import Kind
 from api.text import store
-from api.text.answer import Answer
 
 log = structlog.get_logger("text")
 
@@ -34,6 +34,17 @@ class LookupTimes:
     look: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Something that is booked with an estimate: its id, and what its hold is for."""
+
+    id: str
+    user_id: str
+    hold_id: str
+    model: str
+    kind: Kind
+
+
 class Lookups:
     def __init__(
         self, db: Db, provider: Provider, budget: BudgetService, times: LookupTimes | None = None
@@ -44,15 +55,15 @@ class Lookups:
         self._times = times or LookupTimes()
         self._new = asyncio.Event()
 
-    async def add(self, sql: Sql, running: Answer, provider_id: str) -> None:
+    async def add(self, sql: Sql, unpriced: Unpriced, provider_id: str) -> None:
+        """`provider_id`: the names of all its calls, with blanks between them."""
         query = (
-            "INSERT INTO text_lookups (id, user_id, hold_id, model, provider_id, tries, due_at) "
-            "VALUES ($1, $2, $3, $4, $5, 0, $6)"
+            "INSERT INTO text_lookups "
+            "(id, user_id, hold_id, model, kind, provider_id, tries, due_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, 0, $7)"
         )
         due = ids.now() + timedelta(seconds=self._times.waits[0])
-        await sql.execute(
-            query, running.id, running.user_id, running.hold_id, running.model.id, provider_id, due
-        )
+        await sql.execute(query, *astuple(unpriced), provider_id, due)
 
     def wake(self) -> None:
         """A row was added."""
@@ -78,14 +89,14 @@ class Lookups:
             UPDATE text_lookups SET due_at = $2, tries = tries + 1
             WHERE due_at <= $1 AND id IN (SELECT id FROM text_lookups
             WHERE due_at <= $1 ORDER BY due_at LIMIT $3 {self._db.skip_locked})
-            RETURNING id, hold_id, model, provider_id, tries"""
+            RETURNING id, hold_id, model, kind, provider_id, tries"""
         return list(
             await self._db.fetch(query, now, now + timedelta(seconds=self._times.lease), AT_ONCE)
         )
 
     async def _ask(self, row: Row) -> None:
         try:
-            cost = await self._provider.cost_of(row["provider_id"])
+            cost = await self._cost(row["provider_id"].split())
         except ProviderError as error:
             log.info("text_price_not_said", answer_id=row["id"], error=str(error))
             cost = None
@@ -100,13 +111,19 @@ class Lookups:
                 "UPDATE text_lookups SET due_at = $2 WHERE id = $1", row["id"], due
             )
 
+    async def _cost(self, names: list[str]) -> int | None:
+        """Return the sum of the costs of several calls; None until all are known."""
+        costs = [await self._provider.cost_of(name) for name in names]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(names) else None
+
     async def _book(self, row: Row, cost: int) -> None:
         async with self._db.transaction() as sql:
             query = "DELETE FROM text_lookups WHERE id = $1 RETURNING id"
             if await sql.fetch_one(query, row["id"]) is None:
                 return
             change = await self._budget.correct(
-                sql, row["hold_id"], cost, kind="text", model=row["model"]
+                sql, row["hold_id"], cost, kind=row["kind"] or "text", model=row["model"]
             )
             await store.set_cost(sql, row["id"], cost)
         log.info("text_price_said", answer_id=row["id"], cost=cost, change=change)

@@ -21,7 +21,7 @@ from api.media.service import KeptFile, MediaService
 from api.schemas import micro
 from api.text import idempotency, store
 from api.text.answer import Answer
-from api.text.cost_lookups import Lookups
+from api.text.cost_lookups import Lookups, Unpriced
 from api.text.idempotency import Claim
 from api.text.schemas import TextOut
 from api.text.store import Conversation, Message
@@ -175,7 +175,9 @@ class Desk:
         if ending.failed:
             return await self._budget.give_back_failed(sql, moved, running.hold_id)
         if ending.cost is not None and (provider_id := running.unpriced) is not None:
-            await self._lookups.add(sql, running, provider_id)
+            model = running.model.id
+            about = Unpriced(running.id, running.user_id, running.hold_id, model, "text")
+            await self._lookups.add(sql, about, provider_id)
         return ending.cost or 0
 
 

@@ -36,14 +36,14 @@ class Endings:
         kept = await self._keep_pictures(running)
         ending = AnswerEnding(running, cost, failed, kept)
         try:
-            answered = await _patiently(lambda: self._desk.end(ending))
+            answered = await patiently(lambda: self._desk.end(ending))
         except DbUnavailable:
             raise
         except Exception:
             log.exception("text_not_kept", answer_id=running.id)
             await self._media.discard(kept)
             bare = replace(ending, kept=(), stored=False)
-            answered = await _patiently(lambda: self._desk.end(bare))
+            answered = await patiently(lambda: self._desk.end(bare))
         if cost is not None and running.unpriced is not None:
             self._lookups.wake()
         return answered
@@ -59,8 +59,8 @@ class Endings:
         return kept
 
 
-async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Settle an answer; while the database is away for a moment, the write waits."""
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Settle what was paid; while the database is away for a moment, the write waits."""
     for wait in SETTLE_WAITS:
         try:
             return await work()

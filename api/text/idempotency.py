@@ -81,6 +81,7 @@ async def purge(
     await sql.execute("DELETE FROM idempotency WHERE created_at < $1", now - KEPT)
     query = """
         DELETE FROM idempotency
-            WHERE answer_json IS NULL AND created_at < $1 AND starts_with(generation_id, 'text:')
+            WHERE answer_json IS NULL AND created_at < $1
+            AND (starts_with(generation_id, 'text:') OR starts_with(generation_id, 'sound:'))
             AND NOT (generation_id = ANY($2::text[]))"""
     await sql.execute(query, now - unanswered_for, list(but_not))

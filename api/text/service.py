@@ -23,7 +23,7 @@ from api.catalog.model import Model
 from api.catalog.options import check_inputs
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
-from api.live_processes import PAID_PATIENCE, LiveProcesses
+from api.live_processes import LiveProcesses
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import (
@@ -43,6 +43,7 @@ from api.text.choices import Choices, able, chosen, dated
 from api.text.context import ANSWER_TOKENS, fitting
 from api.text.conversations import Conversations
 from api.text.cost_lookups import Lookups
+from api.text.dead_answers import free_dead
 from api.text.desk import SUBJECT, AnswerOpening, Desk
 from api.text.enclosures import Enclosures
 from api.text.endings import Endings
@@ -120,17 +121,7 @@ class TextService:
     async def free_dead(self) -> float:
         """Free keys and money of answers whose process is dead: they may be asked again. Each
         process does it, because the one that does the duties may be the dead one."""
-        held = await self._budget.held_by(SUBJECT)
-        names = sorted({each.process for each in held})
-        dead = await self._processes.dead(names, PAID_PATIENCE)
-        for each in held:
-            if each.process in dead:
-                # these are rows, and no promises: only other processes die before this one
-                async with self._db.transaction() as sql:
-                    if released := await self._budget.release(sql, each.hold_id):
-                        await idempotency.free(sql, [each.subject])
-                if released:
-                    log.warning("answer_of_dead_process_freed", subject=each.subject)
+        await free_dead(self._db, self._budget, self._processes, SUBJECT)
         return FREED_EVERY
 
     async def drain(self, stop: Stop) -> None:

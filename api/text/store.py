@@ -199,6 +199,11 @@ async def model_of(sql: Sql, answer_id: str) -> str | None:
     return None if row is None else row["model"]
 
 
+async def content_of(sql: Sql, answer_id: str) -> str:
+    row = await sql.fetch_one("SELECT content FROM messages WHERE id = $1", answer_id)
+    return "" if row is None else str(row["content"])
+
+
 async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
     await sql.execute("UPDATE messages SET cost_micro = $2 WHERE id = $1", answer_id, cost_micro)
 

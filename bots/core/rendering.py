@@ -118,7 +118,11 @@ async def _completed(
     elif {one.id for one in fitting} != {one.id for one in media}:
         caption = f"{caption}\n{texts.smaller_copy(made, api.public_url)}"
     reply = _reply(delivery, limits, caption, tuple(files), result_buttons(made))
-    kinds = tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True))
+    kinds = tuple(
+        (one.id, file.kind)
+        for one, file in zip(fitting, files, strict=True)
+        if file.kind != "voice"  # no result is one
+    )
     return RenderedDelivery(reply, media=kinds)
 
 

@@ -32,12 +32,15 @@ class Sender:
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that a person sent. `read` fetches its bytes through the platform; its address never
-    leaves the adapter."""
+    leaves the adapter. `seconds`: its length, where the platform tells it. `spoken`: it is a voice
+    message, or a video in which the person speaks."""
 
     name: str
     content_type: str
     size: int
     read: Callable[[], Awaitable[bytes]]
+    seconds: float | None = None
+    spoken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,11 @@ class ReplyFile:
     `thumbnail` is a small JPEG.
 
     `ref` is the platform's own id of the same file, from an earlier showing: it spares the upload,
-    where the platform can. `spoiler`: hidden until it is touched.
+    where the platform can. `spoiler`: hidden until it is touched. `waveform`: the loudness of a
+    voice, a byte a point, as base64.
     """
 
-    kind: Literal["photo", "video", "document"]
+    kind: Literal["photo", "video", "document", "voice"]
     name: str
     content_type: str
     data: bytes
@@ -113,6 +117,7 @@ class ReplyFile:
     thumbnail: bytes | None = None
     ref: str | None = None
     spoiler: bool = False
+    waveform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

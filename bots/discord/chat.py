@@ -12,7 +12,16 @@ import structlog
 from bots.core.recent import Recent
 from bots.core.texts.introduction import is_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, ShownMessages
-from bots.discord.render import TEXT, MessagePart, edited, limits, nonce, parts
+from bots.discord.render import (
+    TEXT,
+    VOICE,
+    MessagePart,
+    as_file,
+    edited,
+    limits,
+    nonce,
+    parts,
+)
 from bots.discord.rest import DiscordRefusal, DiscordRest, ErrorCode, TokenDead
 
 log = structlog.get_logger()
@@ -83,7 +92,7 @@ class MessageChat(ABC):
         for index, part in enumerate(made):
             payload = json.dumps(part.payload)
             if index >= len(known):
-                message_id = await self.send(to, reply, index, part)
+                message_id = await self._sent(to, reply, index, part)
             else:
                 message_id = known[index]
                 if part.files or self.memory.texts.get(message_id) != payload:
@@ -94,6 +103,16 @@ class MessageChat(ABC):
             with suppress(SendFailed):
                 await self._remove(to, message_id)
         return ShownMessages(tuple(ids))
+
+    async def _sent(self, to: Address, reply: Reply, index: int, part: MessagePart) -> str:
+        """Send a part; a voice message goes as a file where none may be sent."""
+        try:
+            return await self.send(to, reply, index, part)
+        except DiscordRefusal as refused:
+            if not part.payload["flags"] & VOICE:
+                raise
+            log.info("no_voice_message_here", reason=str(refused))
+            return await self.send(to, reply, index, as_file(part))
 
     def _adapted(self, to: Address, reply: Reply) -> Reply:
         """The reply as it is said in this chat."""
@@ -187,7 +206,7 @@ class ChannelChat(MessageChat):
             newest = await self.rest.newest(channel_id)
         except DiscordRefusal:
             return None
-        wanted = (part.payload["content"], len(part.files))
+        wanted = (part.payload.get("content", ""), len(part.files))
         same = (
             one
             for one in newest

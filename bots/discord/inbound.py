@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,13 +50,20 @@ class AttachmentReader:
         """The attachments of a message, with those of a message that it passes on."""
         passed_on = [one for shown in said.message_snapshots for one in shown.attachments]
         return tuple(
-            self.attachment(one.filename, one.content_type, one.size, one.url)
+            replace(
+                self.attachment(one.filename, one.content_type, one.size, one.url),
+                seconds=one.duration,
+                spoken=one.is_voice_message(),
+            )
             for one in (*said.attachments, *passed_on)
         )
 
     def of_raw(self, raw: Mapping[str, Any]) -> Attachment:
-        return self.attachment(
+        found = self.attachment(
             str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"])
+        )
+        return replace(
+            found, seconds=raw.get("duration_secs"), spoken=raw.get("waveform") is not None
         )
 
 

@@ -27,7 +27,7 @@ SPOILER = "SPOILER_"
 EDIT_SECONDS = 1.2
 """Discord allows about five edits in five seconds to a channel."""
 
-SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 4, 4096
+SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, VOICE = 4, 4096, 8192
 NOBODY = {"parse": [], "replied_user": False}
 STYLES = {"plain": 2, "primary": 1, "danger": 4}
 
@@ -61,7 +61,8 @@ def parts(reply: Reply) -> list[MessagePart]:
     without content."""
     text = clean(reply.text)
     texts = markdown_parts(text, TEXT) if reply.markdown else plain_parts(text, TEXT)
-    groups = _groups(reply.files)
+    groups = _groups([file for file in reply.files if not _speaks(file)])
+    voices = [MessagePart(_voice(file, reply), (file,)) for file in reply.files if _speaks(file)]
     pieces: list[tuple[str, tuple[ReplyFile, ...]]] = [(text, ()) for text in texts]
     if groups:
         first, *more = groups
@@ -70,7 +71,7 @@ def parts(reply: Reply) -> list[MessagePart]:
     asking = () if reply.ask is None else ((form_button(reply.ask),),)
     rows = _rows((*reply.buttons, *asking))
     last = len(pieces) - 1
-    return [
+    made = [
         MessagePart(
             {
                 "content": text,
@@ -82,6 +83,29 @@ def parts(reply: Reply) -> list[MessagePart]:
         )
         for index, (text, files) in enumerate(pieces)
     ]
+    return [*made, *voices]
+
+
+def _speaks(file: ReplyFile) -> bool:
+    return file.kind == "voice" and bool(file.waveform)
+
+
+def _voice(file: ReplyFile, reply: Reply) -> dict[str, Any]:
+    """The payload of a voice message, which holds nothing beside its one file."""
+    about = {"duration_secs": file.duration or 1.0, "waveform": file.waveform}
+    flags = VOICE | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
+    return {"flags": flags, "allowed_mentions": NOBODY, "attachments": [{"id": "0", **about}]}
+
+
+def as_file(part: MessagePart) -> MessagePart:
+    """The part with its voice as a usual file, for a channel that takes no voice messages."""
+    payload = {
+        "content": "",
+        "components": [],
+        "flags": SUPPRESS_EMBEDS | (part.payload["flags"] & SUPPRESS_NOTIFICATIONS),
+        "allowed_mentions": NOBODY,
+    }
+    return MessagePart(payload, part.files)
 
 
 def edited(part: MessagePart) -> dict[str, Any]:

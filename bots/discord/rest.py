@@ -52,6 +52,7 @@ BY_CODE: dict[int, DeliveryReason] = {
     50045: "too_large",
     50046: "file_refused",
     50083: "topic_closed",
+    50173: "file_refused",
     50278: "no_shared_server",
     160005: "topic_closed",
     200000: "moderated",
@@ -75,6 +76,7 @@ class ErrorCode(IntEnum):
     DEAD_TOKEN = 50027
     FORM_INVALID = 50035
     NO_HISTORY = 160002
+    NO_VOICE = 50173
 
 
 class DiscordRefusal(SendFailed):
@@ -242,7 +244,11 @@ class DiscordRest:
 
 
 def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any]]:
-    attachments = [{"id": index, "filename": one.filename} for index, one in enumerate(parts)]
+    about = payload.get("attachments") or [{}] * len(parts)
+    attachments = [
+        {"id": index, "filename": one.filename} | said
+        for index, (one, said) in enumerate(zip(parts, about, strict=True))
+    ]
     body = {**payload, "attachments": attachments}
     form: list[dict[str, Any]] = [{"name": "payload_json", "value": json.dumps(body)}]
     form += [
@@ -250,9 +256,9 @@ def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any
             "name": f"files[{index}]",
             "value": one.fp,
             "filename": one.filename,
-            "content_type": "application/octet-stream",
+            "content_type": "audio/ogg" if "waveform" in said else "application/octet-stream",
         }
-        for index, one in enumerate(parts)
+        for index, (one, said) in enumerate(zip(parts, attachments, strict=True))
     ]
     return form
 

@@ -49,6 +49,8 @@ PHOTO_REFUSED = (
     "photo_save_file_invalid",
     "too big for a photo",
 )
+VOICE_REFUSED = ("voice_messages_forbidden",)
+"""The person takes no voice messages; the same file as music is taken."""
 NO_TOPIC = ("message thread not found", "topic_deleted", "topic_id_invalid")
 REFUSALS: dict[DeliveryReason, tuple[str, ...]] = {
     "blocked_by_user": ("bot was blocked by the user", "user_is_blocked"),

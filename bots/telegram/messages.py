@@ -19,6 +19,7 @@ from bots.telegram.calls import (
     ENTITIES_REFUSED,
     FILE_UNKNOWN,
     PHOTO_REFUSED,
+    VOICE_REFUSED,
     Calls,
     TelegramRefusal,
 )
@@ -207,12 +208,29 @@ class TelegramMessages:
                     file = replace(file, ref=None)
                 elif file.kind == "photo" and refused.says(*PHOTO_REFUSED):
                     file = as_document(file)
+                elif file.kind == "voice" and refused.says(*VOICE_REFUSED):
+                    return await self._audio(target, step)
                 else:
                     raise
                 if not file.data:
                     raise
             else:
                 return Sent((message.message_id,), (_ref(message),))
+
+    async def _audio(self, target: SendTarget, step: FileStep) -> Sent:
+        """Send a voice as a piece of music, to a person who takes no voice messages."""
+        message = await self._calls.make(
+            self._bot.send_audio,
+            target.chat_id,
+            audio=step.file.data,
+            duration=_whole_seconds(step.file),
+            filename=step.file.name,
+            caption=step.caption.text or None,
+            caption_entities=step.caption.entities,
+            reply_markup=render.keyboard(step.buttons),
+            **target.fields,
+        )
+        return Sent((message.message_id,), (_ref(message),))
 
     def _sending(
         self, file: ReplyFile
@@ -224,6 +242,8 @@ class TelegramMessages:
         if kind == "video":
             video = {"video": content, "has_spoiler": file.spoiler}
             return self._bot.send_video, video | _video_fields(file)
+        if kind == "voice":
+            return self._bot.send_voice, {"voice": content, "duration": _whole_seconds(file)}
         document = {"document": content, "thumbnail": file.thumbnail}
         return self._bot.send_document, document | {"disable_content_type_detection": True}
 
@@ -302,10 +322,14 @@ def _video_fields(file: ReplyFile) -> dict[str, Any]:
     return {
         "width": file.width,
         "height": file.height,
-        "duration": None if file.duration is None else max(1, round(file.duration)),
+        "duration": _whole_seconds(file),
         "thumbnail": file.thumbnail,
         "supports_streaming": True,
     }
+
+
+def _whole_seconds(file: ReplyFile) -> int | None:
+    return None if file.duration is None else max(1, round(file.duration))
 
 
 def _medium(file: ReplyFile, words: Marked = render.NOTHING) -> telegram.InputMedia:

@@ -2,6 +2,8 @@
 stay in it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from telegram import Audio, Bot, Document, Message, PhotoSize, Sticker, Video, VideoNote, Voice
 from telegram.error import BadRequest, TelegramError
@@ -31,9 +33,7 @@ def attachments(message: Message) -> tuple[Attachment, ...]:
         (message.video_note, f"video-{number}.mp4", "video/mp4"),
         (sticker, f"sticker-{number}.webp", "image/webp"),
     )
-    return next(
-        ((_file(message, file, name, kind),) for file, name, kind in kinds if file is not None), ()
-    )
+    return _first(message, kinds)
 
 
 def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
@@ -41,16 +41,33 @@ def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
     answered = message.external_reply
     if answered is not None and answered.photo:
         return (_photo(message, answered.photo),)
-    if answered is None or answered.document is None:
+    if answered is None:
         return ()
-    return (_file(message, answered.document, f"file-{message.message_id}", ANY_TYPE),)
+    number = message.message_id
+    kinds = (
+        (answered.document or answered.audio, f"file-{number}", ANY_TYPE),
+        (answered.voice, f"voice-{number}.ogg", "audio/ogg"),
+        (answered.video_note, f"video-{number}.mp4", "video/mp4"),
+    )
+    return _first(message, kinds)
+
+
+def _first(
+    message: Message, kinds: Sequence[tuple[SentFile | None, str, str]]
+) -> tuple[Attachment, ...]:
+    return next(
+        ((_file(message, file, name, kind),) for file, name, kind in kinds if file is not None), ()
+    )
 
 
 def _file(message: Message, file: SentFile, name: str, content_type: str) -> Attachment:
     """The file under its own name and type, where Telegram knows them."""
     name = getattr(file, "file_name", None) or name
     content_type = getattr(file, "mime_type", None) or content_type
-    return _attachment(message, file.file_id, name, content_type, file.file_size)
+    found = _attachment(message, file.file_id, name, content_type, file.file_size)
+    length = getattr(file, "duration", None)
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    return replace(found, seconds=seconds, spoken=isinstance(file, Voice | VideoNote))
 
 
 def _photo(message: Message, sizes: Sequence[PhotoSize]) -> Attachment:

@@ -29,8 +29,9 @@ PHOTO_RATIO = 20
 THUMBNAIL_BYTES = 200_000
 DATA_BYTES = 64
 
-Kind = Literal["photo", "video", "document"]
+Kind = Literal["photo", "video", "document", "voice"]
 KINDS: tuple[Kind, ...] = ("photo", "video", "document")
+"""Kinds under which Telegram knows a file that was shown before."""
 Rows = tuple[tuple[Button, ...], ...]
 
 
@@ -128,10 +129,13 @@ def _texts(parts: Sequence[Marked], buttons: Rows, shown: Sequence[int]) -> Send
 
 
 def _groups(files: Sequence[ReplyFile]) -> list[FileStep | AlbumStep]:
-    """Albums of neighbours that may share one, in their order."""
+    """Albums of neighbours that may share one, in their order. A voice stands alone."""
     groups: list[list[ReplyFile]] = []
     for file in files:
-        alike = groups and (groups[-1][0].kind == "document") == (file.kind == "document")
+        last = groups[-1][0].kind if groups else "voice"
+        alike = "voice" not in (last, file.kind) and (last == "document") == (
+            file.kind == "document"
+        )
         if alike and len(groups[-1]) < ALBUM:
             groups[-1].append(file)
         else:
@@ -158,6 +162,8 @@ def as_sendable(file: ReplyFile) -> ReplyFile:
     if file.kind == "photo" and (size > LIMITS.photo_bytes or not _photo_sides(file)):
         return as_document(file)
     if file.kind == "video" and file.content_type != "video/mp4":
+        return as_document(file)
+    if file.kind == "voice" and file.content_type != "audio/ogg":
         return as_document(file)
     return file
 

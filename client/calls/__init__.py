@@ -11,4 +11,5 @@ from client.calls.making import *
 from client.calls.models import *
 from client.calls.own_account import *
 from client.calls.shell import *
+from client.calls.sound import *
 from client.calls.text import *

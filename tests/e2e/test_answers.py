@@ -91,7 +91,7 @@ async def test_thinking_sources_pictures_and_going_on(world: World) -> None:
     cut = await world.asks(
         case("finish-reason/length.sse"), "This answer was cut", "Cut at the limit"
     )
-    assert cut.buttons == ("▶️ Go on",)
+    assert cut.buttons == ("▶️ Go on", "🔊 Read aloud")
     await world.asks(
         case("finish-reason/content_filter.sse"), "A content filter stopped the answer here."
     )

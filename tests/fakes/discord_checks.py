@@ -1,6 +1,7 @@
 """Discord's limits on what a bot may send. Each breach is answered as Discord does: 400 with code
 50035, or 413."""
 
+import base64
 import json
 import re
 from typing import Any
@@ -9,6 +10,7 @@ from tests.fakes.discord_world import (
     FLAG_EPHEMERAL,
     FLAG_SUPPRESS_EMBEDS,
     FLAG_SUPPRESS_NOTIFICATIONS,
+    FLAG_VOICE,
     DiscordError,
     bad_form,
 )
@@ -61,7 +63,10 @@ def check_message(
         raise bad_form("Must be 10 or fewer in length.", "attachments")
     if any(len(data) > file_bytes for _, _, data in files):
         raise DiscordError(413, 40005, "Request entity too large")
-    _check_flags(int(body.get("flags") or 0), webhook=webhook)
+    flags = int(body.get("flags") or 0)
+    _check_flags(flags, webhook=webhook)
+    if flags & FLAG_VOICE:
+        _check_voice(body, files, editing=editing)
     _check_components(body.get("components") or [])
     _check_embeds(body.get("embeds") or [])
     mentions = body.get("allowed_mentions") or {}
@@ -114,10 +119,32 @@ def check_choices(choices: list[dict[str, Any]]) -> None:
 
 def _check_flags(flags: int, *, webhook: bool) -> None:
     allowed = (
-        FLAG_SUPPRESS_EMBEDS | FLAG_SUPPRESS_NOTIFICATIONS | (FLAG_EPHEMERAL if webhook else 0)
+        FLAG_SUPPRESS_EMBEDS
+        | FLAG_SUPPRESS_NOTIFICATIONS
+        | FLAG_VOICE
+        | (FLAG_EPHEMERAL if webhook else 0)
     )
     if flags & ~allowed:
         raise bad_form("Flags can not be set", "flags")
+
+
+def _check_voice(
+    body: dict[str, Any], files: list[tuple[str, str, bytes]], *, editing: bool
+) -> None:
+    if editing:
+        raise DiscordError(400, 50162, "Voice messages cannot be edited.")
+    if body.get("content") or body.get("embeds") or body.get("components"):
+        raise DiscordError(400, 50159, "Voice messages do not support additional content.")
+    if len(files) != 1 or not files[0][1].startswith("audio/"):
+        raise DiscordError(400, 50160, "Voice messages must have a single audio attachment.")
+    (about,) = body.get("attachments") or [{}]
+    try:
+        points = base64.b64decode(str(about["waveform"]), validate=True)
+        length = float(about["duration_secs"])
+    except (KeyError, ValueError) as error:
+        raise DiscordError(400, 50161, "Voice messages must have supporting metadata.") from error
+    if not 1 <= len(points) <= 256 or length <= 0:
+        raise bad_form("Must be 256 or fewer in length.", "attachments")
 
 
 def _check_components(rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_people import People
 from tests.fakes.discord_rest import Rest
-from tests.fakes.discord_world import World
+from tests.fakes.discord_world import FLAG_VOICE, World
 
 LIMITS = {"shards_least", "identify_seconds", "max_concurrency", "sessions_left"}
 """Discord's own limits of the gateway."""
@@ -51,6 +51,7 @@ class Control(FakeControl):
             "submit": self.people.submit,
             "says": self.says,
             "open": self.open,
+            "mute": self.mute,
         }
 
     async def says(
@@ -63,6 +64,7 @@ class Control(FakeControl):
         reply_to: str | None = None,
         ping: bool = True,
         forwards: str | None = None,
+        voice_seconds: float | None = None,
     ) -> dict[str, Any]:
         self.world.user(user_id)
         channel = self.world.place(channel_id, guild, user_id)
@@ -74,6 +76,9 @@ class Control(FakeControl):
                 raise ValueError("a forwarded message has no words or files of its own")
             body["forwards"] = forwards
         files = [] if attachment is None else [decoded(attachment)]
+        if voice_seconds is not None:
+            body["flags"] = FLAG_VOICE
+            body["attachments"] = [{"duration_secs": voice_seconds, "waveform": "AP8A"}]
         message = await self.rest.create(channel.id, user_id, body, files)
         return {"id": message.id, "channel_id": channel.id}
 
@@ -91,6 +96,9 @@ class Control(FakeControl):
             {"guild_id": channel.guild_id} if channel.guild_id else {}
         )
         await self.gateway.emit("MESSAGE_DELETE", about)
+
+    def mute(self, channel_id: str) -> None:
+        self.world.voiceless.add(channel_id)
 
     def open(self, channel_id: str) -> None:
         self.world.place(channel_id, None, channel_id)

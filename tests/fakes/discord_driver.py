@@ -218,12 +218,14 @@ class FakeDiscord(Driver[Scene]):
         reply_to: str | None = None,
         ping: bool = True,
         forwards: str | None = None,
+        voice_seconds: float | None = None,
     ) -> str:
         """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`.
+        `voice_seconds`: the attachment is a voice message of this length.
         `ping`: an answer mentions its addressee. `forwards`: the id of a message that is passed on;
         Discord lets nobody add words to that."""
         canaries.said(text)
-        sent = {
+        sent: dict[str, Any] = {
             "user_id": user_id,
             "channel_id": channel_id,
             "text": text,
@@ -231,7 +233,7 @@ class FakeDiscord(Driver[Scene]):
             "reply_to": reply_to,
             "ping": ping,
         }
-        sent["forwards"] = forwards
+        sent |= {"forwards": forwards, "voice_seconds": voice_seconds}
         return str(self._do("says", attachment=encoded(attachment), **sent)["id"])
 
     def edits(self, message_id: str, text: str) -> None:
@@ -259,6 +261,10 @@ class FakeDiscord(Driver[Scene]):
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
         """See `Fault` and its `Kind`."""
         self._do("fault", method=method, path=path, kind=kind, **more)
+
+    def mute(self, channel_id: str) -> None:
+        """From now on the channel takes no voice messages."""
+        self._do("mute", channel_id=channel_id)
 
     def open(self, channel_id: str) -> None:
         """A direct message with somebody."""

@@ -12,7 +12,14 @@ from tests.fakes.discord_checks import REQUEST_BYTES, check_commands, check_mess
 from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway, member_json
 from tests.fakes.discord_interactions import Interactions
-from tests.fakes.discord_world import APPLICATION_ID, DiscordError, Message, World, bad_form
+from tests.fakes.discord_world import (
+    APPLICATION_ID,
+    FLAG_VOICE,
+    DiscordError,
+    Message,
+    World,
+    bad_form,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Parts = list[tuple[str, str, bytes]]
@@ -208,6 +215,8 @@ class Rest:
         flags: int = 0,
     ) -> Message:
         """Store a message and tell the gateway about it, unless only one person may see it."""
+        if int(body.get("flags") or 0) & FLAG_VOICE and channel_id in self.world.voiceless:
+            raise DiscordError(400, 50173, "Cannot send voice messages in this channel")
         message = Message(
             id=self.world.next_id(),
             channel_id=channel_id,
@@ -230,6 +239,10 @@ class Rest:
             pinged=bool(body.get("pinged", True)),
             forwards=body.get("forwards"),
         )
+        for about, kept in zip(body.get("attachments") or [], message.attachments, strict=False):
+            if "waveform" in about:
+                told = {name: about[name] for name in ("duration_secs", "waveform")}
+                self.world.files[kept].voice = told
         self._ping(message)
         self.world.messages[message.id] = message
         if not message.ephemeral:
@@ -384,6 +397,8 @@ def guess_type(name: str) -> str:
         "jpeg": "image/jpeg",
         "webp": "image/webp",
         "mp4": "video/mp4",
+        "mp3": "audio/mpeg",
+        "ogg": "audio/ogg",
         "txt": "text/plain",
     }
     return types.get(name.rsplit(".", 1)[-1].lower(), "application/octet-stream")

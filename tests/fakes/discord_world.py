@@ -39,7 +39,7 @@ MODERATOR_PERMISSIONS = "2248473465843265"
 """With Manage Messages."""
 MODERATOR_ROLE = "700000000000000009"
 FLAG_EPHEMERAL, FLAG_LOADING = 64, 128
-FLAG_SUPPRESS_EMBEDS, FLAG_SUPPRESS_NOTIFICATIONS = 4, 4096
+FLAG_SUPPRESS_EMBEDS, FLAG_SUPPRESS_NOTIFICATIONS, FLAG_VOICE = 4, 4096, 8192
 
 
 class DiscordError(Exception):
@@ -69,6 +69,8 @@ class File:
     channel_id: str
     signature: str
     data: bytes = field(repr=False)
+    voice: dict[str, Any] | None = None
+    """Length and waveform of a voice message."""
 
 
 @dataclass
@@ -143,6 +145,7 @@ class World(ChangingWorld):
         self.messages: dict[str, Message] = {}
         self.interactions: dict[str, Interaction] = {}
         self.files: dict[str, File] = {}
+        self.voiceless: set[str] = set()
         self.commands: list[dict[str, Any]] = []
         self.commands_put = 0
         self.content_intent = "off"
@@ -265,7 +268,7 @@ class World(ChangingWorld):
             "size": one.size,
             "url": url,
             "proxy_url": url,
-        }
+        } | (one.voice or {})
 
     def message_json(self, message: Message) -> dict[str, Any]:
         channel = self.channels[message.channel_id]

@@ -99,6 +99,8 @@ class Control(FakeControl):
         quote: str = "",
         forwarded_from: str | None = None,
         album: str | None = None,
+        sent_as: str = "document",
+        seconds: int = 0,
     ) -> int:
         """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode,
         as on Telegram."""
@@ -110,7 +112,8 @@ class Control(FakeControl):
             kind, fields = "photo", self._photo(base64.b64decode(photo))
         elif document is not None:
             upload = Upload(*decoded(document))
-            kind, fields = "document", {"file": self.world.keep(upload, "document")}
+            kind = sent_as
+            fields = {"file": self.world.keep(upload, sent_as), "duration": seconds}
         message = self.world.store(
             chat,
             sender_id=user_id,

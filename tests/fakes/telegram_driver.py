@@ -141,9 +141,12 @@ class FakeTelegram(Driver[Scene]):
         document: tuple[str, str, bytes] | None = None,
         quote: str | None = None,
         forwarded_from: str | None = None,
+        sent_as: str = "document",
+        seconds: int = 0,
     ) -> int:
-        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the
-        chat has topics. `forwarded_from`: the name of whoever wrote what is only passed on."""
+        """A person writes; the message's id. `document` is name, content type, bytes, and `sent_as`
+        may be `audio`, `voice` or `video_note`, which last `seconds`. `forum`: the chat has topics.
+        `forwarded_from`: the name of whoever wrote what is only passed on."""
         canaries.said(text)
         picture = None if photo is None else base64.b64encode(photo).decode()
         place = {
@@ -153,6 +156,8 @@ class FakeTelegram(Driver[Scene]):
             "reply_to": reply_to,
             "quote": quote,
             "forwarded_from": forwarded_from,
+            "sent_as": sent_as,
+            "seconds": seconds,
         }
         return int(
             self._do(

@@ -15,7 +15,15 @@ NOT_MODIFIED = (
     "exactly the same as a current content"
     " and reply markup of the message"
 )
-CHAT_ACTIONS = {"typing", "upload_photo", "record_video", "upload_video", "upload_document"}
+CHAT_ACTIONS = {
+    "typing",
+    "upload_photo",
+    "record_video",
+    "upload_video",
+    "record_voice",
+    "upload_voice",
+    "upload_document",
+}
 DELETABLE_SECONDS = 48 * 3600
 
 
@@ -84,6 +92,28 @@ class Methods(About):
                 params, params.named_upload("document"), params.values, params.thumbnail()
             ),
         )
+
+    async def do_send_voice(self, params: Params) -> Any:
+        """Only Ogg with Opus, MP3 and M4A are voices; anything else arrives as a document."""
+        chat, common = self._target(params)
+        upload = params.named_upload("voice")
+        return self._send(chat, **common, **self._sound(params, upload, "voice"))
+
+    async def do_send_audio(self, params: Params) -> Any:
+        chat, common = self._target(params)
+        upload = params.named_upload("audio")
+        return self._send(chat, **common, **self._sound(params, upload, "audio"))
+
+    def _sound(self, params: Params, upload: Any, kind: str) -> dict[str, Any]:
+        head = upload.data[:64]
+        opus = head.startswith(b"OggS") and b"OpusHead" in head
+        if not (opus or head.startswith((b"ID3", b"\xff\xfb")) or head[4:8] == b"ftyp"):
+            kind = "document"
+        length = params.values.get("duration")
+        return {
+            "file": self.world.keep(upload, kind),
+            "duration": int(float(length)) if length else 0,
+        } | self._captioned(kind, params, params.values)
 
     async def do_send_media_group(self, params: Params) -> Any:
         chat, common = self._target(params)

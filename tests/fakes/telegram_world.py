@@ -289,6 +289,13 @@ def _media(message: Message) -> dict[str, Any]:
             "video": named
             | {"width": message.width, "height": message.height, "duration": message.duration}
         }
+    if message.kind == "audio":
+        return {"audio": named | {"duration": message.duration}}
+    if message.kind == "voice":
+        del named["file_name"]
+        return {"voice": named | {"duration": message.duration}}
+    if message.kind == "video_note":
+        return {"video_note": known | {"length": 240, "duration": message.duration}}
     return {"document": named}
 
 

@@ -7,6 +7,8 @@ SHOWS = {
     "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked "
     "at, and words that are answered are put "
     "before the question",
+    "say": "a voice message, with its voice and cost; without a text the answered message is read",
+    "transcribe": "what was said in the answered or attached recording, a long one as a file",
     "image": "a card with Refresh and Cancel, then the pictures with their buttons",
     "video": "a card with Refresh and Cancel, then the video with its buttons",
     "edit": "the same, for a changed picture; a video is filmed anew with the new words",
@@ -15,8 +17,8 @@ SHOWS = {
     "new": "that the conversation of this chat and thread begins anew",
     "model": "the models in use with a button for each kind; behind it a list to choose from; "
     "with a name the model is chosen at once",
-    "settings": "language, from which price on I ask, hidden results in groups, with buttons; "
-    "they hold in all chats",
+    "settings": "language, from which price on I ask, hidden results in groups, voice, with "
+    "buttons; they hold in all chats",
     "jobs": "the last jobs with state and cost, Cancel for those that run, Refresh",
     "cancel": "that the job is cancelled, and whether it costs something; without an id it stops "
     "the answer that is being written, "
@@ -32,6 +34,8 @@ SHOWS = {
 """The chat's answer to each command."""
 
 BUTTONS = {
+    "read_aloud": ("🔊 Read aloud", "an answer", "the answer as a voice message"),
+    "voices": ("🔊 Voice: …", "the settings", "the voices to choose from"),
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
     "other": (
         "🧠 Other model",

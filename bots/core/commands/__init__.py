@@ -1,7 +1,16 @@
 """The registry of every command, alias and button action, listed by hand. Adapters register
 commands with their platform from here."""
 
-from bots.core.commands import account, ask, image_video, jobs, preferences, results
+from bots.core.commands import (
+    account,
+    ask,
+    image_video,
+    jobs,
+    preferences,
+    recordings,
+    results,
+    speech,
+)
 from bots.core.commands.command import Command, Context, Replies
 
 __all__ = ["ACTIONS", "ALIASES", "COMMANDS", "Command", "Context", "Replies", "resolve"]
@@ -13,6 +22,8 @@ COMMANDS: tuple[Command, ...] = (
     image_video.EDIT,
     image_video.ANIMATE,
     results.AGAIN,
+    speech.SAY,
+    recordings.TRANSCRIBE,
     ask.NEW,
     preferences.MODEL,
     preferences.SETTINGS,
@@ -30,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
 ACTIONS: tuple[Command, ...] = (
     ask.STOP_ANSWER,
     ask.GO_ON,
+    speech.READ_ALOUD,
     ask.UNREADABLE,
     results.OTHER,
     results.WITH,
@@ -48,6 +60,7 @@ ACTIONS: tuple[Command, ...] = (
     preferences.MODELS,
     preferences.USE_MODEL,
     preferences.SET,
+    preferences.VOICES_PAGE,
     account.LINK_YES,
     account.LINK_NO,
     account.UNLINK_YES,

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import cast, get_args
 
@@ -12,7 +12,9 @@ from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.documents import SCAN, with_documents
 from bots.core.commands.quotes import with_quoted
+from bots.core.commands.recordings import recordings, transcribed, unanswerable
 from bots.core.commands.sources import quoted_result, source
+from bots.core.commands.speech import answer_aloud, read_aloud_button
 from bots.core.language import spoken
 from bots.core.options import Mistake, Option, parse
 from bots.core.rendering import file_of
@@ -49,6 +51,26 @@ settling it."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
+    files = recordings(inbound)
+    if not files:
+        async for reply in _asked(inbound, context):
+            yield reply
+        return
+    yield Reply(texts.listening(), preview=True)
+    heard = await transcribed(inbound, files, context)
+    if (refusal := unanswerable(heard)) is not None:
+        yield refusal
+        return
+    above = texts.heard(heard.text, heard.price)
+    aloud = not heard.answered
+    async with aclosing(_asked(heard.into(inbound), context, aloud=aloud)) as replies:
+        async for reply in replies:
+            shown = reply.markdown and not reply.fresh
+            yield replace(reply, text=f"{above}\n\n{reply.text}") if shown else reply
+
+
+async def _asked(inbound: Inbound, context: Context, *, aloud: bool = False) -> Replies:
+    """`aloud`: the question was a voice message."""
     only_words = inbound.plain and not inbound.attachments and inbound.text.strip()
     if only_words and quoted_result(inbound) is not None:
         async for reply in image_video.EDIT.run(inbound, context):
@@ -77,7 +99,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         stream=True,
     )
     with ACTIVITY.answering(inbound) as answering:
-        async with aclosing(_written(ask, answering, context)) as replies:
+        async with aclosing(_written(ask, answering, context, aloud=aloud)) as replies:
             async for reply in replies:
                 yield reply
 
@@ -116,7 +138,9 @@ class PartialAnswer:
         return Reply(texts.thinking(), buttons=stop, preview=True) if self.thinks else None
 
 
-async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> Replies:
+async def _written(
+    ask: TextIn, answering: RunningAnswer, context: Context, *, aloud: bool = False
+) -> Replies:
     """The growing answer, then the whole one; or the written part of it, and the reason for its
     end."""
     growing = PartialAnswer()
@@ -129,7 +153,7 @@ async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> R
                 if isinstance(event, schemas.DoneEvent):
                     if growing.was_stopped(event.answer):
                         break
-                    for reply in await _whole(event.answer, context):
+                    async for reply in _ended(event.answer, context, aloud=aloud):
                         yield reply
                     return
                 growing.hear(event)
@@ -151,10 +175,22 @@ def _why(error: ApiError) -> str:
     return texts.error(error.code, problem)
 
 
+async def _ended(answer: TextOut, context: Context, *, aloud: bool) -> Replies:
+    for reply in await _whole(answer, context):
+        yield reply
+    if aloud:
+        async for reply in answer_aloud(answer.id, context):
+            yield reply
+
+
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     """The finished answer, and the pictures that its model has made."""
-    on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),)
-    buttons = on if answer.finish_reason == "length" else ()
+    row = [Button(texts.go_on_button(), GO_ON.name, answer.id)]
+    if answer.finish_reason != "length":
+        row = []
+    if answer.text.strip():
+        row.append(read_aloud_button(answer.id))
+    buttons = (tuple(row),) if row else ()
     replies = [Reply(texts.answered(answer), buttons=buttons, markdown=True)]
     files = [await _picture(image, context) for image in answer.images]
     sent = tuple(file for file in files if file is not None)

@@ -21,11 +21,14 @@ PAGE = 8
 MEANT = 8
 IN_A_ROW = 2
 KINDS_IN_A_ROW = 3
+VOICES = 12
+VOICE_NAME = 30
+"""Longest id of a voice that a button can carry."""
 THRESHOLDS = (Decimal(0), Decimal("0.10"), Decimal("0.50"), Decimal(2))
 AUTOMATIC = "auto"
 NEVER = "never"
 DEFAULT = "default"
-SWITCHES = ("spoiler", "web_search")
+SWITCHES = ("spoiler", "web_search", "voice_answers")
 """Preferences that are on or off."""
 
 
@@ -129,6 +132,10 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         change = ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value))
         person = await context.user.send(calls.update_me(change))
         yield _page(inbound, person, await context.user.send(calls.preferences()))
+    elif name == "voice":
+        voice = PreferencesIn(voice=None if value == DEFAULT else value)
+        preferred = await context.user.send(calls.prefer(voice))
+        yield _page(inbound, await context.user.send(calls.me()), preferred)
     elif name in SWITCHES or (name == "effort" and value in {DEFAULT, *get_args(Thinking)}):
         wanted = (value == "on") if name in SWITCHES else (None if value == DEFAULT else value)
         chosen = PreferencesIn.model_validate({name: wanted})
@@ -136,6 +143,28 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         yield _page(inbound, await context.user.send(calls.me()), preferred)
     else:
         raise Mistake(texts.setting_gone())
+
+
+async def _voices(inbound: Inbound, context: Context) -> Replies:
+    """Show a page of the voices of the model that reads aloud."""
+    place, _unused = _parts(inbound)
+    page = int(place) if place.isdigit() else 0
+    models, preferred = await asyncio.gather(
+        context.user.all(calls.models("speech")), context.user.send(calls.preferences())
+    )
+    model, mine = _current("speech", models, preferred), inbound.sender.id
+    if model is None:
+        raise Mistake(texts.no_voices())
+    voices = [one for one in model.capabilities.voices if len(one) <= VOICE_NAME]
+    shown = voices[page * VOICES : (page + 1) * VOICES]
+    picks = [_pick(one, "set", f"voice:{one}:{mine}", one == preferred.voice) for one in shown]
+    turn = [Button(texts.automatic(), "set", f"voice:{DEFAULT}:{mine}")]
+    if page > 0:
+        turn.append(Button(texts.back(), "voices", f"{page - 1}::{mine}"))
+    if len(voices) > (page + 1) * VOICES:
+        turn.append(Button(texts.more(), "voices", f"{page + 1}::{mine}"))
+    rows = (*in_rows(picks, KINDS_IN_A_ROW), tuple(turn))
+    yield Reply(texts.voices_of(model.name), buttons=rows, secret=True)
 
 
 def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply:
@@ -161,8 +190,17 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
         button(texts.think(one), "effort", one or DEFAULT, preferred.effort == one)
         for one in (None, *get_args(Thinking))
     ]
-    models = (Button(texts.models_all(), "model", ""),)
-    rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, web, tuple(efforts), models)
+    aloud = (
+        button(texts.voice_on(), "voice_answers", "on", preferred.voice_answers),
+        button(texts.voice_off(), "voice_answers", "off", not preferred.voice_answers),
+    )
+    voice = preferred.voice or texts.automatic()
+    models = (
+        Button(texts.voice_button(voice), "voices", f"0::{inbound.sender.id}"),
+        Button(texts.models_all(), "model", ""),
+    )
+    rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, web, tuple(efforts))
+    rows = (*rows, aloud, models)
     named = spoken.get(person.language, person.language)
     text = texts.settings(person, named, preferred)
     return Reply(text, buttons=rows, secret=True)
@@ -216,4 +254,5 @@ SETTINGS = Command(
 )
 MODELS = Command("models", "", _models, secret=True, listed=False)
 USE_MODEL = Command("use_model", "", _use, secret=True, listed=False)
+VOICES_PAGE = Command("voices", "", _voices, secret=True, listed=False)
 SET = Command("set", "", _set, secret=True, listed=False)

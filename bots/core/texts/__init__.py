@@ -11,4 +11,5 @@ from bots.core.texts.jobs import *  # noqa: F403
 from bots.core.texts.links import *  # noqa: F403
 from bots.core.texts.preferences import *  # noqa: F403
 from bots.core.texts.screen import *  # noqa: F403
+from bots.core.texts.voices import *  # noqa: F403
 from bots.core.texts.words import *  # noqa: F403

@@ -109,6 +109,9 @@ def settings(person: UserOut, language: str, preferred: PreferencesOut) -> str:
         if preferred.web_search
         else _("Search the web: only with --web"),
         _("Thinking: %(effort)s", effort=thinking_effort(preferred.effort)),
+        _("Voice messages: answered with voice, too")
+        if preferred.voice_answers
+        else _("Voice messages: answered with text"),
     ]
     return "\n".join([_("Your settings, in all your chats:"), *lines])
 

@@ -39,7 +39,7 @@ async def asked(
 async def test_a_whole_answer_says_what_it_cost(place: Place) -> None:
     last = (await place.say("/ask why?"))[-1]
     assert last.text.endswith(f"\n\n{texts.money(await spent(place))}")
-    assert last.buttons == ()
+    assert [button.action for row in last.buttons for button in row] == ["read_aloud"]
 
 
 async def test_a_free_answer_says_nothing_of_money(place: Place) -> None:
@@ -55,7 +55,8 @@ async def test_an_answer_that_was_cut_at_its_limit_can_go_on(
         == "This answer was cut in the middle of a sen\n\n[Cut at the limit of its length. It "
         "cost $0.0012.]"
     )
-    ((button,),) = cut.buttons
+    ((button, aloud),) = cut.buttons
+    assert aloud.action == "read_aloud"
     assert (button.label, button.action) == ("▶️ Go on", "go_on")
     assert len(f"{button.action}:{button.value}") <= 60
     sandbox.reset()
@@ -74,7 +75,7 @@ async def test_an_answer_that_was_cut_at_its_limit_can_go_on(
 
 
 async def test_only_who_asked_goes_on(place: Place, sandbox: Sandbox) -> None:
-    ((button,),) = (await asked(place, sandbox, case("finish-reason/length.sse")))[-1].buttons
+    ((button, _),) = (await asked(place, sandbox, case("finish-reason/length.sse")))[-1].buttons
     calls = len(sandbox.calls("chat"))
     (foreign,) = await place.say(f"/{button.action} {button.value}", person="88", pressed="m9")
     assert (foreign.text, foreign.secret) == (texts.only_who_asked(), True)
@@ -87,7 +88,7 @@ async def test_a_filter_is_told(place: Place, sandbox: Sandbox) -> None:
         last.text
         == "I was about to say\n\n[A content filter stopped the answer here. It cost $0.0012.]"
     )
-    assert last.buttons == ()
+    assert [button.action for row in last.buttons for button in row] == ["read_aloud"]
 
 
 async def test_all_thinking_says_so_what_it_cost_and_what_helps(

@@ -18,6 +18,8 @@ from tests.bots.core.samples import generation
 def test_names_and_aliases_lead_to_their_command() -> None:
     making = {
         "ask",
+        "say",
+        "transcribe",
         "image",
         "video",
         "edit",
@@ -93,7 +95,7 @@ def test_buttons_lead_to_something_and_are_short_enough() -> None:
 
 def test_a_command_that_wants_a_text_can_ask_for_it_in_a_form() -> None:
     for command in COMMANDS:
-        assert command.asks == (command.name in {"ask", "image", "video", "edit", "animate"})
+        assert command.asks == (command.name in {"ask", "image", "video", "edit", "animate", "say"})
         assert len(f"{command.name}:@{generation().id}".encode()) <= 60
 
 
