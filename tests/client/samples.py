@@ -26,6 +26,7 @@ MODULES = (
     "making",
     "models",
     "admin_studio",
+    "sound",
     "text",
 )
 """All areas but the shell's, whose paths are for this machine only."""
