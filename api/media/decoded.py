@@ -59,6 +59,23 @@ class ReadDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """MP3s of one voice, one after the other, each as long as asked for except the last."""
+
+    pieces: tuple[bytes, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenFile:
+    """An Ogg file with Opus, and its loudness as base64, a byte a point."""
+
+    data: bytes
+    seconds: float
+    waveform: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A decoder's answer: facts as JSON has them, the bytes of a written file, and those of a
     thumbnail."""

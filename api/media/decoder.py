@@ -23,7 +23,15 @@ from typing import Any
 from api import malloc
 from api.errors import DomainError, TooLarge
 from api.media import document_reading, messages, pictures, recordings, transcode, videos
-from api.media.decoded import Clip, Finding, Picture, ReadDocument, Thumbnail
+from api.media.decoded import (
+    Clip,
+    Finding,
+    Picture,
+    ReadDocument,
+    Recording,
+    SpokenFile,
+    Thumbnail,
+)
 
 FILE_MAX = 1_000_000_000
 """Bytes of a file that is written here."""
@@ -66,12 +74,12 @@ def _loaded() -> Finding:
     return Finding()
 
 
-def _of_recording(found: recordings.Recording) -> Finding:
+def _of_recording(found: Recording) -> Finding:
     sizes = [len(piece) for piece in found.pieces]
     return Finding({"sizes": sizes, "seconds": found.seconds}, b"".join(found.pieces))
 
 
-def _of_voice(found: recordings.SpokenFile) -> Finding:
+def _of_voice(found: SpokenFile) -> Finding:
     return Finding({"seconds": found.seconds, "waveform": found.waveform}, found.data)
 
 

@@ -20,9 +20,17 @@ from structlog import get_logger
 
 from api.errors import Conflict, DomainError, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.media import file_types
-from api.media.decoded import Clip, Finding, Picture, ReadDocument, Shrunk, Thumbnail
+from api.media.decoded import (
+    Clip,
+    Finding,
+    Picture,
+    ReadDocument,
+    Recording,
+    Shrunk,
+    SpokenFile,
+    Thumbnail,
+)
 from api.media.decoder_process import DecoderFailed, DecoderProcess, Failure, Unwanted
-from api.media.recordings import Recording, SpokenFile
 from api.provider.types import Speech
 
 log = get_logger("decoders")

@@ -7,11 +7,11 @@ import base64
 import io
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from api.errors import TooLarge, UnsupportedMedia
+from api.media.decoded import Recording, SpokenFile
 from api.media.pictures import typed_errors
 
 if TYPE_CHECKING:
@@ -32,23 +32,6 @@ _STARTS = (
     (0, b"#!AMR", "amr"),
     (4, b"ftyp", "mp4"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """MP3s of one voice, one after the other, each as long as asked for except the last."""
-
-    pieces: tuple[bytes, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenFile:
-    """An Ogg file with Opus, and its loudness as base64, a byte a point."""
-
-    data: bytes
-    seconds: float
-    waveform: str
 
 
 def container_of(head: bytes) -> str | None:

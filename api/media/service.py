@@ -23,7 +23,7 @@ from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, Unsuppo
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, missing, store
 from api.media.bucket import storage_errors
-from api.media.decoded import Clip, Picture, Thumbnail
+from api.media.decoded import Clip, Picture, Recording, SpokenFile, Thumbnail
 from api.media.decoders import Decoders, unseen_picture
 from api.media.disk_space import DiskSpace
 from api.media.documents import UPLOADED, Documents
@@ -31,7 +31,6 @@ from api.media.fetcher import ImageFetcher
 from api.media.files import MediaStore, key_of
 from api.media.orphans import MediaSweep
 from api.media.presigned import PresignedLinks
-from api.media.recordings import Recording, SpokenFile
 from api.media.signed_links import SignedLinks
 from api.media.smaller_copies import SmallerCopies
 from api.media.speeches import speech_file

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.errors import UnsupportedMedia
+from api.media.decoded import SpokenFile
 from api.media.decoders import Decoders
-from api.media.recordings import SpokenFile
 from api.provider.types import Speech
 
 
