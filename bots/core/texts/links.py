@@ -103,8 +103,8 @@ export_too_large = sentence(
 only_in_private = sentence("Others can read along here. Please ask me for that in our own chat.")
 _kept = sentence(
     "I keep what you ask for and what was made from it, which chats are yours, and what it cost, "
-    "until you delete it. Prompts and images that you send go to the AI provider that makes the "
-    "result. Of a group I read only what is meant for me."
+    "until you delete it. What you write, send and say goes to the AI provider that makes the "
+    "result; recordings are not kept. Of a group I read only what is meant for me."
 )
 
 
