@@ -12,6 +12,7 @@ from bots.core.activity import ACTIVITY
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.failure_buttons import of_error
+from bots.core.guesses import unknown
 from bots.core.metrics import METRICS
 from bots.core.options import Mistake
 from bots.core.pacing import paced
@@ -65,7 +66,7 @@ async def answer(
     inbound = cleaned(inbound)
     command = resolve(inbound.command)
     to, pressed = inbound.address, inbound.pressed is not None
-    if command is None and not to.private and not pressed:
+    if command is None and not (to.private or pressed or inbound.addressed):
         return  # said to somebody else
     name = command.name if command else None
     with of_request(), span(f"asked {name}", "consumer", platform=to.platform):
@@ -90,8 +91,8 @@ async def _answer(
         messages.for_stranger()
     with language.speaking(lambda: language.chosen(api.language(who), heard)):
         if command is None:
-            said = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
-            await messages.show(Reply(said, secret=True, fresh=pressed))
+            gone = Reply(texts.button_gone(), secret=True, fresh=True)
+            await messages.show(gone if pressed else unknown(inbound))
         else:
             context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
             busy = command.slow and not messages.muted

@@ -64,7 +64,8 @@ class Inbound:
     `command` is the name without slash, aliases resolved; `text` is everything behind it (a prompt,
     a code). `options` are the platform's native options, by the API's names, always as text;
     options in the text, such as `--ar 16:9`, are the core's matter. `plain`: no command was
-    written, the words were just said to the bot: then `command` is `ask`. `update_id` is unique on
+    written, the words were just said to the bot: then `command` is `ask`. `addressed`: it names or
+    answers this bot; in a private chat everything is meant for it anyway. `update_id` is unique on
     its platform: the same update twice has the same id. `pressed` is the id of the message whose
     button was pressed; the first reply then edits that message. `moderates` asks the platform
     whether the sender may remove other people's messages in this chat.
@@ -81,6 +82,7 @@ class Inbound:
     quoted: QuotedMessage | None = None
     moderates: Callable[[], Awaitable[bool]] | None = None
     plain: bool = False
+    addressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

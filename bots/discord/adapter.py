@@ -18,7 +18,7 @@ from discord.http import Route
 from discord.shard import Shard
 
 from bots.core import language, texts
-from bots.core.commands import COMMANDS, Command, resolve
+from bots.core.commands import ALIASES, COMMANDS, Command, resolve
 from bots.core.recent import Recent
 from bots.core.types import Address, Ask, Inbound, Messenger, SendFailed
 from bots.discord import inbound
@@ -384,7 +384,8 @@ class DiscordBot(discord.AutoShardedClient):
 
 
 def _named(name: str, commands: Sequence[Command]) -> Command | None:
-    return next((one for one in commands if one.name == name), None)
+    wanted = ALIASES.get(name, name)
+    return next((one for one in commands if one.name == wanted), None)
 
 
 def _choice(model: ModelOut, *, several: bool) -> dict[str, str]:

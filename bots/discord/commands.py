@@ -4,7 +4,7 @@ language the core speaks."""
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bots.core.commands import Command
+from bots.core.commands import ALIASES, Command
 from bots.core.options import Option
 from client.words.language import DEFAULT, LANGUAGES
 
@@ -16,14 +16,19 @@ EVERYWHERE, PRIVATE = [0, 1, 2], [1]
 GUILD_AND_USER_INSTALL = [0, 1]
 TITLE, DESCRIPTION, CHOICES, TEXT_MAX = 32, 100, 25, 6000
 IMAGE, FILE = "image", "file"
+ALSO = ("imagine", "chat")
+"""Aliases that are in the menu, too: it is all that people see of other names here."""
 
 Payload = dict[str, Any]
 
 
 def registered(commands: Sequence[Command]) -> list[Payload]:
-    """Everything to register: each command, and the commands of a message's menu once more."""
+    """Everything to register: each command, a few of them under another name, and the commands of
+    a message's menu once more."""
+    aliases = [(alias, one) for alias in ALSO for one in commands if ALIASES[alias] == one.name]
     return [
         *(_slash(one) for one in commands),
+        *(_slash(one) | {"name": alias} for alias, one in aliases),
         *(_on_message(one) for one in commands if one.on_message),
     ]
 

@@ -141,6 +141,7 @@ def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbo
         quoted=quoted,
         moderates=_may_moderate(said),
         plain=plain,
+        addressed=True,
     )
 
 

@@ -34,7 +34,8 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
     message = worded[0][0] if worded else messages[0]
     if message.from_user is None or message.from_user.is_bot:
         return None
-    said = _said(message, "\n".join(words for _, words in worded), bot)
+    said_text = "\n".join(words for _, words in worded)
+    said = _said(message, said_text, bot)
     if said is None:
         return None
     command, text, plain = said
@@ -48,6 +49,7 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
         quoted=_quoted(message, bot),
         moderates=_moderates(bot, message.chat, message.from_user) if _public(message) else None,
         plain=plain,
+        addressed=_names(said_text, bot) or _answers(message, bot),
     )
 
 
@@ -98,12 +100,20 @@ def _said(message: Message, text: str, bot: Bot) -> tuple[str, str, bool] | None
     wanted = asked(message, bot)
     if wanted is not None:
         return wanted[0], f"{wanted[1]} {text}".strip(), False
-    mention = re.compile(rf"@{re.escape(bot.username)}\b[ \t]*", re.IGNORECASE)
-    addressed = not _public(message) or _answers(message, bot) or mention.search(text) is not None
+    mention = _mention(bot)
+    addressed = not _public(message) or _answers(message, bot) or _names(text, bot)
     # a pinned message or a new member has neither: nobody said anything
     if not addressed or not (text or message.effective_attachment):
         return None
     return ASK, mention.sub("", text).strip(), True
+
+
+def _mention(bot: Bot) -> re.Pattern[str]:
+    return re.compile(rf"@{re.escape(bot.username)}\b[ \t]*", re.IGNORECASE)
+
+
+def _names(text: str, bot: Bot) -> bool:
+    return _mention(bot).search(text) is not None
 
 
 def _public(message: Message) -> bool:

@@ -71,7 +71,20 @@ ACTIONS: tuple[Command, ...] = (
 )
 """Commands to which only buttons and adapters lead. A button may name a command, too."""
 
-ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel", "reset": "new"}
+ALIASES: dict[str, str] = {
+    "imagine": "image",
+    "img": "image",
+    "draw": "image",
+    "pic": "image",
+    "vid": "video",
+    "film": "video",
+    "chat": "ask",
+    "gpt": "ask",
+    "stop": "cancel",
+    "reset": "new",
+    "budget": "balance",
+}
+"""Names from other bots, and short ones, that people type. They stand in no menu."""
 
 
 def resolve(name: str) -> Command | None:

@@ -1,8 +1,10 @@
 """/start, /link, /unlink, /privacy and /balance, and the buttons of linking and unlinking."""
 
+from dataclasses import replace
 from functools import partial
 
 from bots.core import texts
+from bots.core.commands import ask
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.options import Mistake
 from bots.core.types import Button, Inbound, Reply, ReplyFile
@@ -21,7 +23,12 @@ was."""
 
 
 async def _start(inbound: Inbound, context: Context) -> Replies:
-    if inbound.text.strip():
+    said = inbound.text.strip().lower()
+    if said == ask.HELP.name:
+        async for reply in ask.HELP.run(replace(inbound, text=""), context):
+            yield reply
+        return
+    if said:
         async for reply in _link(inbound, context):
             yield reply
         return

@@ -116,7 +116,9 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
     same = replace(before, update_id=inbound.update_id)
     async with aclosing(command.run(same, context)) as replies:
         async for reply in replies:
-            yield reply
+            # in the place of a message that others read it would be no secret
+            aside = reply.secret and not inbound.address.private
+            yield replace(reply, fresh=reply.fresh or aside)
 
 
 async def _tell(inbound: Inbound, context: Context) -> Replies:

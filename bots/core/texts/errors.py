@@ -117,6 +117,11 @@ def unknown_command(name: str) -> str:
     return _("I don't know /%(name)s. /help shows what I can do.", name=shorten(name, 40))
 
 
+def did_you_mean(name: str, near: str) -> str:
+    said = {"name": shorten(name, 40), "near": near}
+    return _("I don't know /%(name)s. Did you mean /%(near)s?", **said)
+
+
 button_gone = sentence("I don't know that button any more. /help shows what I can do.")
 not_yours = sentence("Only the person who asked can use this, as long as it is there.")
 

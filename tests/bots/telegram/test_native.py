@@ -1,0 +1,30 @@
+"""The whole bot with the parts of Telegram that others do not have: seen in private chats, groups
+and topics."""
+
+from typing import Any
+
+import pytest
+
+from tests.bots.core.recording_chat import Place
+from tests.bots.telegram.conftest import CHAT, GROUP
+from tests.bots.telegram.test_whole import PERSON, bot
+from tests.fakes.telegram import FakeTelegram
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TOPIC = 5
+
+
+async def test_a_mistyped_command_in_a_topic_is_guessed_when_the_bot_is_named(
+    fake: FakeTelegram, place: Place
+) -> None:
+    await place.join(str(PERSON), str(CHAT))
+    in_topic: dict[str, Any] = {"private": False, "forum": True, "thread_id": TOPIC}
+    async with bot(fake, place):
+        fake.user_says(GROUP, PERSON, "/imgae a cat", **in_topic)
+        asked = fake.user_says(GROUP, PERSON, "/imgae@fake_bot a fox", **in_topic)
+        question = await fake.message(GROUP, "Did you mean /image?")
+        assert (question.reply_to, question.thread_id) == (asked, TOPIC)
+        fake.press(GROUP, question.message_id, "/image", PERSON)
+        result = await fake.message(GROUP, kind="photo", seconds=30)
+        assert ("a fox" in result.text, result.thread_id) == (True, TOPIC)
+        assert not any("a cat" in one.text for one in fake.scene().by_bot(GROUP))
