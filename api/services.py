@@ -40,6 +40,7 @@ from api.deliveries.owners import Owners
 from api.deliveries.service import DeliveryService
 from api.duties import Duties
 from api.errors import StorageFull, StorageUnavailable
+from api.generations.accepting.cards import OpenCards
 from api.generations.accepting.service import GenerationService
 from api.generations.announcer import Announcer
 from api.generations.erasure import GenerationEraser
@@ -215,6 +216,7 @@ class Services:
             self.reader,
             sandbox=settings.is_sandbox,
         )
+        self.open_cards = OpenCards(db, self.leases, self.reader, self.deliveries, owners)
         self.gallery = Gallery(
             db,
             self.reader,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from api.generations.schemas import GenerationOut
 from api.schemas import In, Out, Page, Platform, Time
@@ -92,6 +92,26 @@ class AddressOut(Out):
     card_message_id: str | None = None
     user_name: str | None = None
     private: bool = False
+
+
+class OpenCardsIn(In):
+    """`known`: generations whose cards the caller has moved and not yet seen closed. `seconds`: the
+    time for which the turn to move all others is the caller's."""
+
+    known: list[Annotated[str, StringConstraints(max_length=36)]] = Field(
+        default_factory=list, max_length=200
+    )
+    seconds: float = Field(default=4.0, ge=0.05, le=60.0)
+
+
+class OpenCardOut(Out):
+    """A waiting card and the generation that it is about. `language` is the owner's. `closed`: the
+    result is shown, or nobody waits for one any more."""
+
+    address: AddressOut
+    generation: GenerationOut
+    language: str | None = None
+    closed: bool = False
 
 
 class FileRef(Out):

@@ -145,6 +145,10 @@ class DeliveryService:
         ):
             raise Conflict("lease_lost")
 
+    async def coming(self, generation_ids: Sequence[str]) -> set[str]:
+        """Return those of the generations whose news a chat still waits for."""
+        return await store.coming(self._db, generation_ids)
+
     async def subject(self, platform: str, delivery_id: str, lease: str) -> tuple[str, str]:
         """Return owner and id of the generation that a leased delivery is about. Raises `Conflict`,
         `NotFound` for a notice."""

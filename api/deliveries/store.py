@@ -408,3 +408,12 @@ async def keep_ref(
         ON CONFLICT (platform, media_id, kind) DO UPDATE SET ref = excluded.ref
         """
     await sql.execute(query, platform, media_id, kind, ref, generation_id)
+
+
+async def coming(sql: Sql, generation_ids: Sequence[str]) -> set[str]:
+    """Return those of the generations with a delivery that is still to be shown."""
+    query = """
+        SELECT DISTINCT generation_id FROM deliveries
+        WHERE generation_id = ANY($1::text[]) AND state = 'pending'
+        """
+    return {row["generation_id"] for row in await sql.fetch(query, list(generation_ids))}

@@ -291,6 +291,26 @@ async def set_card(sql: Sql, generation_id: str, message_id: str) -> Generation 
     return row_of(row) if row else None
 
 
+async def open_cards(sql: Sql, platform: str, since: datetime, most: int) -> list[Generation]:
+    """Return the newest of the platform's generations that are being made and have a card."""
+    query = f"""
+        SELECT {COLUMNS} FROM generations
+        WHERE id >= $2 AND platform = $1 AND card_message_id IS NOT NULL
+          AND status IN ('queued', 'processing') AND phase <> 'needs_review'
+        ORDER BY id DESC LIMIT $3
+        """
+    return [row_of(row) for row in await sql.fetch(query, platform, ids.floor(since), most)]
+
+
+async def with_cards(sql: Sql, generation_ids: Sequence[str]) -> list[Generation]:
+    query = f"""
+        SELECT {COLUMNS} FROM generations
+        WHERE id = ANY($1::text[]) AND card_message_id IS NOT NULL
+        """
+    rows = await sql.fetch(query, list(generation_ids)) if generation_ids else []
+    return [row_of(row) for row in rows]
+
+
 async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
     query = "UPDATE generations SET favourite = $2 WHERE id = $1"
     await sql.execute(query, generation_id, favourite)

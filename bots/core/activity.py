@@ -42,6 +42,21 @@ class Activity:
         self._answers: list[RunningAnswer] = []
         self._presses: Recent[tuple[str, ...], float] = Recent(PRESSES)
         self._failed: Recent[str, Inbound] = Recent(REMEMBERED)
+        self._cards: set[asyncio.Event] = set()
+
+    @contextmanager
+    def cards_told(self) -> Iterator[asyncio.Event]:
+        """An event that is set when a waiting card was shown."""
+        told = asyncio.Event()
+        self._cards.add(told)
+        try:
+            yield told
+        finally:
+            self._cards.discard(told)
+
+    def card_shown(self) -> None:
+        for told in self._cards:
+            told.set()
 
     @contextmanager
     def answering(self, inbound: Inbound) -> Iterator[RunningAnswer]:

@@ -5,6 +5,7 @@ platform.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from bots.core import texts
@@ -42,13 +43,21 @@ def result_buttons(made: GenerationOut) -> Buttons:
 
 
 def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
-    """The card that is shown until the result arrives. `fresh`: the message whose button was
-    pressed stays as it is."""
+    """The card that is shown until the result arrives, which rings; the card does not. `fresh`: the
+    message whose button was pressed stays as it is."""
     buttons = (
         Button(texts.refresh_button(), "refresh", made.id),
         Button(texts.cancel_button(), "cancel", made.id, "danger"),
     )
-    return Reply(texts.accepted(made), buttons=(buttons,), card=made.id, fresh=fresh)
+    said = texts.accepted(made)
+    return Reply(said, buttons=(buttons,), card=made.id, fresh=fresh, quiet=True)
+
+
+def moving_card(made: GenerationOut) -> Reply:
+    """The waiting card as it is now; without buttons while the result is being sent."""
+    if made.status == "completed":
+        return Reply(texts.accepted(made), quiet=True, idle=True)
+    return replace(waiting_card(made), card=None, idle=True)
 
 
 def closed_card(made: GenerationOut) -> Reply:

@@ -7,7 +7,8 @@ its lease is over.
 
 import asyncio
 from collections import deque
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 
 import structlog
@@ -15,11 +16,12 @@ import structlog
 from bots.core import language
 from bots.core.delivery_claims import ClaimedDelivery, DeliveryClaims, PumpTimes
 from bots.core.metrics import METRICS
+from bots.core.pacing import keep_busy
 from bots.core.rendering import RenderedDelivery, render
-from bots.core.types import Address, Messenger, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Doing, Messenger, Reply, SendFailed, ShownMessages
 from client.bot import BotApi
 from client.errors import ApiError
-from client.schemas.deliveries import SAID_MAX, AckIn, DeliveryOut, FailIn, FileRefIn
+from client.schemas.deliveries import SAID_MAX, AckIn, AddressOut, FailIn, FileRefIn
 from telemetry.requests import of_request
 from telemetry.spans import span
 
@@ -192,14 +194,17 @@ class Pump:
 
     async def _show_all(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show the result, then close its card. Raises what `_try` catches."""
-        delivery, to = held.delivery, _address(held.delivery)
+        delivery, to = held.delivery, address_of(held.delivery.address)
         limits = await self._chat.limits_for(to)
         rendered = await render(delivery, self._api, limits)
         ack = AckIn(lease=held.lease)
         if rendered.reply is not None:
             if not await self._claims.begin(held, limits.repeatable):
                 return None
-            async with self._claims.renewing(held, limits.repeatable):
+            async with (
+                self._claims.renewing(held, limits.repeatable),
+                self._seen_sending(to, rendered.reply),
+            ):
                 ack = await self._show(held, to, rendered, rendered.reply)
         card = delivery.address.card_message_id
         if rendered.card is not None and card is not None:
@@ -207,6 +212,21 @@ class Pump:
                 await self._claims.shown(held, ack)
             return await self._close_card(held, to, rendered.card, card) or ack
         return ack
+
+    @asynccontextmanager
+    async def _seen_sending(self, to: Address, reply: Reply) -> AsyncIterator[None]:
+        """Show meanwhile that files are coming: large ones take a while."""
+        if not reply.files:
+            yield
+            return
+        films = any(one.kind == "video" for one in reply.files)
+        doing: Doing = "sending_video" if films else "sending_image"
+        showing = asyncio.create_task(keep_busy(self._chat, to, doing))
+        try:
+            yield
+        finally:
+            showing.cancel()
+            await asyncio.wait({showing})
 
     async def _show(
         self, held: ClaimedDelivery, to: Address, rendered: RenderedDelivery, reply: Reply
@@ -260,8 +280,7 @@ def _is_defect(error: ApiError) -> bool:
     return refused and error.retry_after is None
 
 
-def _address(delivery: DeliveryOut) -> Address:
-    at = delivery.address
+def address_of(at: AddressOut) -> Address:
     answered = at.message_id or at.card_message_id
     return Address(at.platform, at.chat_id, at.thread_id, answered, at.private)
 

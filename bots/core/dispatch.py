@@ -15,10 +15,9 @@ from bots.core.failure_buttons import of_error
 from bots.core.guesses import unknown
 from bots.core.metrics import METRICS
 from bots.core.options import Mistake
-from bots.core.pacing import paced
+from bots.core.pacing import keep_busy, paced
 from bots.core.splitting import split, utf16_units
 from bots.core.types import (
-    Address,
     Attachment,
     Inbound,
     Limits,
@@ -41,8 +40,6 @@ log = structlog.get_logger()
 
 SILENT_SECONDS = 4.0
 """A command without a reply by then gets a word that it was heard."""
-BUSY_SECONDS = 4.5
-"""Chats show a sign of life for five to ten seconds."""
 PATIENCE_SECONDS = 900.0
 """A reply waits no longer in all, however often the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
@@ -96,7 +93,7 @@ async def _answer(
         else:
             context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
             busy = command.slow and not messages.muted
-            showing = asyncio.create_task(_busy(chat, to)) if busy else None
+            showing = asyncio.create_task(keep_busy(chat, to)) if busy else None
             safe = _safe(command, inbound, context, messages)
             replies = _heard(safe, inbound, context.user.waiting, silent_until)
             try:
@@ -355,12 +352,6 @@ async def _keep_card(
         said = {"code": error.code, "detail": error.detail}
         log.warning("card_not_stored", generation=generation_id, **said)
         return
+    ACTIVITY.card_shown()
     if made.status not in ("queued", "processing"):
         await messages.show(closed_card(made))
-
-
-async def _busy(chat: Messenger, to: Address) -> None:
-    while True:
-        with suppress(SendFailed):
-            await chat.busy(to)
-        await asyncio.sleep(BUSY_SECONDS)

@@ -1,12 +1,15 @@
-"""The pace of a streamed answer: edits often enough to feel alive, and seldom enough for the
-platform."""
+"""The pace of a chat: edits of a streamed answer often enough to feel alive and seldom enough for
+the platform, and signs that work goes on."""
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
-from bots.core.types import Reply
+from bots.core.types import Address, Doing, Messenger, Reply, SendFailed
+
+BUSY_SECONDS = 4.5
+"""Chats show a sign of life for five to ten seconds."""
 
 
 async def paced(replies: AsyncGenerator[Reply, None], gap: float) -> AsyncGenerator[Reply, None]:
@@ -40,3 +43,11 @@ async def paced(replies: AsyncGenerator[Reply, None], gap: float) -> AsyncGenera
         finally:
             coming.cancel()
             await asyncio.wait({coming})
+
+
+async def keep_busy(chat: Messenger, to: Address, doing: Doing = "writing") -> None:
+    """Show until cancelled that work is going on."""
+    while True:
+        with suppress(SendFailed):
+            await chat.busy(to, doing)
+        await asyncio.sleep(BUSY_SECONDS)

@@ -1,4 +1,5 @@
-"""The parts of each chat process beside its adapter: its announcement, its deliveries, its stop."""
+"""The parts of each chat process beside its adapter: its announcement, its deliveries, its waiting
+cards, its stop."""
 
 import asyncio
 import signal
@@ -10,6 +11,7 @@ import structlog
 from bots.core.delivery_claims import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.delivery_pump import pump
 from bots.core.metrics import METRICS
+from bots.core.moving_cards import move_cards
 from bots.core.types import Messenger
 from bots.settings import BotSettings
 from client import calls
@@ -63,15 +65,19 @@ async def serve(
     *,
     process: str | None = None,
 ) -> None:
-    """Announce the bot and pump its deliveries until `stop` is set. It may start before the API
-    does. `process`: its name in its beats."""
-    announcing = asyncio.create_task(_announce(api, profile))
+    """Announce the bot, pump its deliveries and move its cards until `stop` is set. It may start
+    before the API does. `process`: its name in its beats."""
+    beside = {
+        asyncio.create_task(_announce(api, profile)),
+        asyncio.create_task(move_cards(chat, api)),
+    }
     try:
         async with METRICS.watching_loop():
             await pump(chat, api, stop, process=process)
     finally:
-        announcing.cancel()
-        await asyncio.wait({announcing})
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
 
 
 async def _announce(api: BotApi, profile: BotProfileIn) -> None:

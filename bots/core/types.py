@@ -150,7 +150,8 @@ class Reply:
     it is a message of its own. `gone`: the message that this replaces is to be removed; there is
     nothing to show, and with `quiet` nothing to say about it. `text` is for a message that can't be
     removed. `again`: an earlier try may have shown it; where the platform lets a bot look, it is
-    looked for before it is sent.
+    looked for before it is sent. `idle`: an edit that nobody waits for; it is left out rather than
+    that it takes a turn which something else may need.
     """
 
     text: str
@@ -167,6 +168,7 @@ class Reply:
     gone: bool = False
     notice: bool = False
     again: bool = False
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class ShownMessages:
     refs: tuple[str | None, ...] = ()
 
 
+Doing = Literal["writing", "drawing", "filming", "sending_image", "sending_video"]
+"""The work that a chat may show while it goes on."""
 PictureWay = Literal["caption", "option", "path"]
 
 
@@ -212,8 +216,8 @@ class Messenger(Protocol):
         """Send the reply, or edit the shown messages. Raises `SendFailed`."""
         ...
 
-    async def busy(self, to: Address) -> None:
-        """Show that work is going on, where the platform can."""
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
+        """Show for some seconds that work is going on, where the platform can."""
         ...
 
 

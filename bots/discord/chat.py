@@ -11,7 +11,7 @@ import structlog
 
 from bots.core.recent import Recent
 from bots.core.texts.introduction import is_there
-from bots.core.types import Address, Ask, Limits, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Ask, Doing, Limits, Reply, SendFailed, ShownMessages
 from bots.discord.render import (
     TEXT,
     VOICE,
@@ -65,9 +65,11 @@ class MessageChat(ABC):
         """Raises `SendFailed`. A reply without text and files changes nothing. Previews stop for as
         long as Discord asks to wait."""
         left = self._paused.get(to.chat_id, 0.0) - time.monotonic()
-        if reply.preview and left > 0:
+        if (reply.preview or reply.idle) and left > 0:
             raise SendFailed("flood", retry_after=left)
         known = () if replacing is None else replacing.message_ids
+        if reply.idle and any(one in self.memory.tokens for one in known):
+            return ShownMessages(known)  # its interaction has few calls, and it says where to look
         try:
             return await self._show(to, self._adapted(to, reply), known)
         except SendFailed as failure:
@@ -153,8 +155,9 @@ class ChannelChat(MessageChat):
     async def limits_for(self, to: Address) -> Limits:
         return limits(self._file_bytes(to.chat_id))
 
-    async def busy(self, to: Address) -> None:
-        await self.rest.typing(to.chat_id)
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
+        if doing == "writing":  # the only sign that there is, and it would go on for minutes
+            await self.rest.typing(to.chat_id)
 
     async def send(self, to: Address, reply: Reply, index: int, part: MessagePart) -> str:
         payload = {**part.payload, "nonce": nonce(reply, index)}

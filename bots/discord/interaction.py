@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bots.core.texts.introduction import comes_here_or_there
-from bots.core.types import Address, Ask, Limits, Reply, SendFailed
+from bots.core.types import Address, Ask, Doing, Limits, Reply, SendFailed
 from bots.discord.chat import ChannelChat, MessageChat, link_to
 from bots.discord.render import MessagePart, edited, form, limits
 from bots.discord.rest import EPHEMERAL, DiscordRefusal, ErrorCode, TokenDead, refused_with
@@ -67,7 +67,7 @@ class InteractionChat(MessageChat):
         here = limits(self._facts.file_bytes)
         return replace(max(here, elsewhere, key=lambda one: one.upload_bytes), discreet=True)
 
-    async def busy(self, to: Address) -> None:
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
         """Discord shows "is thinking" by itself."""
 
     def _adapted(self, to: Address, reply: Reply) -> Reply:

@@ -11,7 +11,7 @@ import structlog
 from discord.gateway import ReconnectWebSocket
 from discord.shard import Shard
 
-from bots.core.types import Address, Limits, Messenger, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Doing, Limits, Messenger, Reply, SendFailed, ShownMessages
 from bots.discord.interaction import Taken
 from bots.discord.shards import Shards
 
@@ -57,8 +57,8 @@ class LeasedChat:
     async def limits_for(self, to: Address) -> Limits:
         return await self._chat.limits_for(to)
 
-    async def busy(self, to: Address) -> None:
-        await self._chat.busy(to)
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
+        await self._chat.busy(to, doing)
 
     async def show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None = None

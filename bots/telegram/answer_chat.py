@@ -12,7 +12,7 @@ from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
 from bots.core.texts.introduction import answered_in_private
-from bots.core.types import Address, Limits, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Doing, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from bots.telegram.hidden_links import above
 from bots.telegram.kept_updates import KeptUpdate
@@ -41,8 +41,8 @@ class AnswerChat:
     async def limits_for(self, to: Address) -> Limits:
         return await self._chat.limits_for(to)
 
-    async def busy(self, to: Address) -> None:
-        await self._chat.busy(to)
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
+        await self._chat.busy(to, doing)
 
     async def show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None = None

@@ -105,6 +105,8 @@ class CallRate:
 EVERYWHERE = CallRate(1 / 30, 30)
 PRIVATE = CallRate(1.0, 10)
 GROUP = CallRate(3.0, 20)
+SPARE = 12
+"""Calls in a row that an idle edit leaves to a chat: an album, its card and some words."""
 
 
 class LeakyBucket:
@@ -132,15 +134,21 @@ class RateLimits:
         self._chats: Recent[int, LeakyBucket] = Recent(REMEMBERED)
         self._quiet_until: dict[int, float] = {}
 
-    def turn(self, chat_id: int, cost: int = 1, patience: float = PATIENCE) -> float:
+    def turn(
+        self, chat_id: int, cost: int = 1, patience: float = PATIENCE, *, idle: bool = False
+    ) -> float:
         """Take the next turn in this chat and return the seconds to wait for it. Raises
-        `SendFailed`, and takes no turn, when it is too far away."""
+        `SendFailed`, and takes no turn, when it is too far away. `idle`: only a turn that is free
+        now and leaves enough for results."""
         now, quiet = self._clock(), self.quiet(chat_id)
+        if idle:
+            patience, cost = 0.0, cost + SPARE
         chat = self._chats.get(chat_id) or LeakyBucket(PRIVATE if chat_id > 0 else GROUP)
         self._chats[chat_id] = chat
         wait = max(quiet, self._everywhere.wait(now, cost), chat.wait(now, cost))
         if quiet or wait > patience:
             raise SendFailed("flood", retry_after=wait)
+        cost -= SPARE if idle else 0
         # the common bucket counts the call now, not when its turn comes: a chat that waits long
         # must not take the turns of the others
         self._everywhere.take(now, cost)
@@ -182,15 +190,17 @@ class Calls:
         cost: int = 1,
         patience: float = PATIENCE,
         repeatable: bool = False,
+        idle: bool = False,
         **given: Any,
     ) -> T:
         """Call a method of the library's bot with `chat_id` and what is given.
 
         `cost` is in messages. `repeatable`: a second time does no harm, so that a lost answer
         leaves nothing uncertain. Entities that Telegram refuses are left out in a second call.
-        Raises `SendFailed`, and `ChatMigrated`, after which the old chat has taken nothing.
+        `idle` as in `RateLimits.turn`. Raises `SendFailed`, and `ChatMigrated`, after which the old
+        chat has taken nothing.
         """
-        wait = self.limits.turn(chat_id, cost, patience)
+        wait = self.limits.turn(chat_id, cost, patience, idle=idle)
         if wait:
             await asyncio.sleep(wait)
         for pause in (*UNSENT_PAUSES, None):

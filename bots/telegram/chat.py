@@ -10,7 +10,7 @@ from telegram.constants import ChatAction
 from telegram.error import ChatMigrated
 
 from bots.core.recent import Recent
-from bots.core.types import Address, Limits, Reply, SendFailed, ShownMessages
+from bots.core.types import Address, Doing, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram import render
 from bots.telegram.calls import Calls, TelegramRefusal
 from bots.telegram.hidden_links import below
@@ -19,6 +19,14 @@ from bots.telegram.messages import MEMORY, SendTarget, Sent, TelegramMessages
 
 log = structlog.get_logger()
 
+ACTIONS: dict[Doing, ChatAction] = {
+    "writing": ChatAction.TYPING,
+    # a sign of drawing does not exist; this one shows a picture that is on its way
+    "drawing": ChatAction.UPLOAD_PHOTO,
+    "filming": ChatAction.RECORD_VIDEO,
+    "sending_image": ChatAction.UPLOAD_PHOTO,
+    "sending_video": ChatAction.UPLOAD_VIDEO,
+}
 GROUP_EDIT_SECONDS = 3.0
 SLOWER_UNITS = 2_000
 """So many units more, and previews in a group come half as often."""
@@ -66,7 +74,7 @@ class TelegramChat:
             target = replace(target, thread_id=None, reply_to=None)
         return await self._show(target, reply, replacing)
 
-    async def busy(self, to: Address) -> None:
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
         target = self._target(to, Reply(""))
         if self._calls.limits.quiet(target.chat_id):
             return
@@ -74,7 +82,7 @@ class TelegramChat:
             await self._calls.make(
                 self._bot.send_chat_action,
                 target.chat_id,
-                action=ChatAction.TYPING,
+                action=ACTIONS[doing],
                 message_thread_id=target.thread_id,
                 cost=0,
             )
@@ -98,6 +106,8 @@ class TelegramChat:
                 earlier = sent[position] if position < len(sent) else None
                 last = position == len(planned.steps) - 1
                 what = self._pointing(step, target, planned, sent) if last else step
+                if reply.idle and isinstance(what, render.TextStep):
+                    what = replace(what, idle=True)
                 # messages that belong together ring once
                 where = target if position == 0 else replace(target, reply_to=None, quiet=True)
                 sent[position : position + 1] = [await self.messages.take(where, what, earlier)]

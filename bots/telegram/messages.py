@@ -163,7 +163,10 @@ class TelegramMessages:
                 return await self._edit(chat_id, message_id, step)
             if not refused.says(NOT_MODIFIED):
                 raise
-        self._remember(chat_id, message_id, step)
+        if step.idle:
+            self._texts[chat_id, message_id] = step  # a growing answer is not held up by it
+        else:
+            self._remember(chat_id, message_id, step)
         return Sent((message_id,))
 
     async def _edit_text(self, chat_id: int, message_id: int, step: TextStep) -> None:
@@ -172,6 +175,7 @@ class TelegramMessages:
             chat_id,
             message_id=message_id,
             repeatable=True,
+            idle=step.idle,
             **_text_fields(step),
         )
 

@@ -41,12 +41,13 @@ NOTHING = Marked("")
 @dataclass(frozen=True, slots=True)
 class TextStep:
     """A text. `message_id` is the message that becomes this text; None for a new message. `hint`: a
-    field for the answer opens, with this hint in it."""
+    field for the answer opens, with this hint in it. `idle` as in `Reply`."""
 
     words: Marked
     buttons: Rows = ()
     message_id: int | None = None
     hint: str | None = None
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

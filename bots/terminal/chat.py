@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bots.core import texts
 from bots.core.texts import WRITING
-from bots.core.types import Address, Ask, Button, Limits, Reply, ReplyFile, ShownMessages
+from bots.core.types import Address, Ask, Button, Doing, Limits, Reply, ReplyFile, ShownMessages
 
 HOLD_SECONDS = 20.0
 """Time that a push waits for the end of an answer that is being written."""
@@ -73,6 +73,8 @@ class TerminalChat:
     ) -> ShownMessages:
         """Write a reply. Lines on the screen can't be edited: a growing text goes on where it
         ended, anything else is a new line."""
+        if reply.idle and replacing is not None:
+            return replacing
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
         if self._growing is not None and self._growing.message_id != message_id:
             with suppress(TimeoutError):
@@ -91,7 +93,7 @@ class TerminalChat:
         self._follow(message_id, reply)
         return ShownMessages((message_id,))
 
-    async def busy(self, to: Address) -> None:
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
         """Nothing: a terminal that waits says enough."""
 
     def end_line(self) -> None:

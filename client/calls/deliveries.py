@@ -24,6 +24,11 @@ def claim(wait: float, limit: int, process: str | None = None) -> Call[list[sche
     )
 
 
+def open_cards(asked: schemas.OpenCardsIn) -> Call[list[schemas.OpenCardOut]]:
+    """The waiting cards of the bot's platform; none while another process has the turn."""
+    return Call("POST", "/bot/cards", list[schemas.OpenCardOut], body=asked, harmless=True)
+
+
 def begin(delivery_id: str, begin: schemas.BeginIn) -> Call[None]:
     """Refused with `conflict` when the lease is over."""
     return Call("POST", path("/bot/deliveries/{}/begin", delivery_id), body=begin)

@@ -221,6 +221,7 @@ LINKS = [
     Row("PUT", "/bot/profile", BOT, json={"name": "bot"}, passes=204),
     Row("POST", "/bot/processes/beat", BOT, json=BAD, passes=422),
     Row("POST", "/bot/processes/leave", BOT, json=BAD, passes=422),
+    Row("POST", "/bot/cards", BOT, json=BAD, passes=422),
     Row("POST", "/bot/turns", BOT, json=BAD, passes=422),
     Row("POST", "/bot/updates/keep", BOT, json=BAD, passes=422),
     Row("POST", "/bot/updates/claim", BOT, json=BAD, passes=422),

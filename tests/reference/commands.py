@@ -1,5 +1,8 @@
 """The page of chat commands, options and buttons."""
 
+from collections.abc import Iterator
+from textwrap import wrap
+
 from bots.core.commands import ALIASES, COMMANDS, Command
 from bots.core.options import Option
 
@@ -162,10 +165,7 @@ def page() -> str:
     ]
     lines += [
         "",
-        (
-            "Also understood: "
-            f"{', '.join(f'`/{alias}` for `/{name}`' for alias, name in ALIASES.items())}."
-        ),
+        *wrap(f"Also understood: {'; '.join(_aliases())}.", 100),
         "",
     ]
     lines += ["## Options", "", "| option | what it does | values | with |", "|---|---|---|---|"]
@@ -176,6 +176,12 @@ def page() -> str:
     lines += ["", "## Buttons", "", "| button | on | what it shows |", "|---|---|---|"]
     lines += [f"| {label} | {where} | {shows} |" for label, where, shows in BUTTONS.values()]
     return "\n".join(lines) + "\n"
+
+
+def _aliases() -> Iterator[str]:
+    for name in dict.fromkeys(ALIASES.values()):
+        others = ", ".join(f"`/{alias}`" for alias, meant in ALIASES.items() if meant == name)
+        yield f"{others} for `/{name}`"
 
 
 def _usage(command: Command) -> str:

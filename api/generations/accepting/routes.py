@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.callers import Caller, UserCaller
+from api.callers import BotCaller, Caller, UserCaller
+from api.deliveries.schemas import OpenCardOut, OpenCardsIn
 from api.deps import FromApp
+from api.generations.accepting.cards import OpenCards
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService, failure_of
 from api.generations.schemas import (
@@ -24,6 +26,7 @@ from api.generations.store import Generation
 router = APIRouter(tags=["generation"])
 
 GenerationsDep = FromApp[GenerationService]
+OpenCardsDep = FromApp[OpenCards]
 
 WAIT_SECONDS = 180.0
 WEB_AGENT = "allucanget-web"
@@ -127,6 +130,13 @@ async def confirm(
     again, it is the same generation."""
     made = await generations.confirm(caller, draft_id, _source(request, caller))
     return await _accepted(generations, made)
+
+
+@router.post("/bot/cards", tags=["bots"])
+async def open_cards(body: OpenCardsIn, bot: BotCaller, cards: OpenCardsDep) -> list[OpenCardOut]:
+    """Return the waiting cards of the bot's platform. Of several processes one gets them within
+    `seconds`; those that it knows are in every answer, also when they are closed."""
+    return await cards.of_platform(bot.platform, body)
 
 
 @router.put("/generations/{generation_id}/card")

@@ -34,6 +34,8 @@ def accepted(made: GenerationOut) -> str:
 
 
 def _progress(made: GenerationOut) -> str:
+    if made.status == "completed":
+        return _("ready, on its way to this chat")
     facts = [_standing(made)]
     if made.queue_position is not None and made.queue_position > 1 and made.waiting is None:
         facts.append(_("place %(place)s in the queue", place=made.queue_position))

@@ -5,7 +5,14 @@ import re
 
 import httpx
 
-BESIDE = ("/bot/processes", "/bot/deliveries", "/bot/profile", "/bot/turns", "/healthz")
+BESIDE = (
+    "/bot/processes",
+    "/bot/deliveries",
+    "/bot/profile",
+    "/bot/turns",
+    "/bot/cards",
+    "/healthz",
+)
 """Calls that no command causes."""
 KEEPING = "/bot/updates"
 _ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$)")

@@ -19,6 +19,7 @@ from bots.core.dispatch import answer
 from bots.core.types import (
     Address,
     Attachment,
+    Doing,
     Inbound,
     Limits,
     Messenger,
@@ -71,6 +72,7 @@ class Stage:
     limits: Limits = LIMITS
     acts: list[Act] = field(default_factory=list)
     busy_signs: int = 0
+    doing: list[Doing] = field(default_factory=list)
     trouble: Callable[[Address, Reply], Awaitable[None]] | None = None
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -90,8 +92,9 @@ class Stage:
             self._news.notify_all()
         return shown
 
-    async def busy(self, to: Address) -> None:
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
         self.busy_signs += 1
+        self.doing.append(doing)
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE), self._news:

@@ -14,7 +14,16 @@ from typing import Any
 
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
-from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, ShownMessages
+from bots.core.types import (
+    Address,
+    Doing,
+    Inbound,
+    Limits,
+    Reply,
+    Sender,
+    SendFailed,
+    ShownMessages,
+)
 from client.bot import BotApi
 
 PLATFORM = "terminal"
@@ -54,7 +63,7 @@ class Room:
         await self._send(to.chat_id, shown)
         return ShownMessages((message_id,))
 
-    async def busy(self, to: Address) -> None:
+    async def busy(self, to: Address, doing: Doing = "writing") -> None:
         with suppress(SendFailed):
             await self._send(to.chat_id, {"busy": True})
 

@@ -9,6 +9,7 @@ from tests.bots.core.recording_chat import Place
 from tests.bots.telegram.conftest import CHAT, GROUP
 from tests.bots.telegram.test_whole import PERSON, bot
 from tests.fakes.telegram import FakeTelegram
+from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOPIC = 5
@@ -28,3 +29,16 @@ async def test_a_mistyped_command_in_a_topic_is_guessed_when_the_bot_is_named(
         result = await fake.message(GROUP, kind="photo", seconds=30)
         assert ("a fox" in result.text, result.thread_id) == (True, TOPIC)
         assert not any("a cat" in one.text for one in fake.scene().by_bot(GROUP))
+
+
+async def test_only_the_result_rings_and_the_chat_shows_what_is_being_done(
+    fake: FakeTelegram, place: Place, sandbox: Sandbox
+) -> None:
+    await place.join(str(PERSON), str(CHAT))
+    sandbox.break_with(video=0.5)
+    async with bot(fake, place):
+        asked = fake.user_says(CHAT, PERSON, "/video waves")
+        film = await fake.message(CHAT, kind="video", seconds=30)
+        card = next(one for one in fake.scene().by_bot(CHAT) if one.reply_to == asked)
+        assert (card.kind, card.silent, film.silent) == ("text", True, False)
+        assert (CHAT, None, "upload_video") in fake.scene().actions

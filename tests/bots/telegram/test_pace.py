@@ -4,9 +4,10 @@ import pytest
 
 from bots.core.types import Reply, SendFailed
 from bots.telegram import calls
-from bots.telegram.calls import GROUP, PRIVATE, CallRate, Calls, RateLimits
+from bots.telegram.calls import GROUP, PRIVATE, SPARE, CallRate, Calls, RateLimits
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, place
+from tests.bots.telegram.conftest import GROUP as GROUP_CHAT
 from tests.fakes.telegram import FakeTelegram
 
 
@@ -29,6 +30,18 @@ def test_a_chat_takes_a_burst_and_then_one_at_a_time(clock: Clock) -> None:
     assert waits == pytest.approx([0.0] * PRIVATE.burst + [1.0, 2.0, 3.0])
     clock.now += 60
     assert turns.turn(CHAT) == 0.0
+
+
+def test_an_idle_edit_leaves_the_turns_of_a_result(clock: Clock) -> None:
+    turns = RateLimits(clock)
+    for _ in range(GROUP.burst - SPARE):
+        assert turns.turn(-5, idle=True) == 0.0
+    with pytest.raises(SendFailed, match="flood"):
+        turns.turn(-5, idle=True)
+    assert turns.turn(-5, cost=10) == turns.turn(-5) == 0.0
+    turns.slow_down(-6, 5.0)
+    with pytest.raises(SendFailed, match="flood"):
+        turns.turn(-6, idle=True)
 
 
 def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock: Clock) -> None:
@@ -118,3 +131,17 @@ async def test_without_a_pace_the_flood_control_is_met(
     assert told.retry_after is not None
     assert 20 <= len(fake.scene().by_bot(CHAT)) < 40
     assert Calls().limits is not Calls().limits
+
+
+async def test_a_card_that_moves_gives_way_and_keeps_what_it_says(chat: TelegramChat) -> None:
+    shown = await chat.show(place(GROUP_CHAT), Reply("card"))
+    moved = [
+        await chat.show(place(GROUP_CHAT), Reply(f"for {seconds} s", idle=True), shown)
+        for seconds in range(GROUP.burst - SPARE - 1)
+    ]
+    assert moved[-1] == shown
+    with pytest.raises(SendFailed, match="flood"):
+        await chat.show(place(GROUP_CHAT), Reply("for 60 s", idle=True), shown)
+    # a growing answer beside it is not held up
+    grows = await chat.show(place(GROUP_CHAT), Reply("It", preview=True))
+    assert grows.message_ids
