@@ -199,7 +199,7 @@ class Services:
         owners = Owners(self.users, self.preferences, self.links)
         self.announcer = Announcer(wake, outbox)
         self.generation_eraser = GenerationEraser(db, self.budget, outbox, media)
-        self.reader = GenerationReader(db, media)
+        self.reader = GenerationReader(db, media, self.catalog.capabilities)
         self.deliveries = DeliveryService(db, wake, outbox, self.reader.render, owners)
         self.delivery_admin = DeliveryAdmin(db, outbox, self.reader.render, owners)
         self.inbox = Inbox(db, outbox, self.reader.render, owners)

@@ -288,6 +288,11 @@ class Catalog:
                 models[models.index(instead)] = replace(instead, is_default=True)
         return sorted(models, key=_shown_order)
 
+    def capabilities(self, kind: Kind, model_id: str) -> Capabilities | None:
+        """Return what a model can do that is offered now; None for any other."""
+        model = self._models.get((kind, model_id))
+        return model.info.capabilities if model is not None and model.enabled else None
+
     def resolve(self, kind: Kind, model_id: str | None = None, role: Role | None = None) -> Model:
         """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the
         default among others; None = the default.

@@ -1,7 +1,7 @@
 """Rows as their owners see them: with media links, place in the queue and usual times."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -9,15 +9,18 @@ from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
 from api.generations import store, transitions
+from api.generations.larger_sizes import larger_size
 from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
 from api.generations.store import Generation, Listed
 from api.ids import now
 from api.media.service import MediaService
-from api.schemas import usd
+from api.provider.schemas import Capabilities
+from api.schemas import Kind, usd
 
 _PLAIN = GenerationOut.model_fields.keys() & {field.name for field in fields(Listed)}
 """The columns that are shown as they are."""
 _STATUS = StatusOut.model_fields.keys() - {"video_url", "progress"}
+Able = Callable[[Kind, str], Capabilities | None]
 TYPICAL_KEPT = timedelta(minutes=1)
 TYPICAL_OF = timedelta(days=30)
 TYPICAL_LEAST = 3
@@ -25,11 +28,15 @@ TYPICAL_LEAST = 3
 
 
 class GenerationReader:
-    """Reads generations and writes nothing."""
+    """Reads generations and writes nothing. `able`: the capabilities of a model that is offered
+    now."""
 
-    def __init__(self, db: Db, media: MediaService) -> None:
+    def __init__(
+        self, db: Db, media: MediaService, able: Able = lambda _kind, _model: None
+    ) -> None:
         self._db = db
         self._media = media
+        self._able = able
         self._typical: dict[str, tuple[datetime, tuple[int, int] | None]] = {}
 
     async def owned(self, user_id: str, generation_id: str) -> Generation:
@@ -84,6 +91,7 @@ class GenerationReader:
                     video=video,
                     video_url=video.url if video else None,
                     thumbnail_url=first.thumbnail_url if first else None,
+                    larger_size=self._larger(row, first),
                     error=error_of(row),
                     cost_usd=usd(row.cost_micro) if row.cost_micro is not None else None,
                     estimate_usd=usd(row.estimate_micro),
@@ -96,6 +104,11 @@ class GenerationReader:
                 )
             )
         return outs
+
+    def _larger(self, row: Listed, first: MediaOut | None) -> str | None:
+        if row.kind != "image" or first is None:
+            return None
+        return larger_size(self._able(row.kind, row.model), first)
 
     async def files(self, rows: Sequence[Listed]) -> dict[str, list[MediaOut]]:
         """Return the files by generation, in order; generations without files are left out."""

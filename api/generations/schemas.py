@@ -178,6 +178,8 @@ class GenerationOut(Out):
     video: MediaOut | None = None
     video_url: str | None = None
     thumbnail_url: str | None = None
+    larger_size: str | None = None
+    """Of pictures: the next larger `image_size` in which its model can make one again from it."""
     error: ErrorOut | None = None
     cost_usd: Usd | None = None
     estimate_usd: Usd | None = None

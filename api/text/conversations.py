@@ -47,6 +47,18 @@ class Conversations:
         async with self._db.transaction() as sql:
             await store.leave_chat(sql, caller.user_id, _chat(caller, thread), ids.now())
 
+    async def take_up(self, caller: Caller, conversation_id: str, thread: str) -> ConversationOut:
+        """Let the chat's next question go on with this conversation, wherever it was before. Raises
+        `NotFound`, also for another user's."""
+        await self.own(caller.user_id, conversation_id)
+        if caller.platform is None:
+            raise InvalidRequest("conversation_of_bots")
+        chat = _chat(caller, thread)
+        async with self._db.transaction() as sql:
+            await store.leave_chat(sql, caller.user_id, chat, ids.now())
+            await store.move_to_chat(sql, conversation_id, chat, ids.now())
+        return ConversationOut.model_validate(await self.own(caller.user_id, conversation_id))
+
     async def page(
         self, user_id: str, words: str | None, cursor: str | None, limit: int
     ) -> Page[ConversationOut]:

@@ -144,6 +144,17 @@ async def read_conversation(
     return await conversations.detail(caller.user_id, conversation_id)
 
 
+@router.put("/conversations/{conversation_id}/chat")
+async def take_up_conversation(
+    conversations: ConversationsDep,
+    caller: UserCaller,
+    conversation_id: str,
+    body: schemas.NewConversationIn,
+) -> schemas.ConversationOut:
+    """Let the next question in this chat and thread go on with the conversation. For bots."""
+    return await conversations.take_up(caller, conversation_id, body.thread)
+
+
 @router.put("/conversations/{conversation_id}")
 async def rename_conversation(
     conversations: ConversationsDep,

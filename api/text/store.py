@@ -108,6 +108,15 @@ async def leave_chat(sql: Sql, user_id: str, chat: ConversationChat, now: dateti
     await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id, now)
 
 
+async def move_to_chat(
+    sql: Sql, conversation_id: str, chat: ConversationChat, now: datetime
+) -> None:
+    query = """
+        UPDATE conversations SET platform = $2, chat_id = $3, thread_id = $4, updated_at = $5
+        WHERE id = $1"""
+    await sql.execute(query, conversation_id, chat.platform, chat.chat_id, chat.thread_id, now)
+
+
 async def was_left(sql: Sql, user_id: str, chat: ConversationChat, since: datetime) -> bool:
     """Tell whether the chat began a new conversation after that moment."""
     query = """

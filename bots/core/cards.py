@@ -12,6 +12,7 @@ from bots.core import texts
 from bots.core.types import Button, Reply
 from client.schemas.generations import GenerationOut
 
+EACH_IN_A_ROW = 5
 Buttons = tuple[tuple[Button, ...], ...]
 
 
@@ -34,12 +35,25 @@ def result_buttons(made: GenerationOut) -> Buttons:
     ]
     if made.kind == "image":
         first.append(button(texts.animate_button(), "animate"))
-    second = (
-        button(texts.original_button(), "original"),
+    second = [button(texts.original_button(), "original")]
+    second.append(button(texts.other_model_button(), "other"))
+    if made.larger_size and len(made.images) == 1:
+        second.append(button(texts.larger_button(made.larger_size), "larger"))
+    third = (
         button(texts.favourite_button(), "favourite"),
         Button(texts.delete_button(), "delete", made.id, "danger"),
     )
-    return tuple(first), second
+    return *_each_picture(made), tuple(first), tuple(second), third
+
+
+def _each_picture(made: GenerationOut) -> Buttons:
+    """Buttons for each picture of a set: one makes it larger, where its model can, one varies
+    it."""
+    places = range(1, len(made.images) + 1) if len(made.images) > 1 else ()
+    larger = [Button(f"U{place}", "larger", f"{made.id}/{place}") for place in places]
+    vary = [Button(f"V{place}", "vary", f"{made.id}/{place}") for place in places]
+    rows = in_rows(larger, EACH_IN_A_ROW) if made.larger_size else ()
+    return *rows, *in_rows(vary, EACH_IN_A_ROW)
 
 
 def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:

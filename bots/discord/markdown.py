@@ -4,6 +4,7 @@ has no tables, rules or tasks."""
 import re
 from collections.abc import Iterator, Sequence
 
+from bots.core.formulas import readable
 from bots.core.splitting import split
 
 FENCE = "```"
@@ -61,7 +62,7 @@ def markdown_parts(text: str, limit: int) -> list[str]:
     """A model's Markdown as messages of at most `limit` characters; a block of code is cut only
     when it is longer than a message."""
     parts: list[str] = []
-    for block in _blocks(converted(text)):
+    for block in _blocks(converted(readable(text))):
         joined = f"{parts[-1]}\n{block}" if parts else block
         if parts and len(joined) <= limit:
             parts[-1] = joined

@@ -316,7 +316,7 @@ class TelegramBot:
         chat = AnswerChat(self.chat, kept)
         if command is not None and command.secret and not inbound.address.private:
             person = Address(inbound.address.platform, inbound.sender.id)
-            chat = PrivateAnswerChat(self.chat, kept, person)
+            chat = PrivateAnswerChat(self.chat, kept, person, personal=command.personal)
         await self._answer(chat, inbound)
 
     async def _answer_press(self, query: CallbackQuery, kept: KeptUpdate) -> None:

@@ -11,6 +11,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
+from bots.core.texts.find import only_to_you
 from bots.core.texts.introduction import answered_in_private
 from bots.core.types import Address, Doing, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
@@ -83,10 +84,13 @@ class AnswerChat:
 class PrivateAnswerChat(AnswerChat):
     """The chat for a command in a group whose answers are secret: they go to the person's own chat
     with the bot. A bot may not write first, so a person who never wrote to it is answered in the
-    group."""
+    group; `personal`: only told to write."""
 
-    def __init__(self, chat: TelegramChat, kept: KeptUpdate, person: Address) -> None:
+    def __init__(
+        self, chat: TelegramChat, kept: KeptUpdate, person: Address, *, personal: bool
+    ) -> None:
         super().__init__(chat, kept)
+        self._personal = personal
         self._person = person
         self._pointed = False
         self._in_group = False
@@ -94,6 +98,8 @@ class PrivateAnswerChat(AnswerChat):
     async def _show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None
     ) -> ShownMessages:
+        if self._in_group and self._personal:
+            return ShownMessages(())
         if self._in_group:
             return await self._chat.show(to, reply, replacing)
         try:
@@ -105,6 +111,8 @@ class PrivateAnswerChat(AnswerChat):
                 # the message to edit is gone, which says nothing about the person's chat
                 return await self._show(to, reply, None)
             self._in_group = True
+            if self._personal:
+                reply = Reply(only_to_you())
             return await self._chat.show(to, replace(reply, quiet=True), replacing)
         if not self._pointed:
             self._pointed = True

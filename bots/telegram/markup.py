@@ -9,6 +9,7 @@ from telegram import MessageEntity
 from telegramify_markdown import MessageEntity as Found
 from telegramify_markdown import RenderConfig, convert
 
+from bots.core.formulas import readable
 from bots.core.splitting import split, utf16_units
 
 ENTITIES = 100
@@ -67,7 +68,8 @@ def clean(text: str) -> str:
 def from_markdown(text: str) -> Marked:
     """A model's Markdown as marked text. Nothing is refused: unbalanced marks stay as they are, and
     a text that would show nothing is shown as it was written."""
-    shown, found = convert(text.replace("<", _LESS_THAN), config=LOOK)
+    plain = readable(text).replace("<", _LESS_THAN)
+    shown, found = convert(plain, latex_escape=False, config=LOOK)
     shown = shown.replace(_LESS_THAN, "<").rstrip()
     if not shown.strip():
         return Marked(text)

@@ -62,6 +62,14 @@ def new_conversation(new: schemas.NewConversationIn) -> Call[None]:
     return Call("POST", "/conversations/new", body=new)
 
 
+def take_up_conversation(
+    conversation_id: str, chat: schemas.NewConversationIn
+) -> Call[schemas.ConversationOut]:
+    """The next question in this chat goes on with that conversation."""
+    address = path("/conversations/{}/chat", conversation_id)
+    return Call("PUT", address, schemas.ConversationOut, body=chat, harmless=True)
+
+
 def rename_conversation(conversation_id: str, title: str) -> Call[schemas.ConversationOut]:
     address = path("/conversations/{}", conversation_id)
     return Call("PUT", address, schemas.ConversationOut, body={"title": title})

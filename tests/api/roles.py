@@ -348,6 +348,14 @@ MAKING = [
     Row("GET", "/conversations", USER),
     Row("GET", "/conversations/{conversation_id}", USER, made="conversation"),
     Row("PUT", "/conversations/{conversation_id}", USER, made="conversation", json={"title": "x"}),
+    Row(
+        "PUT",
+        "/conversations/{conversation_id}/chat",
+        USER,
+        made="conversation",
+        json={"thread": "7"},
+        instead={"user": (422, "invalid_request"), "signed in long ago": (422, "invalid_request")},
+    ),
     Row("POST", "/conversations/new", USER, json=BAD, passes=422),
     Row(
         "DELETE",

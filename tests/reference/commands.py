@@ -27,6 +27,8 @@ SHOWS = {
     "the answer that is being written, "
     "else the newest job",
     "gallery": "the last results with a button to show each again, and the address of the gallery",
+    "find": "own results and conversations with these words, a few to a page, with buttons that "
+    "show one again or go on with a conversation; for its person alone",
     "balance": "what is left, spent and reserved this month",
     "link": "the account's masked address with Yes and No; then the web asks, too",
     "unlink": "a question with Yes and No, then that the chat is unlinked",
@@ -42,7 +44,7 @@ BUTTONS = {
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
     "other": (
         "🧠 Other model",
-        "a failure that another model may not have",
+        "a result, a failure that another model may not have",
         "the models that could do it",
     ),
     "with": (
@@ -61,12 +63,17 @@ BUTTONS = {
         "that the admins know it; once an hour for the same thing",
     ),
     "vary": (
-        "🎲 Vary",
-        "a result",
+        "🎲 Vary, V1 to V10",
+        "a result, each picture of a set",
         (
             "the same request with another seed; "
             "one picture of several is what the new one begins with"
         ),
+    ),
+    "larger": (
+        "U1 to U10, 🔍 In 2K",
+        "pictures, where their model offers a larger size",
+        "that picture again in the next larger size, as a new job with a card",
     ),
     "edit": (
         "✏️ Edit",
@@ -101,7 +108,13 @@ BUTTONS = {
     "refresh": ("🔄 Refresh", "a card", "state, place in the queue and time as they are now"),
     "cancel": ("Cancel", "a card, /jobs", "stops the job and closes the card"),
     "jobs": ("🔄 Refresh", "/jobs", "the list as it is now"),
-    "show": ("#k7m2pqx", "/gallery", "that result again, with its buttons"),
+    "find_page": ("‹ Back, More ›", "/find", "another page of what was found"),
+    "take_up": (
+        "💬 a conversation's title",
+        "/find",
+        "that the next question here goes on with that conversation",
+    ),
+    "show": ("#k7m2pqx", "/gallery, /find", "that result again, with its buttons"),
     "confirm": (
         "Yes, for $…",
         "a question about a price",

@@ -4,6 +4,7 @@ commands with their platform from here."""
 from bots.core.commands import (
     account,
     ask,
+    find,
     image_video,
     jobs,
     preferences,
@@ -30,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     jobs.JOBS,
     jobs.CANCEL,
     jobs.GALLERY,
+    find.FIND,
     account.BALANCE,
     account.LINK,
     account.UNLINK,
@@ -43,6 +45,7 @@ ACTIONS: tuple[Command, ...] = (
     ask.GO_ON,
     speech.READ_ALOUD,
     ask.UNREADABLE,
+    results.LARGER_PICTURE,
     results.OTHER,
     results.WITH,
     results.REPEAT,
@@ -57,6 +60,8 @@ ACTIONS: tuple[Command, ...] = (
     results.CONFIRM,
     results.DECLINE,
     jobs.REFRESH,
+    find.FIND_PAGE,
+    find.TAKE_UP,
     preferences.MODELS,
     preferences.USE_MODEL,
     preferences.SET,
@@ -83,6 +88,7 @@ ALIASES: dict[str, str] = {
     "stop": "cancel",
     "reset": "new",
     "budget": "balance",
+    "search": "find",
 }
 """Names from other bots, and short ones, that people type. They stand in no menu."""
 

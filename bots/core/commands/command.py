@@ -33,16 +33,17 @@ class Context:
 class Command:
     """`run` yields replies; each one replaces the message of the one before, except a `fresh` one.
 
-    `argument` names the text behind the command, `options` are its options, `image` and
-    `file`: an attached image or document is used. An adapter with native options offers all
-    four. `private_only`: offer it only in
-    a private chat. `secret`: its answers are for the sender only. `slow`: worth a sign of life.
-    `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some
-    platforms take only as the very first answer. `on_message`: its title in the menu of a message,
-    where a platform has those; that message is then `Inbound.quoted`. `argument_models`: the
-    argument is the name of a model of these kinds. `afresh`: its replies leave the message alone
-    whose button was pressed. `description` and `argument_description` are English; show
-    `described(language)` and the like, with the keys of `LANGUAGES`.
+    `argument` names the text behind the command, `options` are its options, `image` and `file`: an
+    attached image or document is used. An adapter with native options offers all four.
+    `private_only`: offer it only in a private chat. `secret`: its answers are for the sender only.
+    `slow`: worth a sign of life. `personal`: nobody else may read the answer; where the person
+    can't be reached alone, there is none. `listed`: shown in menus and in the help. `asks`: its
+    first reply may be an `ask`, which some platforms take only as the very first answer.
+    `on_message`: its title in the menu of a message, where a platform has those; that message is
+    then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds.
+    `afresh`: its replies leave the message alone whose button was pressed. `description` and
+    `argument_description` are English; show `described(language)` and the like, with the keys of
+    `LANGUAGES`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Command:
     file: bool = False
     private_only: bool = False
     secret: bool = False
+    personal: bool = False
     slow: bool = False
     listed: bool = True
     asks: bool = False

@@ -13,7 +13,7 @@ from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.preferences import digest, of_digest
 from bots.core.commands.sources import named, of_result, quoted_result
-from bots.core.options import Mistake, Parsed, parse
+from bots.core.options import Mistake, Parsed, Value, parse
 from bots.core.rendering import file_of, stem_of
 from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
@@ -25,6 +25,8 @@ from client.schemas.provider import OPTIONS as SPECS
 from client.words.language import N_
 
 OTHERS = 8
+LARGER = "Keep the picture exactly as it is, with finer detail."
+"""The words to a model that makes a picture again in a larger size."""
 ABLE: dict[str, Callable[[ModelOut], bool]] = {
     "image_to_image": image_video.takes_images,
     "image_to_video": image_video.films_images,
@@ -70,6 +72,21 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
             raise
         made = await user.send(calls.again(wanted, AgainIn(address=ask.address), user.key))
     yield waiting_card(made, fresh=True)
+
+
+async def _larger(inbound: Inbound, context: Context) -> Replies:
+    """Make one picture again in the next larger size of its model."""
+    _only_once(inbound)
+    place = named(inbound.text).place or 1
+    before = of_result(await context.user.send(calls.generation(_id(inbound))), place)
+    made = before.made
+    if made is None or made.larger_size is None:
+        raise Mistake(texts.no_larger())
+    prompt = made.prompt if made.prompt.endswith(LARGER) else f"{made.prompt}\n\n{LARGER}"
+    options: dict[str, Value] = {"model": made.model, "image_size": made.larger_size}
+    if "aspect_ratio" in made.options:
+        options["aspect_ratio"] = made.options["aspect_ratio"]
+    yield await image_video.make_image(inbound, context, before, Parsed(prompt, options))
 
 
 async def _other(inbound: Inbound, context: Context) -> Replies:
@@ -210,6 +227,7 @@ AGAIN = Command(
     argument_description=N_("What should be different, such as --n 2"),
     slow=True,
 )
+LARGER_PICTURE = Command("larger", "", _larger, listed=False, slow=True)
 OTHER = Command("other", "", _other, listed=False)
 WITH = Command("with", "", _with, listed=False, slow=True)
 REPEAT = Command("repeat", "", _repeat, listed=False, slow=True)

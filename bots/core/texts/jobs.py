@@ -176,6 +176,13 @@ again_button = sentence("🔁 Again")
 other_model_button = sentence("🧠 Other model")
 tell_admin_button = sentence("🔔 Tell the admin")
 vary_button = sentence("🎲 Vary")
+
+
+def larger_button(size: str) -> str:
+    return _("🔍 In %(size)s", size=size)
+
+
+no_larger = sentence("Its model offers no larger size any more. /edit with another --model may.")
 edit_button = sentence("✏️ Edit")
 animate_button = sentence("🎬 Animate")
 original_button = sentence("⬇️ Original")

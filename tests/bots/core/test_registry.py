@@ -12,7 +12,7 @@ from bots.core.commands.image_video import IMAGE_OPTIONS, VIDEO_OPTIONS
 from bots.core.options import Option
 from bots.core.types import Reply
 from client.words.language import LANGUAGES
-from tests.bots.core.samples import generation
+from tests.bots.core.samples import generation, media
 
 
 def test_names_and_aliases_lead_to_their_command() -> None:
@@ -31,6 +31,7 @@ def test_names_and_aliases_lead_to_their_command() -> None:
         "jobs",
         "cancel",
         "gallery",
+        "find",
     }
     assert {command.name for command in COMMANDS} == making | {
         "start",
@@ -80,11 +81,12 @@ def test_flags_are_not_ambiguous_and_choices_fit_their_own_pattern(
 
 def test_buttons_lead_to_something_and_are_short_enough() -> None:
     made, video = generation(), generation(kind="video")
+    many = made.model_copy(update={"images": [media()] * 10, "larger_size": "4K"})
     replies = [
         waiting_card(made),
         price_question(Decimal(1), made.id, "1" * 20, fresh=False),
         delete_question(made),
-        *(Reply("", buttons=result_buttons(one)) for one in (made, video)),
+        *(Reply("", buttons=result_buttons(one)) for one in (made, video, many)),
     ]
     for button in (one for reply in replies for row in reply.buttons for one in row):
         assert resolve(button.action) is not None, button

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from bots.core import texts
+from bots.core.commands.results import LARGER
 from bots.core.types import Button, QuotedMessage, Reply
 from tests.bots.core.recording_chat import LIMITS, Place, attachment, pumping
 from tests.bots.core.samples import told
@@ -61,6 +62,8 @@ async def test_a_result_can_be_made_again_varied_kept_and_deleted(place: Place) 
         "edit",
         "animate",
         "original",
+        "other",
+        "larger",
         "favourite",
         "delete",
     ]
@@ -265,3 +268,28 @@ async def test_what_is_asked_for_exists_on_the_platform(place: Place) -> None:
     assert "aspect_ratio" in said["option"]
     assert "--ar 16:9, --n 2" not in said["option"]
     assert "@fox.png" in said["path"]
+
+
+async def test_each_picture_of_a_set_has_its_buttons(place: Place) -> None:
+    shown = await result(place, "/image a fox in snow --n 2 --model seedream")
+    labels = [[one.label for one in row] for row in shown.buttons]
+    assert labels[:2] == [["U1", "U2"], ["V1", "V2"]]
+    second = shown.buttons[0][1]
+    (card,) = await place.say(f"/{second.action} {second.value}", pressed="m1")
+    assert card.card is not None
+    larger = (await gallery(place))[0]
+    assert larger["prompt"] == f"a fox in snow\n\n{LARGER}"
+    assert larger["options"]["image_size"] == "2K"  # type: ignore[index]
+    varied = shown.buttons[1][0]
+    (card,) = await place.say(f"/{varied.action} {varied.value}", pressed="m1")
+    assert card.card is not None
+
+
+async def test_any_result_is_made_with_another_model(place: Place) -> None:
+    shown = await result(place)
+    (chooser,) = await press(place, shown, "other")
+    assert chooser.fresh
+    (card,) = await press(place, chooser, "with")
+    assert card.card is not None
+    first, second = (await gallery(place))[::-1]
+    assert (second["prompt"], second["model"] != first["model"]) == (first["prompt"], True)

@@ -36,3 +36,23 @@ async def test_other_names_and_mistyped_ones_lead_to_the_command(
         assert card.flags & SUPPRESS_NOTIFICATIONS
         owl = (await results(fake, 3))[-1]
         assert not owl.flags & SUPPRESS_NOTIFICATIONS
+
+
+async def test_what_is_found_in_a_server_is_seen_by_its_person_only(
+    fake: FakeDiscord, place: Place
+) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        fake.slash(PERSON, GUILD_CHANNEL_ID, "image", {"prompt": "a set", "n": 2}, guild=GUILD_ID)
+        (shown,) = await results(fake, 1)
+        assert {"V1", "V2"} <= set(shown.buttons)
+        found = await fake.answer(slash(fake, "find", words="a set"), "Found for")
+        assert found.ephemeral
+        asked = press(fake, found, found.buttons[0])
+        again = await fake.until(
+            lambda scene: next(
+                (one for one in scene.by_bot() if one.interaction_id == asked and one.attachments),
+                None,
+            )
+        )
+        assert again.ephemeral

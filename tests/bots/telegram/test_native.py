@@ -42,3 +42,22 @@ async def test_only_the_result_rings_and_the_chat_shows_what_is_being_done(
         card = next(one for one in fake.scene().by_bot(CHAT) if one.reply_to == asked)
         assert (card.kind, card.silent, film.silent) == ("text", True, False)
         assert (CHAT, None, "upload_video") in fake.scene().actions
+
+
+async def test_what_is_found_is_for_its_person_alone(fake: FakeTelegram, place: Place) -> None:
+    await place.join(str(PERSON), str(CHAT))
+    await place.say("/ask what is my secret badger?", person=str(PERSON), chat=str(CHAT))
+    async with bot(fake, place):
+        fake.user_says(GROUP, PERSON, "/find badger", private=False)
+        await fake.message(GROUP, "write to me in a private chat first")
+        fake.open(CHAT)
+        fake.user_says(GROUP, PERSON, "/find badger", private=False)
+        found = await fake.message(CHAT, "Found for")
+        assert not any("secret" in one.text for one in fake.scene().by_bot(GROUP))
+        fake.press(CHAT, found.message_id, next(iter(found.buttons)), PERSON)
+        await fake.until(
+            lambda scene: (
+                any("goes on with" in (one.answered or "") for one in scene.presses.values())
+                or any("goes on with" in one.text for one in scene.by_bot(CHAT))
+            )
+        )
