@@ -25,6 +25,7 @@ from api.generations.gallery import routes as gallery_routes
 from api.generations.making import routes as webhook_routes
 from api.generations.making.worker import WorkerTimes
 from api.generations.operating import routes as generation_admin_routes
+from api.joins import routes as join_routes
 from api.links import routes as link_routes
 from api.media import document_routes
 from api.media import routes as media_routes
@@ -32,6 +33,7 @@ from api.media.decoders import Decoders
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.openapi import with_errors
+from api.places import routes as place_routes
 from api.problems import add_handlers
 from api.retention import routes as retention_routes
 from api.services import start
@@ -56,6 +58,8 @@ ROUTES = (
     auth_routes,
     user_routes,
     link_routes,
+    join_routes,
+    place_routes,
     bot_routes,
     catalog_routes,
     gallery_routes,

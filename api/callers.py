@@ -35,8 +35,8 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`account` is None where it was not read with the call. `session_id` and `proved_at` (when the
-    person last gave the password) are set for a signed-in person, the three chat fields for a bot
-    that acts for one."""
+    person last gave the password) are set for a signed-in person, the chat fields for a bot that
+    acts for one, `place_id` in a group or server."""
 
     user_id: str
     role: Role
@@ -46,6 +46,7 @@ class Caller:
     platform_user_id: str | None = None
     proved_at: datetime | None = None
     account: Account | None = None
+    place_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal, Protocol
 
+from prometheus_client import Gauge
 from starlette.types import Scope
 from structlog import get_logger
 
@@ -18,6 +19,7 @@ from api.budget.service import BudgetService
 from api.db import Db
 from api.ids import now
 from api.media.service import MediaService
+from api.places.service import PlaceService
 from api.provider.types import ProviderError, Usage
 from api.version import VERSION
 from telemetry.metrics import STATEMENT_SECONDS, Capped, ProcessMetrics
@@ -46,6 +48,8 @@ class Studio(Protocol):
     def media(self) -> MediaService: ...
     @property
     def backups(self) -> Backups: ...
+    @property
+    def places(self) -> PlaceService: ...
 
 
 class Metrics(ProcessMetrics):
@@ -141,6 +145,9 @@ class Metrics(ProcessMetrics):
         self._disk = self._gauge(
             "disk_free_bytes", "Free space of the disk that has the least to spare.", "disk"
         )
+        self._places = self._gauge(
+            "places", "Groups, channels and servers in which a bot was used.", "platform"
+        )
         self._backup_age = self._gauge(
             "backup_age_seconds", "Age of the newest backup; none while there is no backup.", "kind"
         )
@@ -228,8 +235,8 @@ class Metrics(ProcessMetrics):
             self._bot(bot)
         for warning in warnings:
             self._warnings.labels(warning.code).inc(warning.count)
-        for what, number in studio.db.load.items():
-            self._db_load.labels(what).set(number)
+        _set(self._db_load, studio.db.load)
+        _set(self._places, await studio.places.counts())
         self._disk.labels("tightest").set(space.free)
         if backups:
             age = (now() - backups[0].created_at).total_seconds()
@@ -249,6 +256,7 @@ class Metrics(ProcessMetrics):
             self._warnings,
             self._db_load,
             self._disk,
+            self._places,
             self._backup_age,
         ):
             gauge.clear()
@@ -260,3 +268,8 @@ class Metrics(ProcessMetrics):
             self._bot_processes.labels(bot.platform, state).inc()
             for lease in process.leases:
                 self._bot_leases.labels(bot.platform, lease).set(1)
+
+
+def _set(gauge: Gauge, values: Mapping[str, float]) -> None:
+    for label, value in values.items():
+        gauge.labels(label).set(value)

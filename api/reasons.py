@@ -39,11 +39,15 @@ NotAllowedReason = Literal[
     "account_disabled",
     "admins_only",
     "card_of_other_chat",
+    "guests_by_server",
+    "kind_off_here",
+    "linked_only_here",
     "not_by_chat",
     "result_to_other_chat",
     "setup_link_wrong",
     "sign_in_not_by_chat",
     "unlinks_itself_only",
+    "words_not_here",
 ]
 ReauthRequiredReason = Literal["password_needed"]
 SignupClosedReason = Literal["invitation_needed"]
@@ -69,11 +73,13 @@ NotFoundReason = Literal[
     "image_gone",
     "image_unknown",
     "invitation_not_valid",
+    "join_unknown",
     "link_unknown",
     "mail_off",
     "message_unknown",
     "model_unknown_id",
     "nothing_shown_yet",
+    "place_unknown",
     "reset_not_valid",
     "session_unknown",
     "share_gone",
@@ -99,6 +105,7 @@ InvalidRequestReason = Literal[
     "fields_wrong",
     "kind_needed",
     "model_reads_less",
+    "model_unknown_here",
     "not_of_provider",
     "nothing_to_read",
     "one_image_only",
@@ -120,6 +127,7 @@ InvalidRequestReason = Literal[
 OptionUnsupportedReason = Literal["option_not_of_kind", "option_unknown", "option_value"]
 ModelUnavailableReason = Literal[
     "model_ambiguous",
+    "model_not_here",
     "model_of_others",
     "model_off",
     "model_other_kind",
@@ -127,8 +135,10 @@ ModelUnavailableReason = Literal[
     "models_not_read",
 ]
 BudgetExceededReason = Literal[
+    "budget_in_place_today",
     "budget_of_admins",
     "budget_of_guests",
+    "budget_of_place",
     "budget_of_server",
     "budget_of_users",
     "budget_own",
@@ -137,7 +147,11 @@ BudgetExceededReason = Literal[
 PriceUnknownReason = Literal["price_not_known"]
 ConfirmCostReason = Literal["cost_above_wish"]
 RateLimitedReason = Literal[
-    "codes_too_many", "codes_wrong_too_often", "reported_already", "tries_too_many"
+    "codes_too_many",
+    "codes_wrong_too_often",
+    "joins_too_many",
+    "reported_already",
+    "tries_too_many",
 ]
 TooManyJobsReason = Literal["jobs_too_many"]
 AlreadyFinishedReason = Literal["finished_before"]
@@ -293,6 +307,11 @@ SENTENCES: dict[Reason, str] = {
     "account_disabled": "This account is disabled.",
     "admins_only": "Only admins can do this.",
     "card_of_other_chat": "Only the chat that asked can show the card.",
+    "guests_by_server": (
+        "Only an admin of the server can let guests in here, on its web page under Admin > Places."
+    ),
+    "kind_off_here": "The admins of this chat have switched this off here (%(kind)s).",
+    "linked_only_here": "Here only people with an account can use the bot.",
     "not_by_chat": "A chat cannot do this. Use the web page.",
     "result_to_other_chat": "Results can only be sent to the chat that asked.",
     "setup_link_wrong": (
@@ -300,6 +319,10 @@ SENTENCES: dict[Reason, str] = {
     ),
     "sign_in_not_by_chat": "A chat cannot change how you sign in. Use the web page.",
     "unlinks_itself_only": "A chat can only unlink itself. Use the web page.",
+    "words_not_here": (
+        "That is not for this chat: its admins have blocked some words. Please put it in other "
+        "words, or ask in a private chat."
+    ),
     "password_needed": "Enter your password again to go on.",
     "invitation_needed": "New accounts are made by an admin here. Ask for an invitation.",
     "account_gone": "This account does not exist any more.",
@@ -323,11 +346,13 @@ SENTENCES: dict[Reason, str] = {
     "image_gone": "This image is not there any more.",
     "image_unknown": "There is no such image among yours.",
     "invitation_not_valid": f"This invitation is not valid (any more). {_ASK_ADMIN}",
+    "join_unknown": "This request was decided already, or is too old.",
     "link_unknown": "This chat is not linked to your account.",
     "mail_off": "This studio sends no mail. Ask an admin for a reset link.",
     "message_unknown": "There is no such message in your inbox.",
     "model_unknown_id": "There is no model “%(model)s”.",
     "nothing_shown_yet": "There is nothing to show yet.",
+    "place_unknown": "There is no such place.",
     "reset_not_valid": f"This link is not valid (any more). {_ASK_ADMIN}",
     "session_unknown": "There is no such session.",
     "share_gone": "This link does not work any more.",
@@ -354,6 +379,7 @@ SENTENCES: dict[Reason, str] = {
     "fields_wrong": "Some fields of the request are not valid.",
     "kind_needed": "Models of several kinds have this name. Please say which kind.",
     "model_reads_less": "This is too long for %(model)s.",
+    "model_unknown_here": "No model here is called %(model)s.",
     "not_of_provider": "This is not an event of the provider.",
     "nothing_to_read": "There are no words in this that can be read aloud.",
     "one_image_only": "Give exactly one of image_url and image_id.",
@@ -381,16 +407,22 @@ SENTENCES: dict[Reason, str] = {
     "option_value": "%(model)s does not take %(option)s like that.",
     "model_ambiguous": ("Several models are called “%(model)s”. Please say which one."),
     "model_of_others": "The operator keeps %(name)s for others.",
+    "model_not_here": "%(model)s is not among the models of this chat.",
     "model_off": "The operator has switched %(name)s off.",
     "model_other_kind": "%(name)s makes %(makes)s, not %(kind)s.",
     "model_unknown": "There is no %(kind)s model “%(model)s”.",
     "models_not_read": (
         "There is no %(kind)s model yet: the provider's lists could not be read so far."
     ),
+    "budget_in_place_today": (
+        f"{_COST} what each person may spend in this chat today has %(left_usd)s of %(limit_usd)s "
+        "left."
+    ),
     "budget_of_admins": f"{_COST} the budget of all admins together {_LEFT}",
     "budget_of_guests": f"{_COST} the budget of all guests together {_LEFT}",
     "budget_of_server": f"{_COST} this server's budget {_LEFT}",
     "budget_of_users": f"{_COST} the budget of all users together {_LEFT}",
+    "budget_of_place": f"{_COST} the budget of this chat {_LEFT}",
     "budget_own": (f"{_COST} your budget for this month has %(left_usd)s of %(limit_usd)s left."),
     "budget_spent": (
         "Earlier work cost more than was expected, and your budget for this month is used up."
@@ -403,6 +435,7 @@ SENTENCES: dict[Reason, str] = {
     ),
     "codes_too_many": "That were many codes. Please wait before you make another.",
     "codes_wrong_too_often": "That were many wrong codes. Please wait before you try another.",
+    "joins_too_many": "Too many people have asked just now. Please ask again later.",
     "reported_already": "The admins know it already.",
     "tries_too_many": "That were many tries. Please wait before the next one.",
     "jobs_too_many": "You have %(most)s jobs under way. Wait for one, or cancel one.",

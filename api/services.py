@@ -1,10 +1,8 @@
 """Everything that a process of the api runs: built once, opened and closed in order."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from structlog import get_logger
@@ -55,6 +53,7 @@ from api.generations.operating.service import GenerationAdmin
 from api.generations.operating.sweep import Sweeper
 from api.generations.reader import GenerationReader
 from api.internal_routes import Shell
+from api.joins.service import JoinService
 from api.leases import Leases
 from api.links.service import LinkService
 from api.live_processes import LiveProcesses
@@ -66,13 +65,15 @@ from api.media.files import MediaStore
 from api.media.presigned import PresignedLinks
 from api.media.service import MediaService
 from api.metrics import Metrics
+from api.notices.service import Notices
+from api.places.service import PlaceService
 from api.provider.openrouter import OpenRouter
 from api.provider.shared_pauses import LonePauses, Pauses, SharedPauses
 from api.provider.types import Provider
 from api.retention.service import Retention
 from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
-from api.settings import Settings
+from api.settings import Settings, host_names
 from api.shutdown import Stop
 from api.sound.service import SoundService
 from api.start_errors import CannotStart
@@ -133,7 +134,7 @@ class Services:
         self._add_accounts(secrets, cost, keys)
         self._add_generations(keys)
         self.conversations = Conversations(db, self.media)
-        made_of = self.provider, self.preferences, self.budget, self.media, self.users
+        made_of = self.provider, self.preferences, self.places, self.budget, self.media, self.users
         fallbacks = settings.text_fallbacks.replace(",", " ").split()
         self.text = TextService(
             db, *made_of, self.conversations, processes, self.wake, fallbacks=fallbacks
@@ -162,9 +163,13 @@ class Services:
             figures=self.budget,
             monthly_usd=settings.default_monthly_usd,
             guest_monthly_usd=settings.guest_monthly_usd,
-            hosts=_hosts(settings),
+            hosts=host_names(settings),
         )
         self.links = LinkService(db, self.users, self.outbox)
+        self.joins = JoinService(db, self.users, self.links, self.outbox)
+        self.places = PlaceService(
+            db, self.users, self.budget, self.catalog, chat_signup=settings.chat_signup
+        )
         self.recovery = Recovery(
             db,
             users=self.users,
@@ -182,6 +187,7 @@ class Services:
             signer,
             self.users,
             self.links,
+            self.places,
             chat_signup=settings.chat_signup,
             new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
         )
@@ -200,7 +206,7 @@ class Services:
         self.announcer = Announcer(wake, outbox)
         self.generation_eraser = GenerationEraser(db, self.budget, outbox, media)
         self.reader = GenerationReader(db, media, self.catalog.capabilities)
-        self.deliveries = DeliveryService(db, wake, outbox, self.reader.render, owners)
+        self.deliveries = DeliveryService(db, wake, outbox, self.reader.render, owners, self.places)
         self.delivery_admin = DeliveryAdmin(db, outbox, self.reader.render, owners)
         self.inbox = Inbox(db, outbox, self.reader.render, owners)
         self.generations = GenerationService(
@@ -208,6 +214,7 @@ class Services:
             wake,
             self.users,
             self.preferences,
+            self.places,
             self.catalog,
             self.budget,
             media,
@@ -253,6 +260,7 @@ class Services:
     def _add_operations(self) -> None:
         settings, db = self.settings, self.db
         self.export = ExportService(db, self.media, self.budget)
+        money = Anonymiser(self.budget)
         self.eraser = AccountEraser(
             db,
             self.users,
@@ -263,16 +271,17 @@ class Services:
                 self.outbox.erase_user,
                 self.bot_updates.erase_user,
             ],
-            records=[self.links.erase, self.auth.erase, Anonymiser(self.budget).erase_user],
+            records=[self.joins.erase, self.links.erase, self.auth.erase, money.erase_user],
             guests_of=self.links.guests_of,
         )
+        self.notices = Notices(db, self.users, self.preferences, self.outbox)
         self.retention = Retention(db, self.generation_eraser, self.conversations, self.media)
         self.admin = AdminService(db, self.users, self.eraser, self.auth, self.links)
         self.studio = StudioSettings(db)
         self.stats = Stats(db, self.bot_processes)
         self.db_health = DbHealth(db, None if settings.is_postgres else settings.duckdb_path)
         self.backups = Backups(db, BackupPlan.of(settings))
-        self.broadcasts = Broadcasts(db, self.wake, self.outbox)
+        self.broadcasts = Broadcasts(db, self.wake, self.outbox, self.places)
         self.warnings = Warnings(
             db, self.stats, self.budget, self.provider, self.backups, self.media
         )
@@ -416,6 +425,8 @@ def _keep_up(services: Services) -> None:
     duty("text-holds", services.text.sweep)
     duty("sound-holds", services.sound.sweep)
     duty("purge", services.admin.keep_purged)
+    duty("notices", services.notices.turn)
+    duty("joins", services.joins.keep_purged)
     duty("bot-purge", services.bot_processes.keep_purged)
     duty("retention", services.retention.turn)
     duty("books", services.budget.keep_compared)
@@ -487,13 +498,3 @@ def _databases(settings: Settings) -> tuple[list[Path], Path | None]:
     """Return the folders in which databases of this installation may lie, and the file in use."""
     live = None if settings.is_postgres else settings.duckdb_path
     return [settings.data_dir, settings.backups, *([live.parent] if live else [])], live
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """Return the names under which this server is known: `studio.example.org`, and `example` and
-    `studio` alone."""
-    urls = (settings.public_url, settings.public_api_url)
-    found = [urlsplit(url).hostname or "" for url in urls if url]
-    return sorted(
-        {word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])}
-    )

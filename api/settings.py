@@ -1,6 +1,7 @@
 """The api's settings: environment or `.env`, checked once at start. `.env.example` explains
 each."""
 
+import socket
 from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -271,3 +272,13 @@ class Settings(BaseSettings):
         if self.database_url is not None and self.database_url.startswith("duckdb:///"):
             return Path(self.database_url.removeprefix("duckdb://"))
         return self.data_dir / "app.duckdb"
+
+
+def host_names(settings: Settings) -> list[str]:
+    """Return the names under which this server is known: `studio.example.org`, and `example` and
+    `studio` alone."""
+    urls = (settings.public_url, settings.public_api_url)
+    found = [urlsplit(url).hostname or "" for url in urls if url]
+    return sorted(
+        {word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])}
+    )

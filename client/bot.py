@@ -11,6 +11,7 @@ from client.connections import open_async_http
 from client.errors import API_UNAVAILABLE, ApiError
 from client.patience import Patience, Waiters
 from client.schemas.links import ActIn, ActOut
+from client.schemas.places import ChatChangeIn, PlaceOut, PlaceSettings, SeenIn
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,6 +20,8 @@ ACT_SECONDS = 100.0
 ACT_MARGIN = 15.0
 """A token is renewed this long before it ends, so that it does not end on its way."""
 KNOWN_MOST = 5_000
+PLACE_SECONDS = 20.0
+"""A change of a place on the web reaches its chat after this time at most."""
 ACTING_FOR = "X-Acting-For"
 """The header that names a person, beside the bot's own credential."""
 
@@ -26,13 +29,15 @@ ACTING_FOR = "X-Acting-For"
 @dataclass(frozen=True, slots=True)
 class Who:
     """A person in a chat, as the platform vouches for it. `update_id` names the update that is
-    being answered, `language` is the platform's, as `bots.core.language` has it."""
+    being answered, `language` is the platform's, as `bots.core.language` has it. `place` is the
+    platform's id of the group, channel or server."""
 
     platform_user_id: str
     display_name: str
     chat_id: str
     update_id: str
     language: str | None = None
+    place: str | None = None
 
     @property
     def named(self) -> ActIn:
@@ -42,6 +47,7 @@ class Who:
             chat_id=self.chat_id,
             update_id=self.update_id[:100],
             language=cast(Literal["en", "de"] | None, self.language),
+            place=self.place,
         )
 
     @property
@@ -55,6 +61,15 @@ class Act:
     """A token that acts for a person in a chat."""
 
     token: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPlace:
+    """The settings of a place as the API said them, and the chats of it that were named there."""
+
+    settings: PlaceSettings
+    chats: frozenset[str]
     until: float
 
 
@@ -89,6 +104,7 @@ class BotApi(AsyncApi):
         self._acts: dict[tuple[str, str], Act] = {}
         self._languages: dict[str, str | None] = {}
         self._new_guests: set[tuple[str, str]] = set()
+        self._places: dict[str, SeenPlace] = {}
 
     async def __aenter__(self) -> "BotApi":
         return self
@@ -127,6 +143,36 @@ class BotApi(AsyncApi):
                 self.waiters.missed()
             return error.code == "not_linked"
         return False
+
+    async def place(self, seen: SeenIn) -> PlaceSettings | None:
+        """The settings of a place; while the API is away the last known ones, or None."""
+        known = self._places.get(seen.platform_place_id)
+        fresh = known is not None and known.until > time.monotonic()
+        if known is not None and (self.waiters.away or (fresh and seen.chat_id in known.chats)):
+            return known.settings
+        try:
+            found = await self.send(calls.see_place(seen))
+        except ApiError as error:
+            if error.code == API_UNAVAILABLE:
+                self.waiters.missed()
+            return None if known is None else known.settings
+        chats = known.chats if known is not None and fresh else frozenset[str]()
+        self.learn_place(found, chats | {seen.chat_id})
+        return found.settings
+
+    async def change_place(self, change: ChatChangeIn) -> PlaceOut:
+        """Change a place for its admin. Raises `ApiError`."""
+        changed = await self.send(calls.change_place(change))
+        known = self._places.get(changed.platform_place_id)
+        self.learn_place(changed, frozenset() if known is None else known.chats)
+        self._acts.clear()  # who may use the bot there may be others now
+        return changed
+
+    def learn_place(self, place: PlaceOut, chats: frozenset[str]) -> None:
+        """Remember the settings of a place, and its chats of which the API knows."""
+        until = time.monotonic() + PLACE_SECONDS
+        seen = SeenPlace(place.settings, chats, until)
+        _keep(self._places, place.platform_place_id, seen)
 
     def language(self, who: Who) -> str | None:
         """The one that the person has chosen, by the API's last word."""

@@ -11,6 +11,7 @@ from api.db import Db, Duplicate, Row, Sql
 from api.db.page_ids import NEWEST, OLDEST, ids_of
 from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, NotFound
+from api.places.service import PlaceService
 from api.schemas import Page, Platform
 from api.text import idempotency
 from api.users import audit
@@ -36,10 +37,11 @@ _ROWS = """
 
 
 class Broadcasts:
-    def __init__(self, db: Db, wake: Wake, outbox: DeliveryOutbox) -> None:
+    def __init__(self, db: Db, wake: Wake, outbox: DeliveryOutbox, places: PlaceService) -> None:
         self._db = db
         self._wake = wake
         self._outbox = outbox
+        self._places = places
 
     async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
         """Send it, or only count the chats that it would reach. `key`: the same key with the same
@@ -182,8 +184,9 @@ class Broadcasts:
         room = AT_ONCE - (busy["n"] if busy else 0)
         if room <= 0:
             return
+        quiet = await self._places.quiet_chats(platform)
         async with self._db.transaction() as sql:
-            for row in await _take(sql, platform, room):
+            for row in await _take(sql, platform, room, quiet):
                 await self._outbox.notify(
                     sql,
                     platform=platform,
@@ -196,15 +199,19 @@ class Broadcasts:
         self._outbox.ring(platform)
 
 
-async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
-    """Take some waiting chats out of the table, the oldest first, without those unlinked since."""
+async def _take(sql: Sql, platform: str, count: int, quiet: Sequence[str]) -> Sequence[Row]:
+    """Take some waiting chats out of the table, the oldest first, without those unlinked since.
+    Chats in which it is quiet now stay."""
     query = """
         DELETE FROM broadcast_chats WHERE platform = $1 AND (broadcast_id, platform_user_id) IN (
             SELECT broadcast_id, platform_user_id FROM broadcast_chats
-                WHERE platform = $1 ORDER BY broadcast_id, platform_user_id LIMIT $2
+                WHERE platform = $1 AND platform_user_id NOT IN (
+                    SELECT platform_user_id FROM links
+                        WHERE platform = $1 AND chat_id = ANY($3::text[])
+                ) ORDER BY broadcast_id, platform_user_id LIMIT $2
         ) RETURNING broadcast_id, platform_user_id
         """
-    taken = await sql.fetch(query, platform, count)
+    taken = await sql.fetch(query, platform, count, list(quiet))
     query = """
         SELECT links.chat_id, links.user_id, broadcasts.text, broadcasts.id AS broadcast_id
         FROM links, broadcasts

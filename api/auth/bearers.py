@@ -64,7 +64,9 @@ class Bearers:
         except ValidationError as error:
             raise InvalidRequest("request_wrong") from error
         act = await self._act(bot.platform, asked)
-        caller = _acting(act.user_id, bot.platform, asked.chat_id, asked.platform_user_id)
+        caller = _acting(
+            act.user_id, bot.platform, asked.chat_id, asked.platform_user_id, act.place_id
+        )
         return Introduced(caller, act.model_dump_json())
 
     async def _signed_in(self, claims: AccessClaims) -> Caller:
@@ -96,7 +98,12 @@ class Bearers:
         if found.account is None or found.status != "active":
             raise NotAuthenticated("account_unusable")
         return _acting(
-            claims.sub, claims.platform, claims.chat_id, claims.platform_user_id, found.account
+            claims.sub,
+            claims.platform,
+            claims.chat_id,
+            claims.platform_user_id,
+            claims.place_id,
+            found.account,
         )
 
     async def is_guest(self, user_id: str) -> bool:
@@ -110,6 +117,7 @@ def _acting(
     platform: str,
     chat_id: str,
     platform_user_id: str,
+    place_id: str | None,
     account: Account | None = None,
 ) -> Caller:
     """Return a bot that acts for a person; it never has more than a user's rights, whoever that
@@ -121,4 +129,5 @@ def _acting(
         chat_id=chat_id,
         platform_user_id=platform_user_id,
         account=account,
+        place_id=place_id,
     )

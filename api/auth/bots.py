@@ -15,6 +15,7 @@ from api.db import Db, Sql, marks
 from api.errors import NotAllowed, NotFound, NotLinked
 from api.links.schemas import ActIn, ActOut
 from api.links.service import LinkService
+from api.places.service import PlaceService
 from api.schemas import Platform
 from api.users import audit
 from api.users.service import UserService
@@ -35,6 +36,7 @@ class BotService:
         signer: TokenSigner,
         users: UserService,
         links: LinkService,
+        places: PlaceService,
         *,
         chat_signup: Literal["link", "open"],
         new_key: NewKey,
@@ -44,6 +46,7 @@ class BotService:
         self._signer = signer
         self._users = users
         self._links = links
+        self._places = places
         self._chat_signup = chat_signup
 
     async def adopt_keys(self, keys: Mapping[str, str]) -> None:
@@ -106,20 +109,34 @@ class BotService:
     async def act(self, platform: Platform, body: ActIn) -> ActOut:
         """Raises `NotLinked`, `NotAllowed` (account disabled)."""
         user_id = await self._links.owner(platform, body.platform_user_id)
-        new_guest = user_id is None and self._chat_signup == "open"
+        place = None if body.place is None else await self._places.known(platform, body.place)
+        takes_guests = self._places.takes_guests(place)
+        new_guest = user_id is None and takes_guests
         if new_guest:
             name, chat_id = body.display_name, body.chat_id
+            # a guest of a place that the server would not take is one in such places alone
+            let_in = None if place is None or self._chat_signup == "open" else place.id
             user_id = await self._links.guest(
-                platform, body.platform_user_id, display_name=name, chat_id=chat_id
+                platform,
+                body.platform_user_id,
+                display_name=name,
+                chat_id=chat_id,
+                let_in_by=let_in,
             )
         if user_id is None:
             raise NotLinked("chat_not_linked")
         user = await self._users.find(user_id)
         if user is None or user.status != "active":
             raise NotAllowed("account_disabled")
+        if user.guest_place_id is not None and not takes_guests:
+            raise NotLinked("chat_not_linked")
         await self._users.hear_language(user, body.language)
         token = self._signer.act(
-            user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id
+            user_id,
+            platform=platform,
+            platform_user_id=body.platform_user_id,
+            chat_id=body.chat_id,
+            place_id=None if place is None else place.id,
         )
         chosen = None if user.language == "auto" else user.language
         return ActOut(
@@ -128,6 +145,7 @@ class BotService:
             user_id=user_id,
             language=chosen,
             new_guest=new_guest,
+            place_id=None if place is None else place.id,
         )
 
     async def _add(self, sql: Sql, platform: str, key: str) -> Credential:

@@ -55,6 +55,7 @@ class ActClaims(_Claims):
     platform: str
     platform_user_id: str
     chat_id: str
+    place_id: str | None = None
 
 
 C = TypeVar("C", AccessClaims, ActClaims)
@@ -87,7 +88,15 @@ class TokenSigner:
     def access(self, user_id: str, session_id: str) -> str:
         return self._sign("at+jwt", ACCESS_LIFE, {"sub": user_id, "sid": session_id})
 
-    def act(self, user_id: str, *, platform: str, platform_user_id: str, chat_id: str) -> str:
+    def act(
+        self,
+        user_id: str,
+        *,
+        platform: str,
+        platform_user_id: str,
+        chat_id: str,
+        place_id: str | None = None,
+    ) -> str:
         """For a linked user, in one chat, spoken for by that platform's bot."""
         claims = {
             "sub": user_id,
@@ -95,6 +104,7 @@ class TokenSigner:
             "platform": platform,
             "platform_user_id": platform_user_id,
             "chat_id": chat_id,
+            "place_id": place_id,
         }
         return self._sign("act+jwt", ACT_LIFE, claims)
 

@@ -18,6 +18,7 @@ class Anonymiser:
             self._budget.hand_over(user_id, NOBODY)
             await store.rename_holds(sql, user_id, NOBODY)
             counters = await store.take_counters(sql, user_scope(user_id))
+            await store.forget_member(sql, user_id)
             # those that were opened before the counters went
             await store.rename_holds(sql, user_id, NOBODY)
             await sql.execute("UPDATE ledger SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)

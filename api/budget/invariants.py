@@ -29,7 +29,8 @@ _LIMITS = f"""
         SELECT hold_id, sum(amount_micro) AS amount_micro FROM ledger
         WHERE starts_with(subject, 'corrected:') AND amount_micro > 0 GROUP BY hold_id
     ), counted AS (
-        SELECT holds.user_id, holds.month, holds.group_scope, holds.limit_micro,
+        SELECT holds.user_id, holds.month, holds.group_scope, holds.place_id,
+            holds.limit_micro,
             CASE WHEN holds.state <> 'settled' THEN 0
                 WHEN holds.subject LIKE 'generation:%'
                     AND coalesce(generations.status IN ('failed', 'cancelled'), true)
@@ -48,6 +49,9 @@ _LIMITS = f"""
             WHERE month = $1 AND group_scope IS NOT NULL
             UNION ALL SELECT 'global', month, beyond FROM counted WHERE month = $1) AS both_kinds
         GROUP BY scope, month
+    ), in_places AS (
+        SELECT place_id, month, CAST(sum(beyond) AS BIGINT) AS beyond FROM counted
+        WHERE month = $1 AND place_id IS NOT NULL GROUP BY place_id, month
     ), allowed AS (
         SELECT scope, month, most, beyond FROM people WHERE unknown = 0
         UNION ALL
@@ -55,6 +59,12 @@ _LIMITS = f"""
         SELECT scope, month, limit_micro, beyond FROM groups JOIN budget_limits USING (scope)
         WHERE limit_micro IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM audit WHERE action = 'budget_limit_set' AND audit.subject = groups.scope
+                AND audit.created_at >= $2)
+        UNION ALL
+        SELECT 'place:' || id, month, monthly_micro, beyond
+        FROM in_places JOIN places ON places.id = place_id
+        WHERE monthly_micro IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM audit WHERE action = 'place_set' AND audit.subject = places.id
                 AND audit.created_at >= $2)
     )
     SELECT budgets.scope || ' ' || budgets.month AS id,
@@ -111,7 +121,11 @@ def _month(now: datetime) -> tuple[object, ...]:
 
 
 INVARIANTS = [
-    Invariant("counters_add_up", _COUNTERS, lambda _: ("global", store.REFUND)),
+    Invariant(
+        "counters_add_up",
+        _COUNTERS,
+        lambda now: ("global", store.REFUND, store.first_month_of_days(now)),
+    ),
     Invariant("limits_kept", _LIMITS, _month),
     Invariant("holds_booked", _BOOKED),
     Invariant("holds_have_work", _WORK, lambda now: (now - ANSWERED_WITHIN,)),

@@ -1,7 +1,8 @@
 """Moves of money: it is held before the work, and booked or given back at its end.
 
 Any number of holds is closed and opened in one transaction and the same few statements. A hold
-counts in three counters: its user's, its group's and everybody's. Whoever moves money locks in one
+counts in three counters: its user's, its group's and everybody's; in a place also in the place's
+and in its person's of the day there. Whoever moves money locks in one
 order: rows of the holds that end, then counters. What is free is decided on locked counters, in the
 order of arrival, so that no race passes a limit.
 """
@@ -38,9 +39,19 @@ _REASONS: dict[str, BudgetExceededReason] = {
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceBudget:
+    """The limits of the place in which something is asked for: of all people in a month, and of one
+    person on a day (UTC). None: no limit."""
+
+    id: str
+    monthly_micro: int | None = None
+    daily_micro: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """An amount to hold for `subject`. `process`: the one with which the work ends, if it is bound
-    to one."""
+    to one. `place`: the one in which it was asked for."""
 
     user_id: str
     monthly_micro: int
@@ -48,6 +59,11 @@ class Want:
     amount: int
     subject: str
     process: str | None = None
+    place: PlaceBudget | None = None
+
+    @property
+    def place_id(self) -> str | None:
+        return None if self.place is None else self.place.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,10 @@ class Moves:
         if wants or (changes and self._db.locks_rows):
             counters = await self._counters(sql, places, changes)
             decided = await store.limits(sql) if wants else {}
-            moved.opened = [self._decide(hold, decided, counters, changes) for hold in fresh]
+            moved.opened = [
+                self._decide(hold, want.place, decided, counters, changes)
+                for hold, want in zip(fresh, wants, strict=True)
+            ]
         opened = [hold for hold in moved.opened if isinstance(hold, Hold)]
         await self._change(
             sql, {place: each for place, each in changes.items() if each != Counter()}
@@ -187,6 +206,7 @@ class Moves:
     def _decide(
         self,
         hold: Hold,
+        asked_in: PlaceBudget | None,
         decided: Mapping[str, int | None],
         counters: Mapping[Place, Counter],
         changes: dict[Place, Counter],
@@ -194,13 +214,12 @@ class Moves:
         """Open a hold that fits into all its budgets."""
         for place in hold.places:
             scope, _ = place
-            own = scope not in _REASONS
-            limit = hold.limit_micro if own else self.limit(decided, scope)
+            reason, limit = self._limit_of(hold, asked_in, decided, scope)
             used = (counters[place] + changes.get(place, Counter())).used_micro
             used += self._promises.amount(place)
             if limit is not None and used + hold.amount_micro > limit:
                 return BudgetExceeded(
-                    _REASONS.get(scope, "budget_own"),
+                    reason,
                     cost_usd=usd(hold.amount_micro),
                     left_usd=usd(max(0, limit - used)),
                     limit_usd=usd(limit),
@@ -211,6 +230,22 @@ class Moves:
             for place in hold.places:
                 _add(changes, place, Counter(0, hold.amount_micro))
         return hold
+
+    def _limit_of(
+        self,
+        hold: Hold,
+        asked_in: PlaceBudget | None,
+        decided: Mapping[str, int | None],
+        scope: str,
+    ) -> tuple[BudgetExceededReason, int | None]:
+        """Return the limit of a scope, with the reason of a refusal by it."""
+        if scope in _REASONS:
+            return _REASONS[scope], self.limit(decided, scope)
+        if asked_in is not None and scope.startswith(store.PLACE):
+            return "budget_of_place", asked_in.monthly_micro
+        if asked_in is not None and scope.startswith(store.MEMBER):
+            return "budget_in_place_today", asked_in.daily_micro
+        return "budget_own", hold.limit_micro
 
 
 async def _read(sql: Sql, places: set[Place], *, locked: bool = False) -> dict[Place, Counter]:
@@ -232,6 +267,8 @@ def _asked(want: Want, now: datetime) -> Hold:
         group=want.group,
         limit_micro=want.monthly_micro,
         process=want.process,
+        place_id=want.place_id,
+        day=None if want.place is None else f"{now:%Y-%m-%d}",
     )
 
 

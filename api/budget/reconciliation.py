@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from api import ids
-from api.budget import store
+from api.budget import readings
 from api.budget.schemas import ComparedOut
 from api.db import Db, Duplicate, Row
 from api.provider.types import KeyState
@@ -38,13 +38,13 @@ class Comparison:
     async def record(self) -> None:
         """Once a day (UTC), whoever comes first. Raises `ProviderError`."""
         day = f"{ids.now():%Y-%m-%d}"
-        if await store.has_reading(self._db, day):
+        if await readings.has_reading(self._db, day):
             return
         used = (await self._provider.key()).used_micro
         if used is None:
             return
         try:
-            await store.add_reading(self._db, day, ids.now(), used)
+            await readings.add_reading(self._db, day, ids.now(), used)
         except Duplicate:
             return
         for compared in (await self.days())[:1]:
@@ -59,10 +59,10 @@ class Comparison:
     async def days(self) -> list[ComparedOut]:
         """Between each two readings, newest first. A sum that went down is another key's: it begins
         anew."""
-        readings = await store.readings(self._db, ids.now() - SHOWN)
+        found = await readings.readings(self._db, ids.now() - SHOWN)
         return [
             _compared(earlier, later)
-            for later, earlier in pairwise(readings)
+            for later, earlier in pairwise(found)
             if later["used_micro"] >= earlier["used_micro"]
         ]
 

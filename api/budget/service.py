@@ -1,7 +1,8 @@
 """Money before work: reserve, then settle with the real cost or release. All amounts are
 micro-dollars.
 
-A hold counts in three scopes: the user's, its group's and everybody's. It belongs to the month
+A hold counts in three scopes: the user's, its group's and everybody's; what was asked for in a
+place also counts there, and for its person's day there. It belongs to the month
 (UTC) in which it was made, and is closed there even when the month is over.
 """
 
@@ -15,10 +16,19 @@ import structlog
 
 from api import ids
 from api.budget import day_sums, schemas, store
-from api.budget.moves import Bill, Group, Movement, Moves, Want, month_of
+from api.budget.moves import Bill, Group, Movement, Moves, PlaceBudget, Want, month_of
 from api.budget.promises import Promises
 from api.budget.reconciliation import Comparison, KeyReader
-from api.budget.store import GLOBAL, Booked, Counter, Difference, Hold, LedgerEntry, user_scope
+from api.budget.store import (
+    GLOBAL,
+    Booked,
+    Counter,
+    Difference,
+    Hold,
+    LedgerEntry,
+    place_scope,
+    user_scope,
+)
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
 from api.schemas import Kind, micro, usd
@@ -64,6 +74,7 @@ class BudgetService:
         self._compared: tuple[datetime, list[Difference]] | None = None
 
     async def keep_compared(self) -> float:
+        await store.forget_days(self._db, store.first_month_of_days(ids.now()))
         await self.audit()
         await day_sums.keep(self._db, ids.now())
         if self._comparison is not None:
@@ -73,7 +84,7 @@ class BudgetService:
     async def audit(self) -> list[Difference]:
         """Return the counters that are not the sum of their open holds and ledger entries. They are
         logged as errors and never corrected by themselves."""
-        found = await store.differences(self._db)
+        found = await store.differences(self._db, ids.now())
         self._compared = (ids.now(), found)
         for each in found:
             log.error(
@@ -145,6 +156,11 @@ class BudgetService:
         """Return the amounts spent and held by a user this month."""
         found = (await self._counters([user_scope(user_id)], ids.now()))[user_scope(user_id)]
         return found.spent_micro, found.held_micro
+
+    async def of_places(self, place_ids: Sequence[str]) -> dict[str, Counter]:
+        """Return the amounts of places in this month."""
+        found = await self._counters([place_scope(each) for each in place_ids], ids.now())
+        return {scope.removeprefix(store.PLACE): each for scope, each in found.items()}
 
     async def of_months(self, user_id: str) -> list[dict[str, object]]:
         """Return the amounts held and spent by a user, of each month."""
@@ -239,11 +255,12 @@ class BudgetService:
         amount: int,
         subject: str,
         process: str | None = None,
+        place: PlaceBudget | None = None,
     ) -> str:
         """Hold `amount` for `subject` and return the hold's id. `process`: the one with which the
         work ends, if it is bound to one. Raises `BudgetExceeded`, and `Duplicate` when the subject
         has a hold already."""
-        want = Want(user_id, monthly_micro, group, amount, subject, process)
+        want = Want(user_id, monthly_micro, group, amount, subject, process, place)
         (opened,) = (await self._moves.move(sql, wants=[want])).opened
         if isinstance(opened, BudgetExceeded):
             raise opened

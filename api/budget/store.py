@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Literal
@@ -45,10 +45,23 @@ def user_scope(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+PLACE, MEMBER = "place:", "member:"
+"""The prefixes of the scope of a place, and of that of a person in a place on one day."""
+
+
+def place_scope(place_id: str) -> str:
+    return f"{PLACE}{place_id}"
+
+
+def member_scope(place_id: str, user_id: str, day: str) -> str:
+    return f"{MEMBER}{place_id}:{user_id}:{day}"
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """`group` is the scope of all accounts of its kind; `limit_micro` is what its person could
-    spend in the month. None for holds that are older than these columns."""
+    spend in the month. None for holds that are older than these columns. `place_id`: the place in
+    which it was asked for, and `day` its day there (UTC)."""
 
     id: str
     user_id: str
@@ -58,11 +71,16 @@ class Hold:
     group: str | None
     limit_micro: int | None
     process: str | None
+    place_id: str | None = None
+    day: str | None = None
 
     @property
     def places(self) -> list[Place]:
         """Return the counters in which it counts."""
-        scopes = (user_scope(self.user_id), self.group, GLOBAL)
+        scopes = [user_scope(self.user_id), self.group, GLOBAL]
+        if self.place_id is not None and self.day is not None:
+            scopes.append(place_scope(self.place_id))
+            scopes.append(member_scope(self.place_id, self.user_id, self.day))
         return [(scope, self.month) for scope in scopes if scope is not None]
 
 
@@ -87,6 +105,8 @@ _HOLD_TYPES = {
     "group_scope": "text",
     "limit_micro": "bigint",
     "process": "text",
+    "place_id": "text",
+    "day": "text",
 }
 _HOLD = ", ".join(_HOLD_TYPES)
 _of_hold = attrgetter(*(each.name for each in fields(Hold)))
@@ -111,7 +131,7 @@ async def counters(
 ) -> dict[Place, Counter]:
     """Return the counters of these scopes in these months, without those that do not exist.
     `locked`: nobody else changes them before the end of the transaction. They are locked in one
-    order (users, groups, everybody), so that PostgreSQL never sees a deadlock."""
+    order (users, groups and places, everybody), so that PostgreSQL never sees a deadlock."""
     query = _LOCKED if locked else _COUNTERS
     return {
         (row["scope"], row["month"]): Counter(row["spent_micro"], row["held_micro"])
@@ -383,29 +403,6 @@ async def given_back(sql: Sql, user_id: str, month: str) -> int:
     return 0 if row is None else int(row["micro"])
 
 
-async def has_reading(sql: Sql, day: str) -> bool:
-    return await sql.fetch_one("SELECT day FROM provider_usage WHERE day = $1", day) is not None
-
-
-async def add_reading(sql: Sql, day: str, read_at: datetime, used_micro: int) -> None:
-    """With all that was ever booked; refunds are between us and the user. Raises `Duplicate`."""
-    query = """
-        INSERT INTO provider_usage (day, read_at, used_micro, booked_micro)
-        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0)
-            FROM ledger
-        WHERE NOT starts_with(subject, $4)"""
-    await sql.execute(query, day, read_at, used_micro, REFUND)
-
-
-async def readings(sql: Sql, since: datetime) -> list[Row]:
-    """Newest first."""
-    query = (
-        "SELECT read_at, used_micro, booked_micro FROM provider_usage WHERE read_at >= $1 "
-        "ORDER BY day DESC"
-    )
-    return list(await sql.fetch(query, since))
-
-
 async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
     query = """
         SELECT ledger.created_at AS at, ledger.subject, ledger.kind, ledger.model,
@@ -418,19 +415,27 @@ async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
 
 DIFFERENCES = """
         WITH amounts AS (
-            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared
+            SELECT user_id, month, group_scope, place_id, day,
+                amount_micro AS held, 0 AS spent, true AS shared
             FROM holds WHERE state = 'held'
             UNION ALL
-            SELECT ledger.user_id, ledger.month, holds.group_scope,
+            SELECT ledger.user_id, ledger.month, holds.group_scope, holds.place_id, holds.day,
                 0 AS held, ledger.amount_micro AS spent,
                 -- a refund is between us and the person: the provider was paid all the same
                 NOT starts_with(ledger.subject, $2) AS shared
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
-        ), scoped AS ( -- each amount counts for its person, for a group, and for everybody
+        ), scoped AS ( -- each amount counts for its person, a group, a place, and everybody
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
             UNION ALL
             SELECT group_scope AS scope, month, held, spent FROM amounts
             WHERE group_scope IS NOT NULL AND shared
+            UNION ALL
+            SELECT 'place:' || place_id AS scope, month, held, spent FROM amounts
+            WHERE place_id IS NOT NULL AND shared
+            UNION ALL
+            SELECT 'member:' || place_id || ':' || user_id || ':' || day AS scope,
+                month, held, spent FROM amounts
+            WHERE place_id IS NOT NULL AND shared AND user_id <> 'deleted' AND month >= $3
             UNION ALL
             SELECT $1::text AS scope, month, held, spent FROM amounts WHERE shared
         ), sums AS (
@@ -445,16 +450,36 @@ DIFFERENCES = """
             coalesce(sums.held, 0) AS held_by_holds_micro,
             coalesce(budgets.spent_micro, 0) AS spent_micro,
             coalesce(sums.spent, 0) AS spent_by_ledger_micro
-        FROM budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
+        FROM (
+            SELECT * FROM budgets WHERE NOT starts_with(scope, 'member:') OR month >= $3
+        ) AS budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
         WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0)
             OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)"""
-"""Counters that are not the sums of what they count; `$1`: the scope of everybody, `$2`: `REFUND`.
-One statement, so that it sees one moment also while others write."""
+"""Counters that are not the sums of what they count; `$1`: the scope of everybody, `$2`: `REFUND`,
+`$3`: the first month whose counters of days are kept. One statement, so that it sees one moment
+also while others write."""
 
 
-async def differences(sql: Sql) -> list[Difference]:
-    query = f"{DIFFERENCES} ORDER BY 2, 1"
-    return [Difference(**row) for row in await sql.fetch(query, GLOBAL, REFUND)]
+def first_month_of_days(now: datetime) -> str:
+    """Return the month before: counters of days are kept for it and for the present one."""
+    return f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+async def differences(sql: Sql, now: datetime) -> list[Difference]:
+    params = (GLOBAL, REFUND, first_month_of_days(now))
+    return [Difference(**row) for row in await sql.fetch(f"{DIFFERENCES} ORDER BY 2, 1", *params)]
+
+
+async def forget_days(sql: Sql, before: str) -> None:
+    """Delete the counters of days in months before this one."""
+    query = "DELETE FROM budgets WHERE starts_with(scope, $1) AND month < $2"
+    await sql.execute(query, MEMBER, before)
+
+
+async def forget_member(sql: Sql, user_id: str) -> None:
+    """Delete the counters of a person's days in places."""
+    query = "DELETE FROM budgets WHERE starts_with(scope, $1) AND split_part(scope, ':', 3) = $2"
+    await sql.execute(query, MEMBER, user_id)
 
 
 async def sums(sql: Sql) -> dict[str, int]:

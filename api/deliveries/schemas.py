@@ -71,7 +71,9 @@ class Notice(Out):
     """A fact to tell a chat: `code` names the sentence, `facts` fill it. Codes: `linked`
     {account_hint}, `link_conflict` {}, `unlinked` {account_hint}, `chat_unlinked` {platform, name},
     `link_refused` {platform, name, account_hint}, `broadcast` {text}, `report` {name, reason,
-    short_id}."""
+    short_id}, `join_asked` {id, name, platform, place}, `join_approved` and `join_declined` {name,
+    language}, `budget_own_80`, `budget_own_100`, `budget_place_80` and `budget_place_100`
+    {spent_usd, limit_usd}, `digest` {days, spent_usd, failed, waiting, undelivered}."""
 
     type: Literal["notice"] = "notice"
     code: str
@@ -127,9 +129,10 @@ class DeliveryOut(Out):
 
     `maybe_shown`: an earlier try had an unclear end, so this may be a second copy. `shown`: the
     result stands in the chat, only the waiting card is left to close. `moved`: the chat that asked
-    did not take it, this is the owner's private chat. `language` is the owner's, `spoiler` the
-    owner's wish for groups. `refs` are files that the platform has already. `request_id` names the
-    request that it answers, in the log.
+    did not take it, this is the owner's private chat. `language` is the place's or the
+    owner's, `spoiler` the wish for groups of the owner or of the place. `quiet`: without a ring,
+    for it is quiet there now. `refs` are files that the platform has already. `request_id` names
+    the request that it answers, in the log.
     """
 
     id: str
@@ -139,6 +142,7 @@ class DeliveryOut(Out):
     event: Event
     language: str | None = None
     spoiler: bool = False
+    quiet: bool = False
     maybe_shown: bool = False
     shown: bool = False
     moved: bool = False

@@ -29,6 +29,9 @@ from api.errors import Conflict, NotFound
 from api.generations.schemas import GenerationOut
 from api.ids import now, token
 from api.links.service import PrivateChat
+from api.places.rules import is_quiet
+from api.places.service import PlaceService
+from api.places.store import KnownPlace
 from api.wake import Wake
 
 log = get_logger("deliveries")
@@ -61,13 +64,20 @@ class DeliveryService:
     """`render` gives the generations that claimed rows are about, with fresh media links."""
 
     def __init__(
-        self, db: Db, wake: Wake, outbox: DeliveryOutbox, render: Render, owners: Owners
+        self,
+        db: Db,
+        wake: Wake,
+        outbox: DeliveryOutbox,
+        render: Render,
+        owners: Owners,
+        places: PlaceService,
     ) -> None:
         self._db = db
         self._wake = wake
         self.outbox = outbox
         self._render = render
         self._owners = owners
+        self._places = places
 
     async def start(self) -> None:
         """Free the leases of the embedded engine, whose one api was away. A bot that is showing it
@@ -113,6 +123,9 @@ class DeliveryService:
         refs = await store.refs(self._db, rows[0].target.platform, ids) if ids else []
         known = [FileRef(media_id=media_id, kind=kind, ref=ref) for media_id, kind, ref in refs]
         owners: dict[str | None, Owner | None] = {}
+        places = await self._places.of_chats(
+            rows[0].target.platform if rows else "", {row.target.chat_id for row in rows}
+        )
         found = []
         for row in rows:
             about = shown.get(row.generation_id) if row.generation_id else None
@@ -125,7 +138,8 @@ class DeliveryService:
             user_id = about.user_id if about else row.target.user_id
             if user_id not in owners:
                 owners[user_id] = await self._owners.find(user_id)
-            found.append(_leased_out(row, about, owners[user_id], known))
+            place = places.get(row.target.chat_id)
+            found.append(_leased_out(row, about, owners[user_id], known, place))
         return found
 
     async def _survives(self, row: Delivery) -> bool:
@@ -271,12 +285,26 @@ def event_of(row: Delivery, about: About | None) -> Event:
     return GenerationFailed(generation=about.generation)
 
 
+def _language(row: Delivery, owner: Owner | None, place: KnownPlace | None) -> str | None:
+    """Return the language of the place, the owner's, or that of a person without an account."""
+    if place is not None and place.settings.language is not None:
+        return place.settings.language
+    if owner is not None:
+        return owner.language
+    facts = json.loads(row.notice["facts"]) if row.notice is not None else {}
+    return facts.get("language") or None
+
+
 def _leased_out(
-    row: Delivery, about: About | None, owner: Owner | None, known: Sequence[FileRef]
+    row: Delivery,
+    about: About | None,
+    owner: Owner | None,
+    known: Sequence[FileRef],
+    place: KnownPlace | None,
 ) -> DeliveryOut:
-    place = asdict(row.target)
-    del place["user_id"]
-    address, media = AddressOut(**place), set[str]()
+    target = asdict(row.target)
+    del target["user_id"]
+    address, media = AddressOut(**target), set[str]()
     if about is not None:
         media = {one.id for one in [*about.generation.images, about.generation.video] if one}
         asked_in = (about.platform, about.chat_id)
@@ -288,8 +316,9 @@ def _leased_out(
         attempt=row.attempt,
         address=address,
         event=event_of(row, about),
-        language=owner.language if owner else None,
-        spoiler=owner is not None and owner.spoiler,
+        language=_language(row, owner, place),
+        spoiler=bool((owner and owner.spoiler) or (place and place.settings.spoiler)),
+        quiet=place is not None and is_quiet(place.settings.quiet, now()),
         maybe_shown=row.doubts > 0,
         shown=row.shown,
         moved=row.origin is not None,

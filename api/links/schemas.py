@@ -88,24 +88,28 @@ class AnswerIn(In):
 
 class ActIn(In):
     """The speaker, as the platform vouches for it. Results may go to `chat_id`; `language` is the
-    person's by the platform."""
+    person's by the platform. `place` is the platform's id of the group, channel or server; null in
+    a private chat."""
 
     platform_user_id: str = Field(min_length=1, max_length=64)
     display_name: str = Field(default="", max_length=120)
     chat_id: str = Field(min_length=1, max_length=64)
     update_id: str | None = Field(default=None, max_length=100)
     language: Literal["en", "de"] | None = None
+    place: str | None = Field(default=None, min_length=1, max_length=64)
 
 
 class ActOut(Out):
     """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null:
-    none was chosen. `new_guest`: this call has made the account."""
+    none was chosen. `new_guest`: this call has made the account. `place_id`: the place of the
+    call."""
 
     access_token: str
     expires_in: int
     user_id: str
     language: Literal["en", "de"] | None = None
     new_guest: bool = False
+    place_id: str | None = None
 
 
 class BotProfileIn(In):

@@ -168,17 +168,23 @@ class LinkService:
                     sql, user_id, "chat_unlinked", _about(gone.platform, gone.display_name)
                 ),
             }
-        self._ring_all(rung)
+        self.ring_all(rung)
 
     async def guest(
-        self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str
+        self,
+        platform: Platform,
+        platform_user_id: str,
+        *,
+        display_name: str,
+        chat_id: str,
+        let_in_by: str | None = None,
     ) -> str:
         """Return the id of the user of this identity, which gets a guest account when it has none.
 
         Who was a guest before a link that is gone is the same guest again: unlinking gives nobody a
-        new budget.
+        new budget. `let_in_by`: the place that takes guests, where the server takes none.
         """
-        guest = self._users.new_guest(display_name)
+        guest = self._users.new_guest(display_name, let_in_by)
         made = Link(platform, platform_user_id, guest.id, display_name, chat_id, guest.created_at)
         async with self._db.transaction() as sql:
             if await store.insert_link(sql, made):
@@ -200,11 +206,10 @@ class LinkService:
         rung: set[str] = set()
         async with self._db.transaction() as sql:
             if await throttle.take(sql, f"report:{user_id}:{code}", REPORTS) is None:
-                for admin in admins:
-                    rung |= await self._tell_chats(sql, admin, "report", facts)
+                rung = await self.tell_admins(sql, "report", facts)
                 after = {"reason": code, "short_id": short_id}
                 await audit.record(sql, "report", actor_id=user_id, subject=user_id, after=after)
-        self._ring_all(rung)
+        self.ring_all(rung)
         return schemas.ReportedOut(chats=len(chats))
 
     async def save_profile(self, platform: Platform, body: schemas.BotProfileIn) -> None:
@@ -249,8 +254,16 @@ class LinkService:
                 await audit.record(
                     sql, "link_refused", actor_id=actor_id, subject=user.id, after=after
                 )
-            self._ring_all(told)
+            self.ring_all(told)
         raise Conflict("chat_linked_already")
+
+    async def tell_admins(self, sql: Sql, code: str, facts: Mapping[str, str]) -> set[str]:
+        """Write a notice to each chat of each admin, and return the platforms to ring after the
+        commit."""
+        rung: set[str] = set()
+        for admin in await self._users.admins():
+            rung |= await self._tell_chats(sql, admin, code, facts)
+        return rung
 
     async def _tell_chats(
         self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]
@@ -269,7 +282,8 @@ class LinkService:
             )
         return {link.platform for link in told}
 
-    def _ring_all(self, platforms: set[str]) -> None:
+    def ring_all(self, platforms: set[str]) -> None:
+        """Let the bots of these platforms look, after the commit."""
         for platform in platforms:
             self._outbox.ring(platform)
 

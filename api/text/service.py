@@ -25,6 +25,8 @@ from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
 from api.live_processes import LiveProcesses
 from api.media.service import MediaService
+from api.places.rules import PlaceRules
+from api.places.service import PlaceService
 from api.provider.domain_errors import domain_error
 from api.provider.types import (
     ImageInput,
@@ -77,6 +79,7 @@ class TextService:
         db: Db,
         provider: Provider,
         preferences: Preferences,
+        places: PlaceService,
         budget: BudgetService,
         media: MediaService,
         users: UserService,
@@ -88,6 +91,7 @@ class TextService:
         self._db = db
         self._provider = provider
         self._preferences = preferences
+        self._places = places
         self._budget = budget
         self._media = media
         self._users = users
@@ -197,12 +201,12 @@ class TextService:
         only the end. Raises before anything is asked of the provider:
 
         `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`,
-        `PriceUnknown`, `BudgetExceeded`, `Conflict` (the same key at the same moment),
-        `StorageFull`.
+        `PriceUnknown`, `BudgetExceeded`, `Conflict` (the same key at once), `StorageFull`.
         """
         await self._media.disk_space.require()
         conversation, is_new = await self._conversations.asked_in(caller, body)
-        model, choices = await self._chosen(caller, body)
+        asked_in = await self._places.asked_in(caller, "text")
+        model, choices = await self._chosen(caller, body, asked_in)
         images = body.images or []
         check_inputs(model, len(images), "images")
         history: list[Message] = []
@@ -218,8 +222,8 @@ class TextService:
         amount += enclosed.extra_micro
         question = _question(body)
         answer_id = ids.new_id()
-        asked_in = None if is_new else conversation
-        hold_id = await self._hold(caller, body, amount, answer_id, key, asked_in)
+        going_on = None if is_new else conversation
+        hold_id = await self._hold(caller, body, amount, answer_id, key, going_on, asked_in)
         ask = _ask(caller, conversation, model, messages, choices, enclosed.engine)
         running = Answer(
             id=answer_id,
@@ -244,7 +248,9 @@ class TextService:
         self._running.add(running)
         return running
 
-    async def _chosen(self, caller: Caller, body: TextIn) -> tuple[Model, Choices]:
+    async def _chosen(
+        self, caller: Caller, body: TextIn, asked_in: PlaceRules | None
+    ) -> tuple[Model, Choices]:
         """Return the model that is named; when an answer goes on, its model while it may still be
         used; else the preferred one; and the choices beside it."""
         asked = body.model
@@ -253,13 +259,19 @@ class TextService:
             if answered and self._preferences.usable("text", answered, caller.role):
                 asked = answered
         model, kept = await self._preferences.for_text(caller.user_id, caller.role, asked)
+        if asked_in is not None:
+            model = asked_in.check(model, body.model, [body.prompt])
         choices = chosen(model, body, web=kept.web_search, effort=kept.effort)
         if self._fallbacks:
             usable = (
                 self._preferences.usable("text", each, caller.role) for each in self._fallbacks
             )
-            others = tuple(able(filter(None, usable), model, body, choices))
-            choices = replace(choices, fallbacks=others)
+            others = [
+                each
+                for each in able(filter(None, usable), model, body, choices)
+                if asked_in is None or asked_in.allows(each)
+            ]
+            choices = replace(choices, fallbacks=tuple(others))
         return model, choices
 
     async def _messages(
@@ -304,13 +316,16 @@ class TextService:
         amount: int,
         answer_id: str,
         key: str | None,
-        asked_in: Conversation | None,
+        going_on: Conversation | None,
+        asked_in: PlaceRules | None,
     ) -> str:
-        """Hold the money. `asked_in`: an earlier conversation."""
+        """Hold the money. `going_on`: an earlier conversation."""
         user_id = caller.user_id
         account = caller.account or await self._users.find(user_id)
         if account is None:
             raise errors.NotFound("account_gone")
+        if asked_in is not None:
+            asked_in.check_person(guest=account.guest)
         subject = SUBJECT + answer_id
         claim = None
         if key is not None:
@@ -322,10 +337,11 @@ class TextService:
             amount=amount,
             subject=subject,
             process=self._processes.name,
+            place=None if asked_in is None else asked_in.budget,
         )
         uploads = [*(body.images or ()), *(body.documents or ())]
         try:
-            return await self._desk.open(AnswerOpening(want, claim, asked_in, uploads))
+            return await self._desk.open(AnswerOpening(want, claim, going_on, uploads))
         except Duplicate as error:
             raise errors.Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 

@@ -31,6 +31,12 @@ SHORT = {
     ),
     "links": "SELECT platform, platform_user_id, display_name, chat_id, created_at FROM links "
     "WHERE user_id = $1",
+    "joins": (
+        "SELECT joins.platform, joins.platform_user_id, joins.name, joins.chat_id, joins.place, "
+        "joins.state, joins.created_at, joins.decided_at FROM joins JOIN links "
+        "ON links.platform = joins.platform AND links.platform_user_id = joins.platform_user_id "
+        "WHERE links.user_id = $1"
+    ),
     "sessions": (
         "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, revoke_reason "
         "FROM sessions WHERE user_id = $1"

@@ -67,9 +67,10 @@ class PreferencesIn(In):
     words that only one model has. `image_options`, `video_options` and `text_system` are the ones
     used last, for forms; they do not fill a request. `spoiler`: results in groups are hidden until
     they are tapped. `voice`: the id of one, used by the models that have it. `voice_answers`: chats
-    read the answer to a voice message aloud. `time_zone` by its IANA name, null: the one of the
-    browser. `web_search` and `effort`: for questions that do not say it, as far as their model can.
-    """
+    read the answer to a voice message aloud. `digest`: how often an admin is told the figures of
+    the studio in the chat used last; null: never. `time_zone` by its IANA name, null: the one of
+    the browser. `web_search` and `effort`: for questions that do not say it, as far as their model
+    can."""
 
     text_model: PreferredModel | None = None
     image_model: PreferredModel | None = None
@@ -82,6 +83,7 @@ class PreferencesIn(In):
     web_search: bool | None = None
     effort: Thinking | None = None
     spoiler: bool | None = None
+    digest: Literal["daily", "weekly"] | None = None
     voice: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     voice_answers: bool | None = None
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
@@ -102,6 +104,7 @@ class PreferencesOut(Out):
     web_search: bool = False
     effort: Thinking | None = None
     spoiler: bool = False
+    digest: Literal["daily", "weekly"] | None = None
     voice: str | None = None
     voice_answers: bool = False
     time_zone: str | None = None

@@ -163,9 +163,11 @@ class UserService:
         """Tell whether the account is active; it stays so until the transaction ends."""
         return await store.hold_active(sql, user_id, ids.now())
 
-    def new_guest(self, display_name: str) -> User:
-        """Return an account for a chat identity, not stored yet."""
-        return _new(None, display_name or "Guest", "user", self._guest_micro)
+    def new_guest(self, display_name: str, let_in_by: str | None = None) -> User:
+        """Return an account for a chat identity, not stored yet. `let_in_by`: the place that takes
+        guests, where the server takes none."""
+        guest = _new(None, display_name or "Guest", "user", self._guest_micro)
+        return replace(guest, guest_place_id=let_in_by)
 
     async def add(self, sql: Sql, user: User) -> None:
         """Raises `Conflict` when the e-mail has an account; the transaction is lost then."""
@@ -183,6 +185,10 @@ class UserService:
         if await store.has_admin(sql):
             raise SetupDone("admin_exists")
         await self.add(sql, user)
+
+    async def free_guest(self, user_id: str) -> None:
+        """Let a guest use the bot everywhere, not only in places that take guests."""
+        await store.free_guest(self._db, user_id)
 
     async def retire_guest(self, sql: Sql, user_id: str) -> bool:
         """Switch off a guest account that a person takes over. False when it is no guest's."""

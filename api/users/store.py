@@ -29,6 +29,8 @@ class User:
     """A request that may cost more has to be confirmed; None = never."""
     heard_language: str | None = None
     """The language by the chat platform, of people who never chose one."""
+    guest_place_id: str | None = None
+    """Of a guest: the place that let it in, because the server itself takes none."""
 
     @property
     def speaks(self) -> str:
@@ -71,7 +73,7 @@ class Change:
 
 COLUMNS = (
     "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, "
-    "created_at, confirm_micro, heard_language"
+    "created_at, confirm_micro, heard_language, guest_place_id"
 )
 NEVER = -1
 
@@ -84,7 +86,7 @@ async def insert(sql: Sql, user: User) -> None:
     """Raises `Duplicate` when the e-mail is taken."""
     query = (
         f"INSERT INTO users ({COLUMNS}, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $10)"
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $10)"
     )
     await sql.execute(query, *astuple(user))
 
@@ -97,6 +99,10 @@ async def by_id(sql: Sql, user_id: str) -> User | None:
 async def by_email(sql: Sql, email: str) -> User | None:
     row = await sql.fetch_one(f"SELECT {COLUMNS} FROM users WHERE email = $1", email)
     return _user(row) if row else None
+
+
+async def free_guest(sql: Sql, user_id: str) -> None:
+    await sql.execute("UPDATE users SET guest_place_id = NULL WHERE id = $1 AND guest", user_id)
 
 
 async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import structlog
 
-from bots.core import language, texts
+from bots.core import language, places, texts
 from bots.core.activity import ACTIVITY
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
+from bots.core.commands.joining import ask_button
 from bots.core.failure_buttons import of_error
 from bots.core.guesses import unknown
 from bots.core.metrics import METRICS
@@ -79,38 +80,58 @@ async def _answer(
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
     sender, update = inbound.sender, f"{to.platform}:{inbound.update_id}"
     heard = language.chosen(sender.language)
-    who = Who(sender.id, sender.name, to.chat_id, update, heard if sender.language else None)
+    place = None if inbound.place is None else inbound.place.id
+    spoken = heard if sender.language else None
+    who = Who(sender.id, sender.name, to.chat_id, update, spoken, place)
+    settings = await places.settings_of(api, inbound)
+    wanted = None if settings is None else settings.language
     stranger = await api.is_stranger(who)
     limits = await chat.limits_for(to)
     afresh = command is not None and command.afresh
     messages = AnswerMessages(chat, inbound, limits, afresh=afresh)
     if stranger:
         messages.for_stranger()
-    with language.speaking(lambda: language.chosen(api.language(who), heard)):
+    with language.speaking(lambda: language.chosen(wanted, api.language(who), heard)):
+        refused = places.refusal(inbound, settings)
+        if refused is not None:
+            messages.for_stranger()
+            await messages.show(Reply(refused, secret=True, fresh=pressed))
+            return
         if command is None:
             gone = Reply(texts.button_gone(), secret=True, fresh=True)
             await messages.show(gone if pressed else unknown(inbound))
         else:
             context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
-            busy = command.slow and not messages.muted
-            showing = asyncio.create_task(keep_busy(chat, to)) if busy else None
             safe = _safe(command, inbound, context, messages)
             replies = _heard(safe, inbound, context.user.waiting, silent_until)
-            try:
-                await _show_all(replies, messages, context, showing)
-            except asyncio.CancelledError:
-                if last_word:
-                    await messages.cut()
-                raise
-            finally:
-                context.user.waiting.close()
-                if showing is not None:
-                    showing.cancel()
-                    await asyncio.wait({showing})
+            busy = command.slow and not messages.muted
+            showing = asyncio.create_task(keep_busy(chat, to)) if busy else None
+            await _show_to_the_end(replies, messages, context, showing, last_word=last_word)
         if api.is_new_guest(who):
             about = replace(inbound, update_id=f"{inbound.update_id}:guest", pressed=None)
             greeting = AnswerMessages(chat, about, limits, afresh=True)
             await greeting.show(Reply(texts.guest_now(), secret=True))
+
+
+async def _show_to_the_end(
+    replies: Replies,
+    messages: "AnswerMessages",
+    context: Context,
+    busy: asyncio.Task[None] | None,
+    *,
+    last_word: bool,
+) -> None:
+    try:
+        await _show_all(replies, messages, context, busy)
+    except asyncio.CancelledError:
+        if last_word:
+            await messages.cut()
+        raise
+    finally:
+        context.user.waiting.close()
+        if busy is not None:
+            busy.cancel()
+            await asyncio.wait({busy})
 
 
 async def _show_all(
@@ -150,6 +171,8 @@ async def _safe(
             said = {"code": error.code, "detail": error.detail}
             log.warning("command_failed", command=command.name, **said)
         buttons = of_error(error, replace(inbound, command=command.name))
+        if error.code == "not_linked":
+            buttons = ask_button()
         sentence = _sentence(error, inbound, context)
         yield Reply(sentence, buttons=buttons, secret=True, fresh=fresh)
     except Exception:

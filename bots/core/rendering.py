@@ -10,7 +10,7 @@ from PIL import Image
 from bots.core import texts
 from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.failure_buttons import of_failed
-from bots.core.types import Limits, Reply, ReplyFile
+from bots.core.types import Button, Limits, Reply, ReplyFile
 from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
@@ -57,7 +57,8 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Rendered
     """The delivery in the spoken language. Raises `ApiError` when the media can't be had now."""
     event = delivery.event
     if isinstance(event, Notice):
-        return RenderedDelivery(_reply(delivery, limits, texts.notice(event.code, event.facts)))
+        said = texts.notice(event.code, event.facts)
+        return RenderedDelivery(_reply(delivery, limits, said, buttons=_of_notice(event)))
     made = event.generation
     card = closed_card(made)
     has_card = delivery.address.card_message_id is not None
@@ -75,6 +76,15 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Rendered
         if error.status not in (404, 410):
             raise
         return RenderedDelivery(plain, card)
+
+
+def _of_notice(event: Notice) -> Buttons:
+    """The buttons under a notice: an admin answers whoever asks to join."""
+    join_id = event.facts.get("id")
+    if event.code != "join_asked" or join_id is None:
+        return ()
+    yes = Button(texts.join_approve(), "join_yes", join_id, "primary")
+    return ((yes, Button(texts.join_decline(), "join_no", join_id)),)
 
 
 def nonce_of(delivery_id: str) -> str:
@@ -97,7 +107,7 @@ def _reply(
         lines.append(texts.maybe_second())
     text, nonce = "\n".join(lines), nonce_of(delivery.id)
     again = delivery.maybe_shown or delivery.attempt > 1
-    return Reply(text, files=files, buttons=buttons, nonce=nonce, again=again)
+    return Reply(text, files=files, buttons=buttons, nonce=nonce, again=again, quiet=delivery.quiet)
 
 
 async def _completed(

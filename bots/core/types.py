@@ -58,6 +58,25 @@ class QuotedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A group, channel or server in which a person speaks, as the platform knows it.
+
+    `channels` are the channel, thread or topic of the message, the innermost first; `channel` is
+    the name of that one. `roles` are the person's, ids and names; `all_roles` returns those of the
+    place, none where there are no roles. `administers` asks the platform whether the person is an
+    admin there, each time anew.
+    """
+
+    id: str
+    name: str
+    channels: tuple[str, ...]
+    administers: Callable[[], Awaitable[bool]]
+    channel: str = ""
+    roles: tuple[tuple[str, str], ...] = ()
+    all_roles: Callable[[], tuple[tuple[str, str], ...]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """A command with its text, or a pressed button, from a person.
 
@@ -68,7 +87,8 @@ class Inbound:
     answers this bot; in a private chat everything is meant for it anyway. `update_id` is unique on
     its platform: the same update twice has the same id. `pressed` is the id of the message whose
     button was pressed; the first reply then edits that message. `moderates` asks the platform
-    whether the sender may remove other people's messages in this chat.
+    whether the sender may remove other people's messages in this chat. `place`: None in a private
+    chat, and where the bot is no member.
     """
 
     address: Address
@@ -83,6 +103,7 @@ class Inbound:
     moderates: Callable[[], Awaitable[bool]] | None = None
     plain: bool = False
     addressed: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import discord
 
 from bots.core.commands import Command
-from bots.core.types import Address, Attachment, Inbound, QuotedMessage, Sender
+from bots.core.types import Address, Attachment, Inbound, Place, QuotedMessage, Sender
 from bots.discord.commands import ATTACHMENT
 from bots.discord.markdown import clean
 from client.errors import ApiError
@@ -142,6 +143,7 @@ def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbo
         moderates=_may_moderate(said),
         plain=plain,
         addressed=True,
+        place=_place_of(said),
     )
 
 
@@ -213,6 +215,63 @@ def _may_moderate(said: discord.Message) -> Callable[[], Awaitable[bool]]:
     return moderates
 
 
+def _place(interaction: discord.Interaction) -> Place | None:
+    """The server of an interaction; None where the bot is no member of it."""
+    if interaction.guild_id is None or not interaction.is_guild_integration():
+        return None
+
+    async def administers() -> bool:
+        return interaction.permissions.manage_guild or interaction.permissions.administrator
+
+    guild, channel = interaction.guild, interaction.channel
+    return Place(
+        str(interaction.guild_id),
+        "" if guild is None else clean(guild.name),
+        _channels(interaction.channel_id, channel),
+        administers,
+        _named(channel),
+        _roles(interaction.user),
+        partial(_roles, guild),
+    )
+
+
+def _place_of(said: discord.Message) -> Place | None:
+    if said.guild is None:
+        return None
+
+    async def administers() -> bool:
+        if not isinstance(said.author, discord.Member):
+            return False
+        may = said.channel.permissions_for(said.author)
+        return may.manage_guild or may.administrator
+
+    return Place(
+        str(said.guild.id),
+        clean(said.guild.name),
+        _channels(said.channel.id, said.channel),
+        administers,
+        _named(said.channel),
+        _roles(said.author),
+        partial(_roles, said.guild),
+    )
+
+
+def _channels(channel_id: int | None, channel: object) -> tuple[str, ...]:
+    """The channel, and the one that a thread belongs to."""
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return tuple(str(one) for one in (channel_id, parent) if one is not None)
+
+
+def _named(channel: object) -> str:
+    return clean(str(getattr(channel, "name", None) or ""))
+
+
+def _roles(of: discord.abc.User | discord.Guild | None) -> tuple[tuple[str, str], ...]:
+    """The roles of a member, or of a server."""
+    roles = of.roles if isinstance(of, discord.Member | discord.Guild) else ()
+    return tuple((str(role.id), clean(role.name)) for role in roles)
+
+
 def _given(
     command: Command, options: Sequence[Mapping[str, Any]]
 ) -> tuple[str, dict[str, str], list[str]]:
@@ -250,5 +309,6 @@ def _inbound(
         command,
         text,
         moderates=_moderates(interaction),
+        place=_place(interaction),
         **more,
     )

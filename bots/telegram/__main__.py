@@ -25,9 +25,11 @@ from bots.telegram.adapter import Superseded, TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
 from bots.telegram.kept_updates import KeptUpdates
 from bots.telegram.webhook import PortTaken, WebhookRefused
+from client import calls
 from client.bot import BotApi
-from client.errors import ApiError
+from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas.links import BotProfileIn
+from client.schemas.places import MovedIn
 from telemetry.exporter import exporter
 
 log = structlog.get_logger()
@@ -63,12 +65,15 @@ async def run(
     async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
+    async def moved(before: str, after: str) -> None:
+        await tell_moved(api, before, after)
+
     bot = make_bot(token, settings.telegram_api_url)
     slot = take_slot(settings.data_dir / FOLDER)
     bot_id = token.partition(":")[0]
     presence = Presence(api, slot, re.sub(r"\W", "", bot_id, flags=re.ASCII)[:64], times)
     kept = kept_updates(settings.data_dir / FOLDER, bot_id, UpdatesAtApi(api, presence), slot)
-    telegram = TelegramBot(bot, answered, kept, lambda: presence.doubt(UPDATES))
+    telegram = TelegramBot(bot, answered, kept, lambda: presence.doubt(UPDATES), moved)
     try:
         await before_stop(stop, telegram.connect())
         await before_stop(stop, api.waiters.back())  # until then updates wait at Telegram
@@ -87,6 +92,20 @@ async def run(
         ) from None
     finally:
         await telegram.close()
+
+
+async def tell_moved(api: BotApi, before: str, after: str) -> None:
+    """Tell the api that a group became a supergroup, when it is there again."""
+    while True:
+        try:
+            await api.send(calls.place_moved(MovedIn(before=before, after=after)))
+            return
+        except ApiError as error:
+            if error.code != API_UNAVAILABLE:
+                log.warning("place_not_moved", code=error.code, detail=error.detail)
+                return
+        api.waiters.missed()
+        await api.waiters.back()
 
 
 def kept_updates(folder: Path, bot_id: str, at_api: UpdatesAtApi, slot: ProcessSlot) -> KeptUpdates:

@@ -34,6 +34,9 @@ Answer = Callable[[Messenger, Inbound], Awaitable[None]]
 """The core's answer to an inbound: it runs the command and shows its replies. Raises nothing,
 except when it is cancelled."""
 
+Moved = Callable[[str, str], Awaitable[None]]
+"""Hears that a group has another id from now on."""
+
 POLL_SECONDS = 30
 ANSWER_SECONDS = 10
 RAW_UPDATES = "get__updates"
@@ -125,10 +128,12 @@ class TelegramBot:
         answer: Answer,
         kept: KeptUpdates | None = None,
         superseded: Callable[[], bool] = lambda: False,
+        moved: Moved | None = None,
     ) -> None:
         self.bot = bot
         self._kept = kept or KeptUpdates(None)
         self._superseded = superseded
+        self._moved = moved
         self._resumed = False
         self.chat = TelegramChat(bot)
         self._answer = answer
@@ -309,6 +314,9 @@ class TelegramBot:
         await kept.done()
 
     async def _answer_messages(self, messages: list[Message], kept: KeptUpdate) -> None:
+        if (after := messages[0].migrate_to_chat_id) is not None and self._moved is not None:
+            await self._moved(str(messages[0].chat.id), str(after))
+            return
         inbound = from_messages(messages, kept.update_id, self.bot)
         if inbound is None:
             return

@@ -9,7 +9,7 @@ from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from bots.core.commands.ask import STOP_ANSWER
-from bots.core.types import Address, Inbound, QuotedMessage, Sender
+from bots.core.types import Address, Inbound, Place, QuotedMessage, Sender
 from bots.telegram.drafts import asked_by
 from bots.telegram.hidden_links import asked
 from bots.telegram.markup import clean
@@ -17,6 +17,8 @@ from bots.telegram.received_files import attachments, attachments_elsewhere
 
 PLATFORM = "telegram"
 ASK = "ask"
+GENERAL = "general"
+"""The topic of messages that are in none."""
 
 _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w+))?(?=\s|$)")
 
@@ -50,6 +52,7 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
         moderates=_moderates(bot, message.chat, message.from_user) if _public(message) else None,
         plain=plain,
         addressed=_names(said_text, bot) or _answers(message, bot),
+        place=_place(bot, message.chat, _address(message), message.from_user),
     )
 
 
@@ -71,6 +74,7 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
         value,
         pressed=pressed,
         moderates=None if address.private else _moderates(bot, message.chat, query.from_user),
+        place=_place(bot, message.chat, address, query.from_user),
     )
 
 
@@ -183,6 +187,22 @@ def _moderates(bot: Bot, chat: Chat, user: User) -> Callable[[], Awaitable[bool]
         )
 
     return moderates
+
+
+def _place(bot: Bot, chat: Chat, address: Address, user: User) -> Place | None:
+    """The group or channel of a message. Its topics are its channels."""
+    if address.private:
+        return None
+
+    async def administers() -> bool:
+        try:
+            member = await bot.get_chat_member(chat.id, user.id)
+        except TelegramError:
+            return False
+        return member.status in (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+
+    channels = (address.thread_id or GENERAL,)
+    return Place(str(chat.id), clean(chat.effective_name or ""), channels, administers)
 
 
 def _address(message: Message) -> Address:

@@ -6,10 +6,12 @@ from client.calls.batch import *
 from client.calls.bot_processes import *
 from client.calls.deliveries import *
 from client.calls.gallery import *
+from client.calls.joins import *
 from client.calls.links import *
 from client.calls.making import *
 from client.calls.models import *
 from client.calls.own_account import *
+from client.calls.places import *
 from client.calls.shell import *
 from client.calls.sound import *
 from client.calls.text import *

@@ -294,6 +294,22 @@ async def _broadcast(world: World) -> Made:
     return {"broadcast_id": made["id"]}
 
 
+async def _join(world: World) -> Made:
+    await world.api.services.db.execute("DELETE FROM throttles")
+    bot, admin = world.secrets.bot_keys["telegram"], world.access(world.people["admin"])
+    body = {"platform_user_id": str(next(world.numbers)), "chat_id": "1"}
+    await world.good(bot, "POST", "/bot/joins", body)
+    return {"join_id": (await world.good(admin, "GET", "/admin/joins"))["waiting"][-1]["id"]}
+
+
+async def _place(world: World) -> Made:
+    """A group on the first platform."""
+    group = f"-{next(world.numbers)}"
+    seen = {"platform_place_id": group, "name": MARK, "chat_id": group}
+    made = await world.good(world.secrets.bot_keys["telegram"], "POST", "/bot/places", seen)
+    return {"place_id": made["id"], "platform_place_id": group}
+
+
 async def _model(world: World) -> Made:
     models = await world.good(
         world.access(world.people["admin"]), "GET", "/admin/models?kind=video"
@@ -448,6 +464,8 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
     "credential": _credential,
     "backup": _backup,
     "broadcast": _broadcast,
+    "join": _join,
+    "place": _place,
     "model": _model,
     "code": _code,
     "redeemed code": _redeemed_code,

@@ -135,6 +135,7 @@ class Control(FakeControl):
         tier: int | None = None,
         shards: int | None = None,
         moderators: list[str] | None = None,
+        managers: list[str] | None = None,
         **limits: float,
     ) -> None:
         """Set the decisions of the developer portal and the server's owner; `content_intent` is
@@ -147,3 +148,4 @@ class Control(FakeControl):
         world.tier = world.tier if tier is None else tier
         world.shards = shards or world.shards
         world.moderators = world.moderators if moderators is None else set(moderators)
+        world.managers = world.managers if managers is None else set(managers)

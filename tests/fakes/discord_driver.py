@@ -250,8 +250,8 @@ class FakeDiscord(Driver[Scene]):
 
     def portal(self, **given: Any) -> None:
         """Set an operator's decisions: `content_intent` off, shown (but refused) or granted; boost
-        `tier` of the server; `shards` that are recommended; `moderators`, by user id; limits of the
-        gateway. The first and the third count from the next login on."""
+        `tier` of the server; `shards` that are recommended; `moderators` and `managers`, by
+        user id; limits of the gateway. The first and the third count from the next login on."""
         self._do("portal", **given)
 
     def advance(self, seconds: float) -> None:

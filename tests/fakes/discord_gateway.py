@@ -16,6 +16,8 @@ from tests.fakes.discord_world import (
     EVERYBODY_PERMISSIONS,
     GUILD_ID,
     GUILD_TEXT,
+    MANAGER_PERMISSIONS,
+    MANAGER_ROLE,
     MODERATOR_PERMISSIONS,
     MODERATOR_ROLE,
     THREAD,
@@ -286,6 +288,7 @@ def guild_json(world: World) -> dict[str, Any]:
     roles = [
         _role(GUILD_ID, "@everyone", EVERYBODY_PERMISSIONS),
         _role(MODERATOR_ROLE, "moderators", MODERATOR_PERMISSIONS),
+        _role(MANAGER_ROLE, "managers", MANAGER_PERMISSIONS),
     ]
     return {
         "id": GUILD_ID,
@@ -346,6 +349,7 @@ def _role(role_id: str, name: str, permissions: str) -> dict[str, Any]:
 
 def member_json(world: World, user_id: str) -> dict[str, Any]:
     roles = [MODERATOR_ROLE] if user_id in world.moderators else []
+    roles += [MANAGER_ROLE] if user_id in world.managers else []
     return {"roles": roles, "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0}
 
 

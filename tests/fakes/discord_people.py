@@ -12,6 +12,7 @@ from tests.fakes.discord_world import (
     BOT_PERMISSIONS,
     DM,
     EVERYBODY_PERMISSIONS,
+    MANAGER_PERMISSIONS,
     MODERATOR_PERMISSIONS,
     File,
     Interaction,
@@ -236,6 +237,8 @@ class People:
             if made.user_id in self.world.moderators
             else EVERYBODY_PERMISSIONS
         )
+        if made.user_id in self.world.managers:
+            permissions = MANAGER_PERMISSIONS
         return {
             **event,
             "channel": {**channel_json(channel), "permissions": permissions},

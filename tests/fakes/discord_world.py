@@ -38,6 +38,9 @@ BOT_PERMISSIONS = EVERYBODY_PERMISSIONS = "2248473465835073"
 MODERATOR_PERMISSIONS = "2248473465843265"
 """With Manage Messages."""
 MODERATOR_ROLE = "700000000000000009"
+MANAGER_PERMISSIONS = str(int(MODERATOR_PERMISSIONS) | 0x20)
+"""With Manage Server."""
+MANAGER_ROLE = "700000000000000010"
 FLAG_EPHEMERAL, FLAG_LOADING = 64, 128
 FLAG_SUPPRESS_EMBEDS, FLAG_SUPPRESS_NOTIFICATIONS, FLAG_VOICE = 4, 4096, 8192
 
@@ -156,6 +159,7 @@ class World(ChangingWorld):
         self.max_concurrency = 1
         self.sessions_left = 1000
         self.moderators: set[str] = set()
+        self.managers: set[str] = set()
         self.nonces: dict[tuple[str, str], tuple[float, str]] = {}
         self.requests: list[dict[str, Any]] = []
         self._sequence = 0

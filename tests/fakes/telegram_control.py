@@ -237,7 +237,14 @@ class Control(FakeControl):
     def move(self, chat_id: int, to: int) -> None:
         """A group becomes a supergroup with a new id."""
         self.world.open_chat(to, private=False)
-        self.world.chats[chat_id].moved_to = to
+        before, after = (self.world.chats[one] for one in (chat_id, to))
+        before.moved_to = to
+        for chat, facts in (
+            (before, {"migrate_to_chat_id": to}),
+            (after, {"migrate_from_chat_id": chat_id}),
+        ):
+            said = self.world.store(chat, sender_id=1, from_bot=False, kind="moved", text="")
+            self.world.push("message", self.world.as_json(said) | facts)
 
     def settings(self, **given: Any) -> None:
         """`paced`, `speed` (so many times faster the flood control lets calls through from now on),

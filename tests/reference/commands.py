@@ -32,6 +32,8 @@ SHOWS = {
     "balance": "what is left, spent and reserved this month",
     "link": "the account's masked address with Yes and No; then the web asks, too",
     "unlink": "a question with Yes and No, then that the chat is unlinked",
+    "studio": "how the bot works in this group or server, with buttons and forms for each setting; "
+    "only for those whom the platform calls admins there",
     "privacy": "what is kept, and how to get or delete it",
     "help": "all commands, the options, and in groups who is heard there",
     "start": "a greeting, and how to link if the chat is not linked; with a code it links",
@@ -142,6 +144,23 @@ BUTTONS = {
         "/model",
         "that model is used from now on",
     ),
+    "join": (
+        "Ask to join",
+        "the sentence for somebody without an account",
+        "that the admins are asked",
+    ),
+    "join_yes": ("Approve", "a request to join, in an admin's private chat", "that they are in"),
+    "join_no": ("Decline", "the same", "that they are not"),
+    "studio_set": (
+        "a setting of the group or server",
+        "/studio",
+        "the page with the new setting; only for admins of the chat",
+    ),
+    "studio_ask": (
+        "Models …, Budget …, Blocked words …, Quiet hours …, Roles …",
+        "/studio",
+        "a question whose answer is written; only for admins of the chat",
+    ),
     "set": (
         "a language, a price, Hide, Show",
         "/settings",
@@ -157,7 +176,7 @@ BUTTONS = {
 }
 """By action: the label of the button, its place, and the answer to a press."""
 
-INSIDE = {"unreadable"}
+INSIDE = {"studio_write", "unreadable"}
 """Actions that adapters send by themselves, without a button."""
 
 HEAD = """# Commands and buttons

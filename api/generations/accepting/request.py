@@ -13,6 +13,7 @@ from api.generations.accepting.repeat import Request
 from api.generations.schemas import AddressIn, Mode
 from api.generations.store import Generation, Input, Options
 from api.ids import new_id, now, short_id, token
+from api.places.rules import PlaceRules
 from telemetry.requests import request_id
 
 
@@ -27,6 +28,7 @@ class CheckedRequest:
     request: Request
     body_hash: str
     parent_id: str | None = None
+    asked_in: PlaceRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from api.generations.schemas import (
 from api.generations.store import Generation, Input
 from api.ids import new_id, now
 from api.media.service import MediaService
+from api.places.service import PlaceService
 from api.schemas import MediaKind, usd
 from api.text import idempotency
 from api.text.estimates import TextEstimates
@@ -69,6 +70,7 @@ class GenerationService:
         wake: Wake,
         users: UserService,
         preferences: Preferences,
+        places: PlaceService,
         catalog: Catalog,
         budget: BudgetService,
         media: MediaService,
@@ -82,6 +84,7 @@ class GenerationService:
         self._wake = wake
         self._users = users
         self._preferences = preferences
+        self._places = places
         self._catalog = catalog
         self._budget = budget
         self._media = media
@@ -106,6 +109,9 @@ class GenerationService:
             return earlier
         kind: MediaKind = "image" if isinstance(body, ImageIn) else "video"
         model = await self._preferences.model(caller.user_id, caller.role, kind, body.model)
+        asked_in = await self._places.asked_in(caller, kind)
+        if asked_in is not None:
+            model = asked_in.check(model, body.model, [body.prompt])
         options = checked_options(model, body)
         inputs: tuple[Input, ...] = ()
         made_by = None
@@ -114,7 +120,8 @@ class GenerationService:
         elif isinstance(body, VideoFromImageIn):
             inputs, made_by = await self._frames(caller.user_id, body)
         mode = cast(Mode, f"{'image' if inputs else 'text'}_to_{kind}")
-        asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent_id or made_by)
+        parent = parent_id or made_by
+        asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent, asked_in)
         return await self._accept(caller, asked, origin)
 
     async def again(
@@ -188,6 +195,8 @@ class GenerationService:
         user = await self._users.find(caller.user_id)
         if user is None:
             raise NotFound("account_gone")
+        if asked.asked_in is not None:
+            asked.asked_in.check_person(guest=user.guest)
         free = user.confirm_micro is None or estimate <= user.confirm_micro
         if not (free or asked.request.confirm):
             draft_id = await self._keep_draft(caller, asked, origin)
@@ -197,7 +206,7 @@ class GenerationService:
         key = None if origin.key is None else idempotency.key_of(caller.user_id, origin.key)
         try:
             accepted = await repeated(
-                lambda: self._queue(generation, user.monthly_micro, group, asked.body_hash, key)
+                lambda: self._queue(generation, user.monthly_micro, group, asked, key)
             )
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
@@ -210,7 +219,7 @@ class GenerationService:
         generation: Generation,
         monthly_micro: int,
         group: Group,
-        body_hash: str,
+        asked: CheckedRequest,
         key: str | None,
     ) -> Generation:
         """Hold the money and queue it, in one transaction. Raises `Duplicate` for a key that
@@ -225,13 +234,14 @@ class GenerationService:
                 group=group,
                 amount=generation.estimate_micro,
                 subject=f"generation:{generation.id}",
+                place=None if asked.asked_in is None else asked.asked_in.budget,
             )
             accepted = replace(generation, hold_id=hold_id)
             await store.insert(sql, accepted)
             await self._media.mark_used(sql, [item.media_id for item in accepted.inputs])
             if key is not None:
                 await idempotency.claim(
-                    sql, [idempotency.Claim(key, body_hash, accepted.id)], now()
+                    sql, [idempotency.Claim(key, asked.body_hash, accepted.id)], now()
                 )
         return accepted
 

@@ -7,10 +7,12 @@ from bots.core.commands import (
     find,
     image_video,
     jobs,
+    joining,
     preferences,
     recordings,
     results,
     speech,
+    studio,
 )
 from bots.core.commands.command import Command, Context, Replies
 
@@ -36,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     account.LINK,
     account.UNLINK,
     account.PRIVACY,
+    studio.STUDIO,
     ask.HELP,
     account.START,
 )
@@ -66,6 +69,12 @@ ACTIONS: tuple[Command, ...] = (
     preferences.USE_MODEL,
     preferences.SET,
     preferences.VOICES_PAGE,
+    joining.JOIN,
+    joining.JOIN_YES,
+    joining.JOIN_NO,
+    studio.SET,
+    studio.ASK,
+    studio.WRITE,
     account.LINK_YES,
     account.LINK_NO,
     account.UNLINK_YES,

@@ -6,6 +6,7 @@ from functools import partial
 from bots.core import texts
 from bots.core.commands import ask
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.joining import ask_button
 from bots.core.options import Mistake
 from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
@@ -37,7 +38,8 @@ async def _start(inbound: Inbound, context: Context) -> Replies:
     except ApiError as error:
         if error.code != "not_linked":
             raise
-        yield Reply(texts.greeting(inbound.sender.name, context.public_url))
+        greeting = texts.greeting(inbound.sender.name, context.public_url)
+        yield Reply(greeting, buttons=ask_button())
     else:
         guest = f"\n\n{texts.guest()} {texts.balance(person)}" if person.guest else ""
         yield Reply(f"{texts.welcome_back(inbound.sender.name)}{guest}")

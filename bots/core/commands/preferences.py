@@ -30,6 +30,7 @@ NEVER = "never"
 DEFAULT = "default"
 SWITCHES = ("spoiler", "web_search", "voice_answers")
 """Preferences that are on or off."""
+DIGESTS = ("daily", "weekly")
 
 
 async def _model(inbound: Inbound, context: Context) -> Replies:
@@ -136,6 +137,10 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         voice = PreferencesIn(voice=None if value == DEFAULT else value)
         preferred = await context.user.send(calls.prefer(voice))
         yield _page(inbound, await context.user.send(calls.me()), preferred)
+    elif name == "digest" and value in {NEVER, *DIGESTS}:
+        digest = PreferencesIn.model_validate({"digest": None if value == NEVER else value})
+        preferred = await context.user.send(calls.prefer(digest))
+        yield _page(inbound, await context.user.send(calls.me()), preferred)
     elif name in SWITCHES or (name == "effort" and value in {DEFAULT, *get_args(Thinking)}):
         wanted = (value == "on") if name in SWITCHES else (None if value == DEFAULT else value)
         chosen = PreferencesIn.model_validate({name: wanted})
@@ -201,9 +206,17 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
     )
     rows = (tuple(languages), *in_rows(limits, IN_A_ROW), spoiler, web, tuple(efforts))
     rows = (*rows, aloud, models)
+    if person.role == "admin":
+        often = (None, *DIGESTS)
+        rows = (*rows, tuple(_digest(inbound, one, preferred.digest == one) for one in often))
     named = spoken.get(person.language, person.language)
     text = texts.settings(person, named, preferred)
     return Reply(text, buttons=rows, secret=True)
+
+
+def _digest(inbound: Inbound, often: str | None, now: bool) -> Button:
+    name = often or NEVER
+    return _pick(texts.digest(name), "set", f"digest:{name}:{inbound.sender.id}", now)
 
 
 def _pick(label: str, action: str, value: str, now: bool) -> Button:

@@ -10,6 +10,7 @@ from bots.core.texts.errors import *  # noqa: F403
 from bots.core.texts.find import *  # noqa: F403
 from bots.core.texts.jobs import *  # noqa: F403
 from bots.core.texts.links import *  # noqa: F403
+from bots.core.texts.places import *  # noqa: F403
 from bots.core.texts.preferences import *  # noqa: F403
 from bots.core.texts.screen import *  # noqa: F403
 from bots.core.texts.voices import *  # noqa: F403

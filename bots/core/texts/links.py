@@ -1,7 +1,10 @@
 """Sentences of the greeting, of the link between a chat and an account, and of notices about it."""
 
+from decimal import Decimal
+
 from bots.core.language import _, sentence
 from bots.core.texts.errors import voice
+from bots.core.texts.words import money
 from client.words.errors import OF_CODE, known, of_reason
 from client.words.language import N_
 
@@ -38,6 +41,18 @@ def welcome_back(name: str) -> str:
 
 def not_linked(public_url: str | None) -> str:
     return f"{of_reason(voice(), 'chat_not_linked', {})} {how_to_link(public_url)}"
+
+
+ask_to_join = sentence("Ask to join")
+join_approve = sentence("Approve")
+join_decline = sentence("Decline")
+join_approved = sentence("You let this person in, as a guest.")
+join_declined = sentence("You declined this request.")
+join_over = sentence("This request is decided already.")
+join_asked = sentence("I asked the admins. You hear from me when they have decided.")
+join_waits = sentence("You have asked already. You hear from me when the admins have decided.")
+join_refused = sentence("The admins have declined this. Please ask them yourself.")
+join_member = sentence("You can use me already.")
 
 
 code_burned = sentence(
@@ -131,6 +146,30 @@ NOTICES: dict[str, str] = {
     ),
     "report": N_("%(name)s asks you to look at this: %(why)s"),
     "broadcast": N_("A message from the operator of this studio:\n\n%(text)s"),
+    "budget_own_80": N_(
+        "You have spent %(spent_usd)s of your %(limit_usd)s for this month. /balance shows what is "
+        "left."
+    ),
+    "budget_own_100": N_(
+        "Your budget for this month is used up: %(spent_usd)s of %(limit_usd)s. It begins anew "
+        "with the next month."
+    ),
+    "budget_place_80": N_(
+        "This chat has spent %(spent_usd)s of its %(limit_usd)s for this month. Its admins see "
+        "/studio."
+    ),
+    "budget_place_100": N_(
+        "The budget of this chat for this month is used up: %(spent_usd)s of %(limit_usd)s. Its "
+        "admins see /studio."
+    ),
+    "digest": N_(
+        "The studio in the last %(days)s days (digest, see /settings)\n"
+        "Spent: %(spent_usd)s\nFailed: %(failed)s\nNot delivered: %(undelivered)s\n"
+        "Requests to join that wait: %(waiting)s"
+    ),
+    "join_asked": N_("%(name)s asks to join (%(where)s). May they use me, as a guest?"),
+    "join_approved": N_("%(name)s, an admin let you in. Try /image a fox in snow!"),
+    "join_declined": N_("%(name)s, the admins did not let you in."),
     "linked": N_("This chat is now linked to %(account_hint)s. Try /image a fox in snow!"),
     "link_conflict": N_(
         "This chat is already linked to another account. Unlink it there first, then try again."
@@ -156,10 +195,17 @@ def notice(code: str, facts: dict[str, str]) -> str:
         )
     about = f"(#{facts['short_id']})" if facts.get("short_id") else ""
     why = f"{_of_reason(facts.get('reason', ''))} {about}".strip()
+    where = f"{facts.get('platform', '').capitalize()} {facts.get('place', '')}".strip()
     known = dict.fromkeys(("platform", "name", "short_id"), "?")
-    known |= {"why": why, "account_hint": _("your account"), "text": ""}
-    told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
+    known |= {"why": why, "where": where, "account_hint": _("your account"), "text": ""}
+    told = {name: _told(name, fact) for name, fact in facts.items()}
     return _(words, **(known | told))
+
+
+def _told(name: str, fact: str) -> str:
+    if name.endswith("_usd"):
+        return money(Decimal(fact))
+    return fact.capitalize() if name == "platform" else fact
 
 
 def _of_reason(reason: str) -> str:

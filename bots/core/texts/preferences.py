@@ -124,6 +124,17 @@ def ask_above(usd: Decimal) -> str:
     return _("Ask above %(limit)s", limit=money(usd)) if usd else _("Always ask")
 
 
+_DIGESTS = {
+    "never": N_("No digest"),
+    "daily": N_("Digest each day"),
+    "weekly": N_("Digest on Mondays"),
+}
+
+
+def digest(often: str) -> str:
+    return _(_DIGESTS[often])
+
+
 spoiler_on = sentence("Hide in groups")
 spoiler_off = sentence("Show in groups")
 web_on = sentence("🌐 Search the web")

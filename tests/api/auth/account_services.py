@@ -36,6 +36,7 @@ from api.links import routes as links_routes
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.metrics import Metrics
+from api.places.service import PlaceService
 from api.problems import add_handlers
 from api.provider.types import ImageRoute, ModelInfo
 from api.settings import MailServer
@@ -203,11 +204,18 @@ def users_of(db: Db, cost: Cost = CHEAP) -> UserService:
     )
 
 
+def places_of(
+    db: Db, users: UserService, chat_signup: Literal["link", "open"] = "link"
+) -> PlaceService:
+    catalog = Catalog(db, NoLists(), Wake())
+    return PlaceService(db, users, BudgetService(db), catalog, chat_signup=chat_signup)
+
+
 def deliveries_of(db: Db, wake: Wake) -> DeliveryService:
     outbox, users = DeliveryOutbox(db, wake), users_of(db)
     preferences = Preferences(db, Catalog(db, NoLists(), Wake()))
     owners = Owners(users, preferences, LinkService(db, users, outbox))
-    return DeliveryService(db, wake, outbox, no_generations, owners)
+    return DeliveryService(db, wake, outbox, no_generations, owners, places_of(db, users))
 
 
 def build(
@@ -232,8 +240,9 @@ def build(
         public_url="https://studio.example.org",
     )
     auth = AuthService(db, signer, users, recovery, setup_token=SETUP_TOKEN, web_signup=web_signup)
+    places = places_of(db, users, chat_signup)
     bots = BotService(
-        db, signer, users, links, chat_signup=chat_signup, new_key=lambda _platform: ids.token()
+        db, signer, users, links, places, chat_signup=chat_signup, new_key=lambda _: ids.token()
     )
     callers = Bearers(db, signer, users, bots.act)
     erasers: list[Erase] = [auth.erase, links.erase]

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from api import ids
-from api.budget.moves import Bill, Group, Movement, Want, month_of
+from api.budget.moves import Bill, Group, Movement, PlaceBudget, Want, month_of
 from api.budget.schemas import BudgetIn
 from api.budget.service import BudgetService
 from api.budget.store import Hold
@@ -32,6 +32,8 @@ from api.schemas import usd
 
 USERS: dict[str, Group] = {"ana": "users", "ben": "users", "root": "admins", "visitor": "guests"}
 MONTHLY = 60
+PLACES = {"club": PlaceBudget("club", 100, 45), "hall": PlaceBudget("hall", None, 30), "": None}
+"""By their names; none is a private chat."""
 
 
 class Books(RuleBasedStateMachine):
@@ -47,7 +49,7 @@ class Books(RuleBasedStateMachine):
         self.loop.run_until_complete(self._empty())
         self.budget = BudgetService(self.db, global_limit_micro=150)
         self.limits: dict[str, int | None] = {"global": 150}
-        self.open: dict[str, tuple[str, str, int]] = {}
+        self.open: dict[str, tuple[tuple[str, ...], str, int]] = {}
         self.spent: dict[tuple[str, str], int] = {}
 
     async def _empty(self) -> None:
@@ -60,20 +62,35 @@ class Books(RuleBasedStateMachine):
     holds = Bundle("holds")
     paid = Bundle("paid")
 
-    def scopes(self, user: str) -> tuple[str, str, str]:
-        return f"user:{user}", USERS[user], "global"
+    def scopes(self, user: str, place: str) -> tuple[str, ...]:
+        """Return the scopes in which it counts, its person's first."""
+        day = f"{ids.now():%Y-%m-%d}"
+        there = (f"place:{place}", f"member:{place}:{user}:{day}") if place else ()
+        return f"user:{user}", USERS[user], "global", *there
+
+    def left(self, user: str, place: str) -> int:
+        there = PLACES[place]
+        limits = {f"user:{user}": MONTHLY, **self.limits}
+        if there is not None:
+            _, _, _, all_people, one_person = self.scopes(user, place)
+            limits |= {all_people: there.monthly_micro, one_person: there.daily_micro}
+        return min(
+            limit - self.used(scope)
+            for scope in self.scopes(user, place)
+            if (limit := limits.get(scope)) is not None
+        )
 
     def used(self, scope: str) -> int:
         """Return the sum for the present month by this test's own books."""
         month = month_of(ids.now())
         held = sum(
             amount
-            for user, made, amount in self.open.values()
-            if made == month and scope in self.scopes(user)
+            for scopes, made, amount in self.open.values()
+            if made == month and scope in scopes
         )
         return held + self.spent.get((scope, month), 0)
 
-    async def _reserve(self, user: str, amount: int, process: str | None) -> str | None:
+    async def _reserve(self, user: str, place: str, amount: int, process: str | None) -> str | None:
         # whatever outlives its process is held in transactions of others
         transaction = self.db.transaction if process is None else self.budget.transaction
         try:
@@ -86,6 +103,7 @@ class Books(RuleBasedStateMachine):
                     amount=amount,
                     subject=ids.new_id(),
                     process=process,
+                    place=PLACES[place],
                 )
         except BudgetExceeded:
             return None
@@ -93,29 +111,25 @@ class Books(RuleBasedStateMachine):
     @rule(
         target=holds,
         user=st.sampled_from(sorted(USERS)),
+        place=st.sampled_from(sorted(PLACES)),
         amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4),
         process=st.none() | st.just("api"),
     )
-    def reserve(self, user: str, amounts: list[int], process: str | None) -> Any:
+    def reserve(self, user: str, place: str, amounts: list[int], process: str | None) -> Any:
         """Reserve several amounts at the same moment, of work that ends with its process or
         outlives it. Accepted ones fit, and at least one is accepted if the smallest fits alone."""
-        limits = {f"user:{user}": MONTHLY, **self.limits}
-        left = min(
-            limit - self.used(scope)
-            for scope in self.scopes(user)
-            if (limit := limits.get(scope)) is not None
-        )
+        left = self.left(user, place)
 
         async def all_at_once() -> list[str | None]:
             return await asyncio.gather(
-                *(self._reserve(user, amount, process) for amount in amounts)
+                *(self._reserve(user, place, amount, process) for amount in amounts)
             )
 
         made = self.loop.run_until_complete(all_at_once())
         month = month_of(ids.now())
         for hold, amount in zip(made, amounts, strict=True):
             if hold is not None:
-                self.open[hold] = (user, month, amount)
+                self.open[hold] = (self.scopes(user, place), month, amount)
         taken = sum(amount for hold, amount in zip(made, amounts, strict=True) if hold is not None)
         assert taken <= max(left, 0)
         assert not (min(amounts) <= left and not any(made))
@@ -145,10 +159,10 @@ class Books(RuleBasedStateMachine):
 
         counted = [how for how in self.loop.run_until_complete(all_at_once()) if how is not None]
         assert len(counted) == 1
-        user, month, _ = self.open.pop(hold)
-        for scope in self.scopes(user) if counted == ["settle"] else ():
+        scopes, month, _ = self.open.pop(hold)
+        for scope in scopes if counted == ["settle"] else ():
             self.spent[scope, month] = self.spent.get((scope, month), 0) + cost
-        return (hold, user, month, cost) if counted == ["settle"] else multiple()
+        return (hold, scopes[0], month, cost) if counted == ["settle"] else multiple()
 
     @rule(
         ended=st.lists(consumes(holds), max_size=4, unique=True),
@@ -156,6 +170,7 @@ class Books(RuleBasedStateMachine):
         wanted=st.lists(
             st.tuples(
                 st.sampled_from(sorted(USERS)),
+                st.sampled_from(sorted(PLACES)),
                 st.integers(0, 40),
                 st.none() | st.just("api"),
             ),
@@ -167,15 +182,15 @@ class Books(RuleBasedStateMachine):
         self,
         ended: list[str],
         costs: list[int | None],
-        wanted: list[tuple[str, int, str | None]],
+        wanted: list[tuple[str, str, int, str | None]],
         broken: bool,
     ) -> None:
         """Close and open several holds in one transaction, which may come to nothing. All that were
         opened are released."""
         bills = [Bill(hold, cost, "text", "a/b") for hold, cost in zip(ended, costs, strict=False)]
         wants = [
-            Want(user, MONTHLY, USERS[user], amount, ids.new_id(), process)
-            for user, amount, process in wanted
+            Want(user, MONTHLY, USERS[user], amount, ids.new_id(), process, PLACES[place])
+            for user, place, amount, process in wanted
         ]
 
         async def move(bills: list[Bill], wants: list[Want], *, broken: bool) -> Movement:
@@ -192,21 +207,18 @@ class Books(RuleBasedStateMachine):
         moved = self.loop.run_until_complete(move(bills, wants, broken=False))
         assert set(moved.closed) == set(ended)
         for bill in bills:
-            user, month, _ = self.open.pop(bill.hold_id)
-            for scope in self.scopes(user):
+            scopes, month, _ = self.open.pop(bill.hold_id)
+            for scope in scopes:
                 self.spent[scope, month] = self.spent.get((scope, month), 0) + (
                     bill.cost_micro or 0
                 )
         for want, hold in zip(wants, moved.opened, strict=True):
-            places = {f"user:{want.user_id}": MONTHLY, **self.limits}
-            left = [
-                limit - self.used(scope)
-                for scope in self.scopes(want.user_id)
-                if (limit := places.get(scope)) is not None
-            ]
-            assert isinstance(hold, Hold) == (want.amount <= min(left, default=0))
+            place = want.place_id or ""
+            left = self.left(want.user_id, place)
+            assert isinstance(hold, Hold) == (want.amount <= left)
             if isinstance(hold, Hold):
-                self.open[hold.id] = (want.user_id, month_of(ids.now()), want.amount)
+                scopes = self.scopes(want.user_id, place)
+                self.open[hold.id] = (scopes, month_of(ids.now()), want.amount)
         opened = [hold.id for hold in moved.opened if isinstance(hold, Hold)]
         released = [Bill(hold, None) for hold in opened]
         self.loop.run_until_complete(move(released, [], broken=False))
@@ -216,14 +228,14 @@ class Books(RuleBasedStateMachine):
     @rule(entry=consumes(paid))
     def refund(self, entry: tuple[str, str, str, int]) -> None:
         """Give the amount back to the user; shared budgets keep it."""
-        hold, user, month, cost = entry
+        hold, scope, month, cost = entry
 
         async def give_back() -> int:
             async with self.db.transaction() as sql:
                 return await self.budget.refund(sql, hold)
 
         assert self.loop.run_until_complete(give_back()) == cost
-        self.spent[f"user:{user}", month] -= cost
+        self.spent[scope, month] -= cost
 
     @rule(days=st.integers(1, 20))
     def time_goes_by(self, days: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from api import ids
-from api.budget.moves import Bill, Group, Want
+from api.budget.moves import Bill, Group, PlaceBudget, Want
 from api.budget.service import BudgetService
 from api.budget.store import Booked, Hold
 from api.db import Db, Duplicate, Row
@@ -23,6 +23,7 @@ async def reserve(
     amount: int,
     monthly: int = 10 * MICRO,
     group: Group = "users",
+    place: PlaceBudget | None = None,
 ) -> str:
     async with db.transaction() as sql:
         return await budget.reserve(
@@ -32,6 +33,7 @@ async def reserve(
             group=group,
             amount=amount,
             subject=ids.new_id(),
+            place=place,
         )
 
 
@@ -104,6 +106,53 @@ async def test_128_requests_at_once_against_a_budget_for_ten(db: Db) -> None:
     assert len([result for result in results if isinstance(result, BudgetExceeded)]) == 118
     assert await budget.of_user("u") == (0, 10)
     await assert_adds_up(db)
+
+
+@pytest.mark.parametrize(
+    ("place", "people", "limit"),
+    [
+        (PlaceBudget("p", 10, 1_000), 32, "this chat"),
+        (PlaceBudget("p", 1_000, 10), 1, "each person"),
+    ],
+)
+async def test_128_requests_at_once_in_a_place_with_a_budget_for_ten(
+    db: Db, place: PlaceBudget, people: int, limit: str
+) -> None:
+    budget = BudgetService(db)
+    results = await asyncio.gather(
+        *(reserve(db, budget, f"u{number % people}", 1, place=place) for number in range(128)),
+        return_exceptions=True,
+    )
+    held = [result for result in results if isinstance(result, str)]
+    refused = [result for result in results if isinstance(result, BudgetExceeded)]
+    assert (len(held), len(refused)) == (10, 118)
+    assert all(limit in str(one) for one in refused)
+    assert (await budget.of_places(["p"]))["p"].held_micro == 10
+    assert await budget.audit() == []
+    # the same people are free elsewhere
+    await reserve(db, budget, "u0", 1, place=PlaceBudget("other", 1, 1))
+    for each in held[:5]:
+        assert await settle(db, budget, each, 2)
+    await asyncio.gather(*(release(db, budget, each) for each in held[5:]))
+    assert (await budget.of_places(["p"]))["p"].spent_micro == 10
+    assert await budget.audit() == []
+
+
+async def test_days_in_places_are_forgotten_after_a_month_and_money_stays(db: Db) -> None:
+    place = PlaceBudget("p", None, 10)
+    with time_machine.travel(datetime(2028, 1, 30, 12, tzinfo=UTC), tick=False) as clock:
+        budget = BudgetService(db)
+        await settle(db, budget, await reserve(db, budget, "u", 10, place=place), 10)
+        late = await reserve(db, budget, "v", 5, place=place)
+        clock.shift(timedelta(days=1))
+        await reserve(db, budget, "u", 10, place=place)
+        clock.shift(timedelta(days=35))
+        await budget.keep_compared()
+        assert await budget.audit() == []
+        assert await settle(db, budget, late, 5)
+        assert await budget.audit() == []
+        left = await db.fetch("SELECT scope FROM budgets WHERE starts_with(scope, 'member:')")
+        assert left == []
 
 
 async def test_the_global_limit_holds_over_users_and_gives_back_what_the_user_part_held(

@@ -40,6 +40,7 @@ def test_names_and_aliases_lead_to_their_command() -> None:
         "unlink",
         "privacy",
         "balance",
+        "studio",
     }
     for alias, name in ALIASES.items():
         found = resolve(alias)

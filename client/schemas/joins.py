@@ -1,0 +1,3 @@
+"""The bodies and answers of `api.joins.schemas`."""
+
+from api.joins.schemas import *
