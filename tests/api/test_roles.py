@@ -40,6 +40,7 @@ PASS: dict[Access, set[str]] = {
     Access.SESSION: PEOPLE,
     Access.RECENT: FRESH,
     Access.ADMIN: {"admin"},
+    Access.ACTING_ADMIN: {"act token of an admin"},
     Access.BOT: {"bot", "another platform's bot"},
     Access.SHELL: {"operator's key"},
     Access.SIGNED: set(),
@@ -47,6 +48,7 @@ PASS: dict[Access, set[str]] = {
 NOT_ALLOWED = (403, "not_allowed")
 REFUSED: dict[Access, dict[str, Refusal]] = {
     Access.SESSION: dict.fromkeys(ACTS, NOT_ALLOWED),
+    Access.ACTING_ADMIN: dict.fromkeys(PEOPLE | {"act token"}, NOT_ALLOWED),
     Access.RECENT: {
         **dict.fromkeys(ACTS, NOT_ALLOWED),
         "signed in long ago": (403, "reauth_required"),
@@ -143,11 +145,12 @@ async def test_row(world: World, row: Row) -> None:
 async def _check_passing(world: World, row: Row, made: Made, passing: dict[str, Caller]) -> None:
     """Call as everybody who passes, those without a right to the thing first: its owner needs it
     afterwards."""
-    owners = (
-        {Access.ADMIN: {"admin"}, Access.BOT: {"bot"}}.get(row.access, OWNERS)
-        if row.made
-        else set(passing)
-    )
+    of_things = {
+        Access.ADMIN: {"admin"},
+        Access.ACTING_ADMIN: {"act token of an admin"},
+        Access.BOT: {"bot"},
+    }
+    owners = of_things.get(row.access, OWNERS) if row.made else set(passing)
     owners = owners - set(row.instead)
     for name in passing.keys() - owners:
         _check_problem(
