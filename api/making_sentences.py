@@ -1,4 +1,40 @@
-"""The English sentences of the reasons why something was not made, `Making` in `api/reasons.py`."""
+"""Reasons why something was not made, whatever the code of the error is, and their sentences."""
+
+from typing import Literal
+
+Making = Literal[
+    "busy",
+    "charged_and_lost",
+    "connection_lost",
+    "cut_short",
+    "earlier",
+    "empty_answer",
+    "key_refused",
+    "lists_empty",
+    "model_gone",
+    "no_decoder",
+    "no_image",
+    "not_fetched",
+    "out_of_credit",
+    "outcome_lost",
+    "overloaded",
+    "provider_failed",
+    "request_refused",
+    "safety",
+    "server_stopped",
+    "storage_full",
+    "storage_silent",
+    "storage_unavailable",
+    "thinking_only",
+    "timed_out",
+    "unreachable",
+    "unreadable_answer",
+    "unusable_image",
+    "unusable_speech",
+    "unusable_video",
+    "words_only",
+]
+"""Why something was not made. The code says what follows from it."""
 
 MAKING_SENTENCES: dict[str, str] = {
     "busy": "The AI provider is busy: too much is asked of it at once.",

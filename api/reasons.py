@@ -11,6 +11,7 @@ from typing import Literal, cast, get_args
 
 from api import document_reasons as documents
 from api.making_sentences import MAKING_SENTENCES
+from api.making_sentences import Making as Making  # noqa: PLC0414  (they are reasons, too)
 
 Param = str | int | Decimal
 
@@ -219,39 +220,6 @@ StatusReason = Literal[
 CheckReason = Literal["database_said", "disk_low", "files_waiting", "work_fails"]
 """Findings of `/readyz`, beside reasons of errors."""
 
-Making = Literal[
-    "busy",
-    "charged_and_lost",
-    "connection_lost",
-    "cut_short",
-    "earlier",
-    "empty_answer",
-    "key_refused",
-    "lists_empty",
-    "model_gone",
-    "no_decoder",
-    "no_image",
-    "not_fetched",
-    "out_of_credit",
-    "outcome_lost",
-    "overloaded",
-    "provider_failed",
-    "request_refused",
-    "safety",
-    "server_stopped",
-    "storage_full",
-    "storage_silent",
-    "storage_unavailable",
-    "thinking_only",
-    "timed_out",
-    "unreachable",
-    "unreadable_answer",
-    "unusable_image",
-    "unusable_speech",
-    "unusable_video",
-    "words_only",
-]
-"""Why something was not made. The code says what follows from it."""
 MAKING: frozenset[str] = frozenset(get_args(Making))
 
 Reason = Literal[

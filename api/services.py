@@ -134,10 +134,10 @@ class Services:
         self._add_accounts(secrets, cost, keys)
         self._add_generations(keys)
         self.conversations = Conversations(db, self.media)
-        made_of = self.provider, self.preferences, self.places, self.budget, self.media, self.users
+        made_of = self.provider, self.preferences, self.budget, self.media, self.users
         fallbacks = settings.text_fallbacks.replace(",", " ").split()
         self.text = TextService(
-            db, *made_of, self.conversations, processes, self.wake, fallbacks=fallbacks
+            db, *made_of, self.conversations, processes, self.wake, self.places, fallbacks=fallbacks
         )
         self.sound = SoundService(db, *made_of, self.conversations, self.text.lookups, processes)
         self._add_operations()

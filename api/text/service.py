@@ -79,13 +79,13 @@ class TextService:
         db: Db,
         provider: Provider,
         preferences: Preferences,
-        places: PlaceService,
         budget: BudgetService,
         media: MediaService,
         users: UserService,
         conversations: Conversations,
         processes: LiveProcesses,
         wake: Wake,
+        places: PlaceService,
         fallbacks: Sequence[str] = (),
     ) -> None:
         self._db = db
