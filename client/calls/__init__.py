@@ -6,7 +6,7 @@ from client.calls.batch import *
 from client.calls.bot_processes import *
 from client.calls.deliveries import *
 from client.calls.gallery import *
-from client.calls.joins import *
+from client.calls.joining import *
 from client.calls.links import *
 from client.calls.making import *
 from client.calls.models import *

@@ -22,7 +22,7 @@ MODULES = (
     "bot_processes",
     "deliveries",
     "gallery",
-    "joins",
+    "joining",
     "links",
     "making",
     "places",
