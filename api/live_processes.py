@@ -16,8 +16,9 @@ PATIENCE = 4.5
 """Seconds for which a process has to be missing while this one reaches the database. One that could
 not reach it either has a lease that is over, too."""
 PAID_PATIENCE = 35.0
-"""The same for what may be paid for already: a process that only stands still for a while brings it
-to its end. With the lease, and the looks before and after it, less than a minute."""
+"""The same for what may be paid for already: a process that stands still for a shorter time brings
+it to its end as if nothing had been, and one that comes back later books it late. With the lease,
+and the looks before and after it, less than a minute."""
 FORGOTTEN_EVERY = 3600.0
 
 

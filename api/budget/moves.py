@@ -69,13 +69,15 @@ class Want:
 @dataclass(frozen=True, slots=True)
 class Bill:
     """The end of a hold: its real cost, also one above the hold; None gives the amount back.
-    `late`: the hold was released before the cost was known."""
+    `late`: the hold was released before the cost was known. `at_any_time`: it is open, or was
+    released meanwhile."""
 
     hold_id: str
     cost_micro: int | None
     kind: Kind = "text"
     model: str = ""
     late: bool = False
+    at_any_time: bool = False
 
 
 @dataclass(slots=True)
@@ -159,26 +161,38 @@ class Moves:
         kept_ids = {hold.id for hold in kept}
         costs = [(hold, by_hold[hold.id].cost_micro) for hold in kept]
         await store.add_closed_holds(sql, costs, now)
-        rows: dict[str, Hold] = {}
-        for late in (False, True):
-            left = {
-                bill.hold_id: bill.cost_micro
-                for bill in by_hold.values()
-                if bill.late is late and bill.hold_id not in kept_ids
-            }
-            if left:
-                before = "released" if late else "held"
-                rows |= await store.close_holds(
-                    sql, left, now, before=before, alone=not self._db.locks_rows
-                )
-        for hold in (*kept, *rows.values()):
+        rows = await self._close_rows(
+            sql, [bill for bill in bills if not bill.late and bill.hold_id not in kept_ids], now
+        )
+        closed = kept_ids | set(rows)
+        late = await self._close_rows(
+            sql,
+            [
+                bill
+                for bill in bills
+                if (bill.late or bill.at_any_time) and bill.hold_id not in closed
+            ],
+            now,
+            before="released",
+        )
+        for hold in (*kept, *rows.values(), *late.values()):
             bill = by_hold[hold.id]
-            freed = hold.amount_micro if hold.id in rows and not bill.late else 0
+            freed = hold.amount_micro if hold.id in rows else 0
             for place in hold.places:
                 _add(changes, place, Counter(bill.cost_micro or 0, -freed))
             moved.closed[hold.id] = hold
             if bill.cost_micro is not None:
-                moved.entries[hold.id] = _booked(hold, bill)
+                moved.entries[hold.id] = _booked(hold, bill, late=hold.id in late)
+
+    async def _close_rows(
+        self, sql: Sql, bills: Sequence[Bill], now: datetime, before: str = "held"
+    ) -> dict[str, Hold]:
+        costs = {bill.hold_id: bill.cost_micro for bill in bills}
+        if not costs:
+            return {}
+        return await store.close_holds(
+            sql, costs, now, before=before, alone=not self._db.locks_rows
+        )
 
     async def _counters(
         self, sql: Sql, places: set[Place], changes: Mapping[Place, Counter]
@@ -272,9 +286,9 @@ def _asked(want: Want, now: datetime) -> Hold:
     )
 
 
-def _booked(hold: Hold, bill: Bill) -> LedgerEntry:
+def _booked(hold: Hold, bill: Bill, *, late: bool) -> LedgerEntry:
     cost = bill.cost_micro or 0
-    if cost > hold.amount_micro and not bill.late:
+    if cost > hold.amount_micro and not late:
         held, subject = hold.amount_micro, hold.subject
         log.warning("cost_above_hold", subject=subject, model=bill.model, held=held, cost=cost)
     return LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, bill.kind, bill.model, cost)

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,14 @@ import structlog
 
 from api import ids
 from api.db import Db, Duplicate, Sql
-from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
+from api.errors import (
+    Conflict,
+    NotFound,
+    StorageFull,
+    StorageUnavailable,
+    TooLarge,
+    UnsupportedMedia,
+)
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, missing, store
 from api.media.bucket import storage_errors
@@ -222,8 +229,9 @@ class MediaService:
     ) -> KeptFile:
         content_type = file_types.video_type(received.head)
         key = key_of(received.sha256, generation_id, file_types.EXTENSIONS[content_type])
-        _, thumbnail = await asyncio.gather(
-            self.files.put(received.path, key),
+        thumbnail = await self._put(
+            received.path,
+            key,
             self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id),
         )
         row = MediaRow(
@@ -253,8 +261,9 @@ class MediaService:
         owner = generation_id or media_id
         sha256 = hashlib.sha256(picture.data).hexdigest()
         key = key_of(sha256, owner, picture.kind.extension)
-        _, thumbnail = await asyncio.gather(
-            self.files.put(picture.data, key),
+        thumbnail = await self._put(
+            picture.data,
+            key,
             self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner),
         )
         row = MediaRow(
@@ -272,6 +281,23 @@ class MediaService:
             thumbnail_id=thumbnail.id if thumbnail else None,
         )
         return KeptFile(row, thumbnail)
+
+    async def _put(
+        self, source: Path | bytes, key: str, thumbnail: Awaitable[MediaRow | None]
+    ) -> MediaRow | None:
+        """Store a file, and its thumbnail meanwhile. A thumbnail that cannot be stored costs itself
+        alone. Raises when both have ended, because the file is read until then."""
+        failed, made = await asyncio.gather(
+            self.files.put(source, key), thumbnail, return_exceptions=True
+        )
+        if failed is not None:
+            raise failed
+        if isinstance(made, StorageFull | StorageUnavailable | OSError):
+            log.warning("thumbnail_not_kept", key=key, error=str(made))
+            return None
+        if isinstance(made, BaseException):
+            raise made
+        return made
 
     async def _keep_thumbnail(
         self, made: Thumbnail | None, user_id: str, generation_id: str | None, owner: str

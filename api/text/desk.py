@@ -185,7 +185,10 @@ def _bill(ending: AnswerEnding) -> Bill:
     running = ending.running
     # what nobody billed costs nobody anything
     cost = (ending.cost or None) if ending.failed else ending.cost
-    return Bill(running.hold_id, cost, "text", running.ran.id)
+    # another process frees an answer whose process seems dead: one that comes back with a cost
+    # books it all the same
+    is_paid = cost is not None
+    return Bill(running.hold_id, cost, "text", running.ran.id, at_any_time=is_paid)
 
 
 async def _remember(sql: Sql, ended: Sequence[tuple[AnswerEnding, TextOut]], now: datetime) -> None:

@@ -313,21 +313,22 @@ class Steps:
     async def completed(self, row: Generation, video: VideoJob) -> None:
         """Fetch a video that the provider has made. That it is made is noted meanwhile: every later
         write is fenced, and comes to nothing where this one did."""
-        noted = asyncio.create_task(
-            transitions.advance(
-                self._db,
-                row,
-                "fetch",
-                cost_micro=video.cost_micro,
-                provider_state=video.raw_status,
-                tries=0,
-            )
-        )
+        noted = asyncio.create_task(until_back(partial(self._note_made, row, video)))
         try:
             found = await self._fetched(row)
         finally:
             await noted
         await self._end_fetch(row, found, video.cost_micro)
+
+    async def _note_made(self, row: Generation, video: VideoJob) -> None:
+        await transitions.advance(
+            self._db,
+            row,
+            "fetch",
+            cost_micro=video.cost_micro,
+            provider_state=video.raw_status,
+            tries=0,
+        )
 
     def expect_file(self, kind: str) -> None:
         """Prepare for a file that the provider may have soon."""

@@ -16,13 +16,14 @@ from api.callers import Caller
 from api.db.open import open_db
 from api.errors import BudgetExceeded
 from api.schemas import usd
-from api.text import store
+from api.text import endings, idempotency, store
 from api.text.desk import SUBJECT, AnswerOpening, Desk
 from api.text.idempotency import Claim
 from api.text.schemas import TextIn
 from api.text.store import Conversation
 from sandbox.faults import Fault
 from tests.api.harness import Api, running_api
+from tests.api.text.test_endings import unconfirmed_once
 from tests.api.text.test_stopping import first_words
 from tests.sandbox_server import Sandbox
 
@@ -150,6 +151,33 @@ async def test_an_account_that_is_erased_while_it_asks_is_settled_for_nobody(
     assert await budget.audit() == []
     spent, held = await budget.of_user("deleted")
     assert (spent > 0, held) == (True, 0)
+
+
+async def test_an_answer_that_was_freed_as_that_of_a_dead_process_is_booked_once(
+    api: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process stood still, and the commit that ends it is not confirmed at first."""
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    async with await api.user("ana") as ana:
+        caller = Caller((await ana.get("/users/me")).json()["id"], "user")
+    text, budget = api.services.text, api.services.budget
+    running = await text.begin(caller, TextIn(prompt="Tell me a long story."), "key")
+    await first_words(api, running)
+    async with budget.transaction() as sql:
+        assert await budget.release(sql, running.hold_id)
+        await idempotency.free(sql, [SUBJECT + running.id])
+    left = unconfirmed_once("ended", monkeypatch)
+    monkeypatch.setattr(endings, "SETTLE_WAITS", (0.0,))
+    running.stop()
+    assert running.task is not None
+    await running.task
+    assert left == []
+    found = await api.services.db.fetch("SELECT amount_micro FROM ledger")
+    assert [each["amount_micro"] > 0 for each in found] == [True]
+    assert await budget.of_user(caller.user_id) == (found[0]["amount_micro"], 0)
+    kept = await api.services.conversations.detail(caller.user_id, running.conversation.id)
+    assert [each.role for each in kept.messages] == ["user", "assistant"]
+    assert await budget.audit() == []
 
 
 async def answers(client: httpx.AsyncClient, prompts: Sequence[str]) -> list[httpx.Response]:
