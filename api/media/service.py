@@ -17,16 +17,9 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from api import ids
+from api import errors, ids
 from api.db import Db, Duplicate, Sql
-from api.errors import (
-    Conflict,
-    NotFound,
-    StorageFull,
-    StorageUnavailable,
-    TooLarge,
-    UnsupportedMedia,
-)
+from api.errors import Conflict, DomainError, NotFound, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, missing, store
 from api.media.bucket import storage_errors
@@ -229,11 +222,8 @@ class MediaService:
     ) -> KeptFile:
         content_type = file_types.video_type(received.head)
         key = key_of(received.sha256, generation_id, file_types.EXTENSIONS[content_type])
-        thumbnail = await self._put(
-            received.path,
-            key,
-            self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id),
-        )
+        poster = self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id)
+        thumbnail = await self._put(received.path, key, poster)
         row = MediaRow(
             user_id=user_id,
             generation_id=generation_id,
@@ -261,11 +251,8 @@ class MediaService:
         owner = generation_id or media_id
         sha256 = hashlib.sha256(picture.data).hexdigest()
         key = key_of(sha256, owner, picture.kind.extension)
-        thumbnail = await self._put(
-            picture.data,
-            key,
-            self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner),
-        )
+        smaller = self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner)
+        thumbnail = await self._put(picture.data, key, smaller)
         row = MediaRow(
             id=media_id,
             user_id=user_id,
@@ -292,7 +279,7 @@ class MediaService:
         )
         if failed is not None:
             raise failed
-        if isinstance(made, StorageFull | StorageUnavailable | OSError):
+        if isinstance(made, DomainError | OSError):
             log.warning("thumbnail_not_kept", key=key, error=str(made))
             return None
         if isinstance(made, BaseException):
@@ -498,5 +485,5 @@ class MediaService:
         without rows are swept."""
         try:
             await self.files.delete(keys)
-        except StorageUnavailable as error:
+        except errors.StorageUnavailable as error:
             log.warning("files_not_deleted", files=len(keys), error=error.detail)

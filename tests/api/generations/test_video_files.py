@@ -1,14 +1,24 @@
 """Finished videos whose file is no plain MP4: converted, fetched again, or failed at once with the
 reason."""
 
+import asyncio
 import base64
 import io
+from pathlib import Path
+from typing import Any
 
 import av
 import httpx
 import pytest
 
+from api import background
+from api.db import DbUnavailable, Sql
+from api.errors import StorageFull
+from api.generations import transitions
 from api.generations.making import steps
+from api.generations.states import Phase
+from api.generations.store import Generation
+from api.media.files import MediaStore
 from sandbox.faults import Fault
 from tests.api.generations.test_admin import spent_by_all
 from tests.api.generations.test_jobs import finished, money
@@ -104,3 +114,46 @@ async def test_a_file_that_always_ends_in_the_middle_says_so(
         api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
     )
     assert (made["error"]["reason"], len(sandbox.calls("videos.content"))) == ("cut_short", 3)
+
+
+async def test_a_database_that_is_away_while_a_video_is_fetched_loses_it_not(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, away = transitions.advance, 2
+
+    async def sometimes(sql: Sql, row: Generation, phase: Phase, **to: Any) -> bool:
+        nonlocal away
+        if phase == "fetch" and away:
+            away -= 1
+            raise DbUnavailable("failing over")
+        return await advance(sql, row, phase, **to)
+
+    monkeypatch.setattr(transitions, "advance", sometimes)
+    monkeypatch.setattr(background, "AGAIN_FIRST", 0.01)
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
+    assert (made["status"], away) == ("completed", 0), made["error"]
+    assert len(sandbox.calls("videos.content")) == 1
+
+
+async def test_a_thumbnail_that_cannot_be_kept_costs_no_video(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is stored more slowly than the thumbnail fails."""
+    put = MediaStore.put
+
+    async def put_no_thumbnail(self: MediaStore, content: bytes | Path, key: str) -> None:
+        if key.endswith(".webp"):
+            raise StorageFull("storage_full")
+        await asyncio.sleep(0.05)
+        await put(self, content, key)
+
+    monkeypatch.setattr(MediaStore, "put", put_no_thumbnail)
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
+    assert made["status"] == "completed", made["error"]
+    assert made["video"]["thumbnail_url"] is None
+    assert (await api.client.get(made["video"]["url"])).status_code == 200
+    assert len(sandbox.calls("videos.content")) == 1
