@@ -138,6 +138,9 @@ CAPABILITIES = {
     "context_length": N_("Context in tokens"),
     "voices": N_("Voices"),
     "max_output_tokens": N_("Answer in tokens"),
+    "documents": N_("Reads documents"),
+    "web_search": N_("Searches the web"),
+    "efforts": N_("Efforts of thinking"),
 }
 
 

@@ -175,7 +175,7 @@ class Desk:
         if ending.failed:
             return await self._budget.give_back_failed(sql, moved, running.hold_id)
         if ending.cost is not None and (provider_id := running.unpriced) is not None:
-            model = running.model.id
+            model = running.ran.id
             about = Unpriced(running.id, running.user_id, running.hold_id, model, "text")
             await self._lookups.add(sql, about, provider_id)
         return ending.cost or 0

@@ -13,7 +13,7 @@ from api.generations.making.poll_pace import Pace
 from api.ids import now
 from api.leases import Leases
 from api.live_processes import LiveProcesses
-from api.text import idempotency, service
+from api.text import dead_answers, idempotency, service
 from api.text.desk import SUBJECT
 from tests.api.harness import running_api
 from tests.sandbox_server import Sandbox
@@ -61,7 +61,7 @@ async def test_a_process_is_dead_when_it_was_missing_for_a_while(db: Db) -> None
 async def test_an_answer_of_a_dead_process_is_freed_and_one_of_a_living_is_not(
     postgres_url: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "PAID_PATIENCE", 0.0)
+    monkeypatch.setattr(dead_answers, "PAID_PATIENCE", 0.0)
     async with (
         running_api(tmp_path, sandbox, database_url=postgres_url) as api,
         await api.user() as user,
@@ -87,7 +87,7 @@ async def test_an_answer_of_the_process_that_did_the_duties_is_freed_within_a_mi
     """By a process that has no duties."""
     longest = live_processes.LEASE + live_processes.PAID_PATIENCE + 2 * service.FREED_EVERY
     assert longest < 60
-    monkeypatch.setattr(service, "PAID_PATIENCE", 0.1)
+    monkeypatch.setattr(dead_answers, "PAID_PATIENCE", 0.1)
     monkeypatch.setattr(service, "FREED_EVERY", 0.05)
     async with running_api(tmp_path, sandbox, database_url=postgres_url) as api:
         own = api.services

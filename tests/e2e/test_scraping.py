@@ -67,7 +67,7 @@ async def test_every_process_is_scraped_by_token() -> None:
             if name == "allucanget_web_requests_total" and "auth.login" in labels
         }
         assert sum(pages.values()) == 10
-        assert {labels[-1] for (name, labels) in web if name == "process_open_fds"} == {"0", "1"}
+        assert [name for name, _ in web].count("process_open_fds") == 1
         assert api["allucanget_disk_free_bytes", ("tightest",)] > 0
         assert sum(value for (name, _), value in api.items() if name == "allucanget_spent_usd") > 0
 

@@ -11,9 +11,10 @@ BESIDE = (
     "/bot/profile",
     "/bot/turns",
     "/bot/cards",
+    "/bot/places",
     "/healthz",
 )
-"""Calls that no command causes."""
+"""Calls that no command causes, and the rules of a place, which hold for a while once known."""
 KEEPING = "/bot/updates"
 _ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$)")
 

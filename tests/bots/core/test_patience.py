@@ -192,7 +192,7 @@ async def test_an_api_that_starts_anew_while_it_answers_gives_what_there_is(
             async with served(place.api.app, port):
                 last = (await asking)[-1]
     assert not last.preview
-    assert last.buttons == ()
+    assert [each.label for row in last.buttons for each in row] == [texts.read_aloud_button()]
     written, _, why = last.text.partition("\n\n[The answer stops here. ")
     assert written
     assert why.startswith(texts.interrupted())

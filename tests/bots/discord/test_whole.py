@@ -128,7 +128,7 @@ async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
             lambda scene: [
                 one
                 for one in scene.by_bot()
-                if "fox?" in one.text and not one.buttons and not one.attachments
+                if "fox?" in one.text and one.buttons == ["🔊 Read aloud"] and not one.attachments
             ]
         )
         typing = fake.types(PERSON, GUILD_CHANNEL_ID, "image", "model", "flux", guild=GUILD_ID)
