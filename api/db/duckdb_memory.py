@@ -4,7 +4,7 @@ from pathlib import Path
 
 Config = dict[str, str | bool | int | float | list[str]]
 
-SERVING, WRITING_ALL = 128, 256
+SERVING, WRITING_ALL = 144, 256
 """Megabytes beside those for indexes: of a process that serves people, where larger sorts go to the
 folder beside the file; and of one that writes or reads whole tables and ends. One row in each index
 takes 58 MB until the next checkpoint, however small the store is."""

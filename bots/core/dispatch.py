@@ -171,7 +171,7 @@ async def _safe(
             said = {"code": error.code, "detail": error.detail}
             log.warning("command_failed", command=command.name, **said)
         buttons = of_error(error, replace(inbound, command=command.name))
-        if error.code == "not_linked":
+        if error.code == "not_linked" and not _pressed_in_group(inbound):
             buttons = ask_button()
         sentence = _sentence(error, inbound, context)
         yield Reply(sentence, buttons=buttons, secret=True, fresh=fresh)
@@ -209,9 +209,12 @@ async def _heard(
             yield reply
 
 
+def _pressed_in_group(inbound: Inbound) -> bool:
+    return inbound.pressed is not None and not inbound.address.private
+
+
 def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
-    in_group = inbound.pressed is not None and not inbound.address.private
-    if in_group and error.code in ("not_found", "not_linked"):
+    if _pressed_in_group(inbound) and error.code in ("not_found", "not_linked"):
         return texts.not_yours()
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)

@@ -154,6 +154,10 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
     ana, ben = await api.user("ana"), await api.user("ben")
     await live(api, ben, "88")
     ana_id = await live(api, ana, "77")
+    await api.services.db.execute(
+        "INSERT INTO joins (platform, platform_user_id, id, name, chat_id, place, state, "
+        "created_at) VALUES ('telegram', '77', 'j1', 'Ana', '77', '', 'approved', now())"
+    )
     answer = await ana.get("/users/me/export")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:

@@ -85,6 +85,7 @@ async def test_preferences_that_are_not_given_stay_also_when_two_change_at_once(
         "voice": None,
         "voice_answers": False,
         "time_zone": None,
+        "digest": None,
     }
     await prefers(ana, time_zone="Europe/Berlin")
     bodies = (

@@ -155,7 +155,7 @@ async def test_one_picture_of_several_is_chosen(place: Place) -> None:
         newest = (await place.web.get("/generations")).json()["items"][0]
         inputs = (await place.web.get(f"/generations/{newest['id']}")).json()["inputs"]
         assert [one["image"]["id"] for one in inputs] == [made["images"][1]["id"]]
-    (which,) = await press(place, shown, "vary")
+    (which,) = await place.say(f"/vary {made['id']}", pressed="m5")
     assert [one.label for row in which.buttons for one in row] == ["1", "2", "3", texts.all_again()]
     (card, *_) = await place.say(f"/vary {which.buttons[0][2].value}", pressed="m6")
     assert card.card is not None, card.text
